@@ -5,7 +5,9 @@ is, and no two look alike. test_screens.py BUILD-DIR"""
 import base64
 import os
 import re
+import struct
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
@@ -18,8 +20,8 @@ TEXT = "Dimmable: what you see is what is there. 0123456789"
 DRM = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "drm_vram_helper", "bochs")
 
 
-def machine(*extra, kernel=True, memory="512M", vmlinuz="vmlinuz", initrd="initrd"):
-    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest" if kernel else None, accel="soft", memory=memory,
+def machine(*extra, kernel=True, memory="512M", vmlinuz="vmlinuz", initrd="initrd", accel="soft"):
+    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest" if kernel else None, accel=accel, memory=memory,
                   append=vm.APPEND + " vt.global_cursor_default=0", extra=list(extra), serial=kernel,
                   kernel=vmlinuz, initrd=initrd)
     if kernel:
@@ -107,6 +109,42 @@ def seabios():
         compare(cells[:end], 80, 25, image)
 
 
+def painter():
+    """A boot sector: 640 by 480 of 24 bits; "!" to port 0xe9; with the first key, line 100 begins white; "!" again."""
+    code = bytearray(b"\xfa\xb8\x02\x4f\xbb\x12\x41\xcd\x10\x31\xc0\x8e\xd8")  # the mode by VBE; ds = 0
+    code += b"\x66\xb8\x10\x10\0\x80\xba\xf8\x0c\x66\xef\xba\xfc\x0c\x66\xed\x24\xf0\x66\x89\xc3"  # ebx: BAR 0 of 2.0
+    lgdt = len(code)
+    code += b"\x0f\x01\x16\0\0\x0f\x20\xc0\x0c\x01\x0f\x22\xc0"  # the GDT is put in below; protected mode
+    code += b"\xea" + struct.pack("<HH", 0x7c00 + len(code) + 5, 8) + b"\x66\xb8\x10\0\x8e\xd8"
+    code += b"\xb0\x21\xe6\xe9" + b"\xe4\x64\xa8\x01\x74\xfa" + b"\x81\xc3" + struct.pack("<I", 1920 * 100)
+    code += b"\xc7\x03\xff\xff\xff\0" + b"\xb0\x21\xe6\xe9\xf4\xeb\xfd"
+    code += bytes(-len(code) % 8)
+    code[lgdt + 3:lgdt + 5] = struct.pack("<H", 0x7c00 + len(code) + 24)
+    code += struct.pack("<QQQHI", 0, 0xcf9a000000ffff, 0xcf92000000ffff, 23, 0x7c00 + len(code))
+    return bytes(code).ljust(510, b"\0") + b"\x55\xaa"
+
+
+def written(engine):
+    """What a guest writes to the video memory between two pictures is in the second."""
+    if engine == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise tap.Skip("no KVM here")
+    with tempfile.TemporaryDirectory() as folder:
+        said = f"{folder}/said"
+        with open(f"{folder}/disk", "wb") as file:
+            file.write(painter().ljust(1 << 20, b"\0"))
+        with machine("-bios", firmware("bios-256k.bin"), "-device", "VGA,addr=2", "-drive", f"if=ide,format=raw,file={folder}/disk",
+                     "-debugcon", f"file:{said}", kernel=False, memory="64M", accel=engine) as guest:
+            def begins():
+                width, height, pixels = picture(guest)
+                tap.equal((width, height), (640, 480))
+                return pixels[1920 * 100:1920 * 100 + 3]
+            vm.wait_until(lambda: os.path.exists(said) and os.path.getsize(said) == 1, "the mode is set")
+            tap.equal(begins(), b"\0\0\0")
+            guest.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
+            vm.wait_until(lambda: os.path.getsize(said) == 2, "it is written")
+            tap.equal(begins(), b"\xff\xff\xff")
+
+
 def vgacon():
     """Text mode, which SeaBIOS has set up."""
     with machine("-bios", firmware("bios-256k.bin"), "-vga", "std") as guest:
@@ -128,7 +166,8 @@ def bochs(card):
         shows(guest, (1024, 600))
 
 
-TESTS = [("SeaBIOS", seabios), ("Linux, text mode", vgacon),
+TESTS = [("SeaBIOS", seabios), ("between pictures", lambda: written("soft")), ("between pictures, KVM", lambda: written("kvm")),
+         ("Linux, text mode", vgacon),
          ("Linux by OVMF, VGA", lambda: efifb(["-vga", "std"], (1280, 800))),
          ("Linux's driver, VGA", lambda: bochs(["-device", "VGA,xres=1024,yres=600"])),
          ("Linux's driver, bochs-display", lambda: bochs(["-M", "q35", "-device", "bochs-display,xres=1024,yres=600"])),
