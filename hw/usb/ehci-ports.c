@@ -60,7 +60,7 @@ static void connect(Ehci *s, unsigned i)
 {
     UsbPort *port = &s->usb_ports[i];
 
-    if (!port->dev || !port->dev->parent.realized) {
+    if (!usb_port_shows(port)) {
         return;
     }
     choose_speed(s, i);
@@ -106,7 +106,7 @@ static void change_owner(Ehci *s, unsigned i, bool ours)
     disconnect(s, i);
     s->ports[i] ^= EHCI_PORT_OWNER;
     update(s, i);
-    if (dev && dev->parent.realized) {
+    if (usb_port_shows(&s->usb_ports[i])) {
         usb_device_port_reset(dev);
     }
     connect(s, i);
@@ -219,7 +219,7 @@ void ehci_reset_ports(Ehci *s)
 
         s->ports[i] = EHCI_PORT_POWER | EHCI_PORT_OWNER;
         update(s, i);
-        if (was_ours && dev && dev->parent.realized) {
+        if (was_ours && usb_port_shows(&s->usb_ports[i])) {
             usb_device_port_reset(dev);
             connect(s, i);
         }
@@ -354,7 +354,7 @@ bool ehci_check_ports(void *opaque, GError **errp)
             return false;
         }
         if (port->companion) {
-            port->companion->dev = is_ours(s, i) ? NULL : port->dev;
+            port->companion->dev = is_ours(s, i) || !usb_port_shows(port) ? NULL : port->dev;
         }
         if (port->dev) {
             choose_speed(s, i);

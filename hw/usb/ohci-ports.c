@@ -137,7 +137,7 @@ void ohci_reset_ports(Ohci *s)
         UsbDevice *dev = s->usb_ports[i].dev;
 
         s->ports[i] = POWER;
-        if (dev && dev->parent.realized) {
+        if (usb_port_shows(&s->usb_ports[i])) {
             usb_device_port_reset(dev);
             s->ports[i] |=
                 CONNECTED | CONNECT_CHANGE | (dev->speed == USB_SPEED_LOW ? LOW_SPEED : 0);

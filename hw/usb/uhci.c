@@ -230,7 +230,7 @@ static void reset_registers(Uhci *s)
         const UsbDevice *dev = s->usb_ports[i].dev;
 
         s->ports[i] = 0;
-        if (dev && dev->parent.realized) {
+        if (usb_port_shows(&s->usb_ports[i])) {
             s->ports[i] =
                 CONNECTED | CONNECT_CHANGE | (dev->speed == USB_SPEED_LOW ? LOW_SPEED : 0);
         }

@@ -82,6 +82,11 @@ void usb_companion_remove(UsbPort *ports, unsigned count)
 
 /* ---- places ---- */
 
+bool usb_port_shows(const UsbPort *port)
+{
+    return port->dev && port->dev->parent.realized && !port->dev->absent;
+}
+
 UsbSpeed usb_port_speed(const UsbDevice *dev, unsigned speeds)
 {
     UsbSpeed found = USB_SPEEDS;
@@ -204,14 +209,18 @@ static void plugged(Machine *machine, Device *obj)
 {
     UsbPort *port = USB_DEVICE(obj)->port;
 
-    port->ops->attached(port);
+    if (!port->dev->absent) {
+        port->ops->attached(port);
+    }
 }
 
 static void unplugged(Machine *machine, Device *obj)
 {
     UsbPort *port = USB_DEVICE(obj)->port;
 
-    port->ops->detached(port);
+    if (!port->dev->absent) {
+        port->ops->detached(port);
+    }
 }
 
 static const HotplugHandler hotplug = { .plug = plugged, .unplug = unplugged };

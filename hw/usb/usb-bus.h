@@ -74,6 +74,8 @@ void usb_port_remove(UsbPort *port);
 bool usb_companion_add(const char *name, unsigned first, UsbPort *ports, unsigned count,
                        GError **errp);
 void usb_companion_remove(UsbPort *ports, unsigned count);
+/* Is something there for the host to see? */
+bool usb_port_shows(const UsbPort *port);
 /* The highest of @speeds, a set, that @dev has; USB_SPEEDS: none. */
 UsbSpeed usb_port_speed(const UsbDevice *dev, unsigned speeds);
 /* The port with @path; NULL: there is none. */

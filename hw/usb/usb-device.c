@@ -311,6 +311,9 @@ UsbStatus usb_device_packet(UsbDevice *dev, UsbToken token, uint8_t number, uint
     const UsbEndpoint *endpoint;
     UsbStatus status = USB_STALL;
 
+    if (usb_device_class(dev)->packet) {
+        return usb_device_class(dev)->packet(dev, token, number, data, size);
+    }
     if (!number) {
         return token == USB_SETUP ? begin(dev, data, *size)
                : token == USB_IN  ? control_in(dev, data, size)

@@ -109,6 +109,7 @@ struct UsbDevice {
     const UsbDescription *description;
     struct UsbPort *port; /* where it is; NULL: nowhere */
     UsbSpeed speed;
+    bool absent; /* its place is kept, but nothing is seen at the port */
     /* state */
     uint8_t address;       /* 0: none was given yet */
     uint8_t configuration; /* 0: none was chosen yet */
@@ -143,6 +144,10 @@ typedef struct UsbDeviceClass {
      * as it can. It sets *@size to what was moved; what is no multiple of the endpoint's packets
      * ends the transfer. */
     UsbStatus (*data)(UsbDevice *dev, const UsbEndpoint *endpoint, uint8_t *data, unsigned *size);
+    /* Instead of all that is above, for a device whose requests are answered elsewhere: as
+     * usb_device_packet(), endpoint 0 too. */
+    UsbStatus (*packet)(UsbDevice *dev, UsbToken token, uint8_t endpoint, uint8_t *data,
+                        unsigned *size);
     /* A halt of the endpoint with @address is over. May be NULL. */
     void (*unhalted)(UsbDevice *dev, uint8_t address);
 } UsbDeviceClass;

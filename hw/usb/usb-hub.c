@@ -88,7 +88,7 @@ static void connect(UsbHub *s, unsigned i)
     const UsbDevice *dev = s->ports[i].dev;
 
     s->status[i] &= ~(uint32_t)(CONNECTED | ENABLED | SUSPENDED | LOW_SPEED);
-    if (dev && dev->parent.realized && s->status[i] & POWER) {
+    if (usb_port_shows(&s->ports[i]) && s->status[i] & POWER) {
         s->status[i] |= CONNECTED | (dev->speed == USB_SPEED_LOW ? LOW_SPEED : 0);
         change(s, i, CONNECT_CHANGE);
     }

@@ -68,11 +68,11 @@ static void connect(Xhci *s, unsigned port)
     static const uint32_t speeds[USB_SPEEDS] = {
         [USB_SPEED_FULL] = 1, [USB_SPEED_LOW] = 2, [USB_SPEED_HIGH] = 3
     };
-    const UsbDevice *dev = port < s->p2 ? s->usb_ports[port].dev : NULL;
+    const UsbPort *at = &s->usb_ports[port % G_N_ELEMENTS(s->usb_ports)];
 
     s->ports[port] &= ~(uint32_t)(CONNECTED | ENABLED | LINK | SPEED);
-    if (dev && dev->parent.realized && s->ports[port] & POWER) {
-        s->ports[port] |= CONNECTED | speeds[dev->speed] << SPEED_SHIFT;
+    if (port < s->p2 && usb_port_shows(at) && s->ports[port] & POWER) {
+        s->ports[port] |= CONNECTED | speeds[at->dev->speed] << SPEED_SHIFT;
         set_link(s, port, POLLING);
     }
 }
@@ -156,9 +156,7 @@ UsbDevice *xhci_device_at(const Xhci *s, unsigned port, uint32_t route)
         g_string_append_printf(path, ".%u", route & 0xf);
     }
     found = usb_port_called(s->bus, path->str);
-    return found && found->dev && found->dev->parent.realized && (!found->above || found->enabled)
-               ? found->dev
-               : NULL;
+    return found && usb_port_shows(found) && (!found->above || found->enabled) ? found->dev : NULL;
 }
 
 bool xhci_check_ports(void *opaque, GError **errp)

@@ -8,6 +8,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
+import usbredir  # noqa: E402
 import vm  # noqa: E402
 
 BUILD = sys.argv[1]
@@ -15,6 +16,7 @@ SIZE = 384 << 10  # bytes that are written to a disk
 USB = ("usb-common", "usbcore")
 CRC = ("crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64_rocksoft_generic", "crc64-rocksoft", "t10-pi")
 DISK = ("scsi_common", *CRC, "scsi_mod", "sd_mod", "usb-storage")
+SERIAL = ("usbserial", "ftdi_sio")
 HID = ("hid", "hid-generic", "usbhid", "evdev")
 
 
@@ -94,17 +96,32 @@ ICH9 = [word for options in ("ehci1,id=e,addr=7.7", "uhci1,masterbus=e.0,firstpo
         for word in ("-device", f"ich9-usb-{options}")]
 
 
+def use_redirected(guest, path):
+    """A serial port of another program comes, gives back what it was given, and goes; twice."""
+    for text in ("hello", "once-more-" * 20):
+        device = usbredir.Serial()
+        peer = usbredir.Peer(path, device)
+        wait_for(guest, "ls /dev", "ttyUSB0")
+        guest.run("stty -F /dev/ttyUSB0 raw -echo")
+        guest.run(f"exec 3<>/dev/ttyUSB0; echo {text} >&3; read line <&3; echo $line > /tmp/line; exec 3<&-", timeout=60)
+        tap.equal(guest.run("cat /tmp/line").strip(), text)
+        tap.equal(device.came, text.encode() + b"\n")
+        peer.disconnect()
+        vm.wait_until(lambda: "ttyUSB0" not in guest.run("ls /dev"), "the serial port has gone")
+        peer.close()
+
+
 def companions():
     """A set of an EHCI and three UHCI, and an OHCI: a tablet and a disk of high speed, a keyboard and a hub at companions, a mouse at the OHCI."""
-    with tempfile.NamedTemporaryFile() as image, machine(
-            (*USB, "uhci-hcd", "ehci-hcd", "ehci-pci", "ohci-hcd", "ohci-pci", *HID, *DISK), "-M", "pc", *ICH9, "-device", "usb-tablet,bus=e.0,port=1",
+    with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as image, machine(
+            (*USB, "uhci-hcd", "ehci-hcd", "ehci-pci", "ohci-hcd", "ohci-pci", *SERIAL, *HID, *DISK), "-M", "pc", *ICH9, "-device", "usb-tablet,bus=e.0,port=1",
             "-device", "usb-kbd,bus=e.0,port=4,usb_version=1", "-device", "usb-hub,bus=e.0,port=5",
-            "-device", "pci-ohci,id=o,addr=8", "-device", "usb-mouse,bus=o.0,port=2") as guest:
+            "-device", "pci-ohci,id=o,addr=8", "-device", "usb-mouse,bus=o.0,port=2", "-chardev", f"socket,id=r,server=on,wait=off,path={folder}/redir",
+            "-device", "usb-redir,chardev=r,bus=e.0,port=6") as guest:
         keys, places = listen(guest, "QEMU QEMU USB Keyboard"), listen(guest, "QEMU QEMU USB Tablet")
         moves = listen(guest, "QEMU QEMU USB Mouse")
-        tree = guest.run("for d in /sys/bus/usb/devices/*; do test -e $d/speed && echo $(cat $d/product) at $(cat $d/speed); done")
         for wanted in ("QEMU USB Tablet at 480", "QEMU USB Keyboard at 12", "QEMU USB Hub at 12", "QEMU USB Mouse at 12"):
-            tap.equal(wanted in tree, True, tree)
+            wait_for(guest, "for d in /sys/bus/usb/devices/*; do test -e $d/speed && echo $(cat $d/product) at $(cat $d/speed); done", wanted)
         guest.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
         vm.wait_until(lambda: [e for e in keys() if e[0] == 1] == [(1, 30, 1), (1, 30, 0)], "a key")
         guest.qmp.command("input-send-event", events=[
@@ -114,6 +131,7 @@ def companions():
         vm.wait_until(lambda: {(2, 0, 5), (2, 1, -7)} <= set(moves()), "a move")
         for bus, port, speed in ("e.0", "3", "480"), ("e.0", "5.1", "12"), ("o.0", "3", "12"):
             use_disk(guest, image, bus, port, speed)
+        use_redirected(guest, f"{folder}/redir")
         tap.equal(guest.run("dmesg | grep -c 'reset .* USB device' || true").strip(), "0", "resets")
 
 

@@ -139,6 +139,8 @@ static void add_objects(void)
     g_assert_no_error(err);
     chardev_new_from_opts("null,id=usbserial", &err);
     g_assert_no_error(err);
+    chardev_new_from_opts("null,id=usbredir", &err);
+    g_assert_no_error(err);
 }
 
 static char *flash_file;
@@ -397,6 +399,7 @@ static void check(const char *type)
     add_disk("usb-storage,bus=x.0", 10);
     add_device("usb-hub,bus=n.0,port=2");
     add_device("usb-serial,bus=n.0,chardev=usbserial");
+    add_device("usb-redir,bus=n.0,chardev=usbredir,filter=-1:-1:-1:-1:1");
     add_device("usb-kbd,bus=n.0,port=2.1");
     add_device("usb-tablet,bus=x.0,usb_version=1");
     if (q35) {
