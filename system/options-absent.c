@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audio/audio.h"
 #include "qapi/qapi-types.h"
 #include "system/options-more.h"
 #include "util/error.h"
@@ -38,21 +39,14 @@ bool option_do_audiodev(Startup *startup, const char *arg, GError **errp)
     if (!opts) {
         return false;
     }
-    const char *driver = json_object_get_string(json_object_object_get(opts, "driver"));
-    const bool silent = g_strcmp0(driver, "none") == 0 || g_strcmp0(driver, "spice") == 0;
-    bool none = silent && !json_object_object_get_ex(opts, "model", NULL);
-    if (!none) {
-        error_set(errp,
-                  "there is no sound; only driver=none is accepted, which tools give to every "
-                  "machine, and driver=spice, which they give to those with -spice");
-    }
+    bool ok = audio_dev_new(opts, errp);
     json_object_put(opts);
-    return none;
+    return ok;
 }
 
 char *option_text_audio(const char *what, GError **errp)
 {
-    return g_strdup("There is no sound: -audiodev none,id=ID is all that is accepted.\n");
+    return audio_dev_text();
 }
 
 /* ---- taken, with nothing to change ---- */

@@ -23,15 +23,15 @@ static int64_t expiry = INT64_MAX;
 
 typedef struct Place {
     char host[NI_MAXHOST], port[NI_MAXSERV];
-    SpiceAddressFamily family;
+    NetworkAddressFamily family;
 } Place;
 
 static Place place_of(const struct sockaddr_storage *addr, socklen_t len)
 {
-    Place place = { .family = SPICE_ADDRESS_FAMILY_UNKNOWN };
+    Place place = { .family = NETWORK_ADDRESS_FAMILY_UNKNOWN };
 
     if (addr->ss_family == AF_UNIX) {
-        place.family = SPICE_ADDRESS_FAMILY_UNIX;
+        place.family = NETWORK_ADDRESS_FAMILY_UNIX;
         if (len > offsetof(struct sockaddr_un, sun_path)) {
             g_strlcpy(place.host, ((const struct sockaddr_un *)addr)->sun_path,
                       sizeof(((struct sockaddr_un *)0)->sun_path));
@@ -39,7 +39,7 @@ static Place place_of(const struct sockaddr_storage *addr, socklen_t len)
     } else if (!getnameinfo((const struct sockaddr *)addr, len, place.host, sizeof(place.host),
                             place.port, sizeof(place.port), NI_NUMERICHOST | NI_NUMERICSERV)) {
         place.family =
-            addr->ss_family == AF_INET ? SPICE_ADDRESS_FAMILY_IPV4 : SPICE_ADDRESS_FAMILY_IPV6;
+            addr->ss_family == AF_INET ? NETWORK_ADDRESS_FAMILY_IPV4 : NETWORK_ADDRESS_FAMILY_IPV6;
     }
     return place;
 }

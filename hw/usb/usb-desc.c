@@ -91,13 +91,18 @@ static unsigned put_interface(const UsbInterface *interface, uint8_t *data)
         const UsbEndpoint *e = &interface->endpoints[i];
         uint8_t *at = data + size;
 
-        at[0] = 7;
+        at[0] = e->audio ? 9 : 7;
         at[1] = USB_DESC_ENDPOINT;
         at[2] = e->address;
         at[3] = e->kind;
         put_word(at + 4, e->max_packet);
         at[6] = e->interval;
-        size += 7;
+        at[7] = at[8] = 0; /* what comes next overwrites them, or they are its own */
+        size += at[0];
+        if (e->extra_size) {
+            memcpy(data + size, e->extra, e->extra_size);
+            size += e->extra_size;
+        }
     }
     return size;
 }

@@ -68,6 +68,10 @@ typedef struct UsbEndpoint {
     uint8_t kind;
     uint16_t max_packet;
     uint8_t interval; /* as its descriptor has it */
+    bool audio;       /* that has two bytes more */
+    /* Descriptors of its class, behind it. */
+    const uint8_t *extra;
+    unsigned extra_size;
 } UsbEndpoint;
 
 typedef struct UsbInterface {

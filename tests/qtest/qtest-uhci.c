@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* UHCI controllers, by a driver of our own: a keyboard's descriptor and keys; lists that hang. */
+#include <glib/gstdio.h>
+
 #include "tests/qtest/virtio.h"
 
 #define DEVFN  0x0au /* -usb of pc */
@@ -194,11 +196,60 @@ static void test_coming_and_going(void)
     qtest_quit(qt);
 }
 
+/* A packet to the speaker, in the next frame. */
+static void send_samples(QTest *qt)
+{
+    put_td(qt, 0, true, OUT, 1, 192, DATA + 0x200, 1 << 25);
+    qtest_writel(qt, QUEUE + 4, TDS);
+    qtest_clock_step(qt, 2 * MS);
+    g_assert_cmphex(status(qt, 0) & (ACTIVE | STALLED | 0x7ff), ==, 191);
+}
+
+static void test_audio(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("audio-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "out.wav", NULL), *file = NULL;
+    g_autofree char *options = g_strdup_printf(
+        "-audiodev wav,id=a,out.frequency=48000,path=%s -device usb-audio,audiodev=a", path);
+    QTest *qt = start(options);
+    uint8_t bytes[192];
+    gsize size;
+
+    for (unsigned i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i + 1);
+    }
+    reset_port(qt);
+    control(qt, 0x0009000002000680, 9);
+    g_assert_cmphex(qtest_readl(qt, DATA + 0x100), ==,
+                    (9 + 9 + 40 + 9 + 9 + 18 + 9 + 7) << 16 | 0x209);
+    control(qt, 0x0000000000010900, 0); /* a configuration */
+    control(qt, 0x0000000100010b01, 0); /* the alternate with the endpoint */
+    qtest_memwrite(qt, DATA + 0x200, bytes, sizeof(bytes));
+    send_samples(qt);
+    /* It is switched off. */
+    qtest_writeq(qt, DATA, 0x0001020001000121);
+    put_td(qt, 0, false, SETUP, 0, 8, DATA, 0);
+    put_td(qt, 1, false, OUT, 0, 1, DATA + 0x200, 0);
+    put_td(qt, 2, true, IN, 0, 0, 0, 0);
+    qtest_writel(qt, QUEUE + 4, TDS);
+    qtest_clock_step(qt, 2 * MS);
+    g_assert_cmphex(status(qt, 2) & (ACTIVE | STALLED), ==, 0);
+    send_samples(qt);
+    qtest_quit(qt);
+    g_assert_true(g_file_get_contents(path, &file, &size, NULL));
+    g_assert_cmpuint(size, ==, 44 + 2 * 192);
+    g_assert_cmpmem(file + 48, 192, bytes, 192);
+    g_assert_cmphex(file[48 + 192] | file[44 + 383], ==, 0);
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/uhci/keyboard", test_keyboard);
     g_test_add_func("/uhci/hostile", test_hostile);
     g_test_add_func("/uhci/coming-and-going", test_coming_and_going);
+    g_test_add_func("/uhci/audio", test_audio);
     return g_test_run();
 }

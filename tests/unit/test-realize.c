@@ -391,9 +391,15 @@ static void check(const char *type)
     add_device("pci-ohci,masterbus=e.0,firstport=0,num-ports=2,bus=b0,addr=4.3");
     add_device("pci-ohci,id=o,bus=b0,addr=4.4");
     add_device("usb-mouse,bus=o.0");
+    add_device("usb-audio,bus=o.0");
     add_device("usb-tablet,bus=e.0");
     add_device("usb-mouse,usb_version=1,bus=e.0,port=4");
     add_device(q35 ? "piix3-usb-uhci" : "piix3-usb-uhci,addr=1.2");
+    add_device("ich9-intel-hda,id=hda,bus=b0,addr=5");
+    add_device("intel-hda,id=hda6,bus=b0,addr=6");
+    add_device("hda-duplex,bus=hda.0");
+    add_device("hda-micro,bus=hda.0,cad=5");
+    add_device("hda-output,bus=hda6.0");
     add_device("usb-kbd,bus=x.0");
     add_device("usb-mouse,bus=x.0,port=3");
     add_disk("usb-storage,bus=x.0", 10);

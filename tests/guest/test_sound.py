@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sound as Debian's kernel makes it, and the file where it goes: test_sound.py BUILD-DIR."""
+import os
+import statistics
+import struct
+import sys
+import tempfile
+import wave
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+BUILD = sys.argv[1]
+HDA = ("soundcore", "snd", "snd-timer", "snd-pcm", "snd-hwdep", "ledtrig-audio", "snd-hda-core", "snd-hda-codec", "snd-hda-codec-generic",
+       "snd-intel-sdw-acpi", "snd-intel-dspcfg", "snd-hda-intel", "snd-mixer-oss", "snd-pcm-oss")
+
+
+def periods(path):
+    """Seconds between the moments at which the left side begins to be positive; and the file's length."""
+    with wave.open(path) as file:
+        tap.equal((file.getnchannels(), file.getsampwidth()), (2, 2))
+        rate, data = file.getframerate(), file.readframes(file.getnframes())
+    left = struct.unpack(f"<{len(data) // 2}h", data)[::2]
+    rises = [n for n in range(1, len(left)) if left[n - 1] <= 0 < left[n]]
+    return [(b - a) / rate for a, b in zip(rises, rises[1:])], len(left) / rate
+
+
+USB = ("usb-common", "usbcore", "uhci-hcd", "mc", "snd-seq-device", "snd-rawmidi", "snd-usbmidi-lib", "snd-usb-audio")
+
+
+def play(guest, path, card):
+    """A tone of 500 Hz: eight samples up, eight down, of the 8000 a second that /dev/dsp has."""
+    guest.run("printf '\\300\\300\\300\\300\\300\\300\\300\\300\\100\\100\\100\\100\\100\\100\\100\\100' > /tmp/a; "
+              f"for n in 1 2 3 4 5 6 7 8 9 10; do cat /tmp/a /tmp/a > /tmp/b; mv /tmp/b /tmp/a; done; cat /tmp/a > /dev/{card}", timeout=60)
+    found, length = periods(path)
+    tap.equal(length > 1.9, True, f"{length} s")
+    tap.equal(len(found) > 800, True, f"{len(found)} periods")
+    tap.equal(abs(statistics.median(found) - 0.002) < 0.00005, True, f"{statistics.median(found)} s")
+
+
+def tones():
+    """By HD audio, which records, too; and by USB."""
+    with tempfile.TemporaryDirectory() as folder, vm.Vm(
+            f"{BUILD}/dimmable", f"{BUILD}/guest", kernel="vmlinuz-generic", initrd="initrd-generic", accel=vm.engine("soft"), memory="256M",
+            extra=("-M", "pc", "-usb", "-audiodev", f"wav,id=a,path={folder}/a.wav,out.frequency=48000", "-audiodev", f"wav,id=b,path={folder}/b.wav",
+                   "-device", "ich9-intel-hda,id=s", "-device", "hda-duplex,bus=s.0,audiodev=a", "-device", "usb-audio,audiodev=b")) as guest:
+        guest.wait_ready()
+        for module in HDA:
+            guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
+        vm.wait_until(lambda: "dsp" in guest.run("ls /dev"), "a sound card")
+        cards = guest.run("cat /proc/asound/cards /proc/asound/card0/codec#0")
+        tap.equal("HDA Intel" in cards, True, cards)
+        play(guest, f"{folder}/a.wav", "dsp")
+        tap.equal(guest.run("dd if=/dev/dsp bs=1024 count=4 2>/dev/null | hexdump -v -e '1/1 \"%02x\\n\"' | sort -u", timeout=60).split(), ["80"])
+        for module in USB:
+            guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
+        vm.wait_until(lambda: "dsp1" in guest.run("ls /dev"), "another")
+        play(guest, f"{folder}/b.wav", "dsp1")
+
+
+if __name__ == "__main__":
+    tap.run([("tones", tones)])
