@@ -125,6 +125,11 @@ VARIANTS = [
     ("EHCI with companions, and OHCI", more("<controller type='usb' index='0' model='ich9-ehci1'/>", *[
         f"<controller type='usb' index='0' model='ich9-uhci{n}'><master startport='{2 * n - 2}'/></controller>" for n in (1, 2, 3)],
         "<controller type='usb' index='1' model='pci-ohci'/>", "<input type='tablet' bus='usb'/>")),
+    ("sound, and a USB device of others", more(
+        "<sound model='ich9'><codec type='duplex'/></sound>", "<sound model='ich6'><codec type='micro'/></sound>",
+        "<audio id='1' type='file' path='@FOLDER@/out.wav'/>", "<controller type='usb' index='0' model='qemu-xhci'/>",
+        "<redirdev bus='usb' type='unix'><source mode='bind' path='@FOLDER@/redir'/></redirdev>",
+        "<redirfilter><usbdev class='0x08' vendor='0x1234' product='0xbeef' version='2.56' allow='yes'/><usbdev allow='no'/></redirfilter>")),
     ("memory of a node of the host", {"<vcpu>": "<numatune><memnode cellid='0' mode='preferred' nodeset='0'/></numatune><vcpu>"}),
     ("memory of no other node", {"<vcpu>": "<numatune><memory mode='restrictive' nodeset='0'/></numatune><vcpu>"}),
     ("memory at once, of a node of the host", {

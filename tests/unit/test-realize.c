@@ -141,6 +141,8 @@ static void add_objects(void)
     g_assert_no_error(err);
     chardev_new_from_opts("null,id=usbredir", &err);
     g_assert_no_error(err);
+    chardev_new_from_opts("null,id=card", &err);
+    g_assert_no_error(err);
 }
 
 static char *flash_file;
@@ -392,6 +394,8 @@ static void check(const char *type)
     add_device("pci-ohci,id=o,bus=b0,addr=4.4");
     add_device("usb-mouse,bus=o.0");
     add_device("usb-audio,bus=o.0");
+    add_device("usb-ccid,id=ccid,bus=n.0");
+    add_device("ccid-card-passthru,bus=ccid.0,chardev=card");
     add_device("usb-tablet,bus=e.0");
     add_device("usb-mouse,usb_version=1,bus=e.0,port=4");
     add_device(q35 ? "piix3-usb-uhci" : "piix3-usb-uhci,addr=1.2");

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A smart card reader at an xHCI, and a program that has the card: the messages of both sides. */
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/qtest/usb.h"
+
+enum { NOTIFY = 3, ANSWERS = 5, MESSAGES = 6 };
+enum { INIT = 1, ERROR, READER_ADD, READER_REMOVE, ATR, CARD_REMOVE, APDU };
+
+typedef struct Reader {
+    QUsb usb;
+    unsigned slot;
+    char *dir, *path;
+    int fd; /* of the program that has the card */
+} Reader;
+
+static const uint8_t atr[] = { 0x3b, 0x02, 0x14, 0x50 };
+
+/* ---- the program's side ---- */
+
+static void say(Reader *r, uint32_t type, uint32_t reader, const void *body, uint32_t size)
+{
+    uint32_t head[] = { GUINT32_TO_BE(type), GUINT32_TO_BE(reader), GUINT32_TO_BE(size) };
+
+    g_assert_cmpint(write(r->fd, head, sizeof(head)), ==, sizeof(head));
+    g_assert_cmpint(write(r->fd, body, size), ==, size);
+}
+
+static void hear(Reader *r, uint32_t type, const void *body, uint32_t size)
+{
+    uint32_t head[3];
+    g_autofree uint8_t *found = g_malloc(size + 1);
+
+    g_assert_cmpint(recv(r->fd, head, sizeof(head), MSG_WAITALL), ==, sizeof(head));
+    g_assert_cmpuint(GUINT32_FROM_BE(head[0]), ==, type);
+    g_assert_cmpuint(GUINT32_FROM_BE(head[2]), ==, size);
+    g_assert_cmpint(recv(r->fd, found, size, MSG_WAITALL), ==, size);
+    g_assert_cmpmem(found, size, body, size);
+}
+
+static void connect_program(Reader *r)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+    g_strlcpy(at.sun_path, r->path, sizeof(at.sun_path));
+    r->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    g_assert_cmpint(connect(r->fd, (struct sockaddr *)&at, sizeof(at)), ==, 0);
+    say(r, INIT, 0xffffffff, "VSCD\0\0\0\2\0\0\0", 12);
+    hear(r, INIT, "VSCD\0\0\0\2\0\0\0", 12);
+    say(r, READER_ADD, 0xffffffff, "reader", 6);
+    hear(r, ERROR, "\0\0\0", 4);
+}
+
+/* ---- the host's side ---- */
+
+static unsigned finish(Reader *r, unsigned dci, unsigned size)
+{
+    unsigned left, code;
+
+    while (!(code = qusb_ended(&r->usb, r->slot, dci, &left))) {
+        qtest_clock_step(r->usb.qt, 1000000);
+        g_usleep(100);
+    }
+    g_assert_true(code == QUSB_SUCCESS || code == QUSB_SHORT);
+    return size - left;
+}
+
+static void ask(Reader *r, uint8_t type, uint8_t sequence, const void *data, unsigned size)
+{
+    uint8_t message[512] = { type, (uint8_t)size, (uint8_t)(size >> 8), 0, 0, 0, sequence };
+
+    memcpy(message + 10, data, size);
+    qtest_memwrite(r->usb.qt, QUSB_DATA, message, 10 + size);
+    qusb_submit(&r->usb, r->slot, MESSAGES, QUSB_DATA, 10 + size);
+}
+
+/* The answer to the message with that number. */
+static void expect(Reader *r, uint8_t type, uint8_t sequence, uint8_t status, uint8_t error,
+                   const void *data, unsigned size)
+{
+    uint8_t head[10], body[512];
+
+    finish(r, MESSAGES, 0);
+    qusb_submit(&r->usb, r->slot, ANSWERS, QUSB_DATA + 0x1000, 512);
+    g_assert_cmpuint(finish(r, ANSWERS, 512), ==, 10 + size);
+    qtest_memread(r->usb.qt, QUSB_DATA + 0x1000, head, sizeof(head));
+    qtest_memread(r->usb.qt, QUSB_DATA + 0x100a, body, sizeof(body));
+    g_assert_cmphex(head[0], ==, type);
+    g_assert_cmpuint(head[1] | head[2] << 8, ==, size);
+    g_assert_cmphex(head[6], ==, sequence);
+    g_assert_cmphex(head[7], ==, status);
+    g_assert_cmphex(head[8], ==, error);
+    g_assert_cmpmem(body, size, data, size);
+}
+
+/* The host is told whether a card is there. */
+static void expect_change(Reader *r, bool there)
+{
+    qusb_submit(&r->usb, r->slot, NOTIFY, QUSB_DATA + 0x2000, 64);
+    g_assert_cmpuint(finish(r, NOTIFY, 64), ==, 2);
+    g_assert_cmphex(qtest_readw(r->usb.qt, QUSB_DATA + 0x2000), ==, 0x50 | (there ? 3 : 2) << 8);
+}
+
+static void begin(Reader *r)
+{
+    g_autofree char *options = NULL;
+
+    r->dir = g_dir_make_tmp("ccid-XXXXXX", NULL);
+    r->path = g_build_filename(r->dir, "card", NULL);
+    options = g_strdup_printf("-device usb-ccid,id=r,bus=x.0 -chardev socket,id=c,server=on,"
+                              "wait=off,path=%s -device ccid-card-passthru,chardev=c,bus=r.0",
+                              r->path);
+    qusb_start(&r->usb, options);
+    r->slot = qusb_connect(&r->usb, 1, 0);
+    g_assert_cmpuint(qusb_control(&r->usb, r->slot, 0, 9, 1, 0, NULL), ==, QUSB_SUCCESS);
+    qusb_endpoint(&r->usb, r->slot, NOTIFY, QUSB_INTERRUPT_IN, 64);
+    qusb_endpoint(&r->usb, r->slot, ANSWERS, QUSB_BULK_IN, 64);
+    qusb_endpoint(&r->usb, r->slot, MESSAGES, QUSB_BULK_OUT, 64);
+    expect_change(r, false);
+}
+
+static void end(Reader *r)
+{
+    qtest_quit(r->usb.qt);
+    close(r->fd);
+    g_unlink(r->path);
+    g_rmdir(r->dir);
+    g_free(r->path);
+    g_free(r->dir);
+}
+
+static void test_card(void)
+{
+    Reader r;
+    uint8_t command[261] = { 0x00, 0xa4 }, answer[258];
+
+    begin(&r);
+    ask(&r, 0x62, 1, "", 0);
+    expect(&r, 0x80, 1, 0x42, 0xfe, "", 0); /* there is none */
+    connect_program(&r);
+    say(&r, ATR, 0, atr, sizeof(atr));
+    expect_change(&r, true);
+    ask(&r, 0x65, 2, "", 0);
+    expect(&r, 0x81, 2, 1, 0, "", 0); /* it has no power */
+    ask(&r, 0x6f, 3, command, 5);
+    expect(&r, 0x80, 3, 0x41, 0xfe, "", 0);
+    ask(&r, 0x62, 4, "", 0);
+    expect(&r, 0x80, 4, 0, 0, atr, sizeof(atr));
+    ask(&r, 0x6c, 5, "", 0);
+    expect(&r, 0x82, 5, 0, 0, "\x11\x10\0\x4d\0\xfe\0", 7);
+    /* Commands short and long; an answer that fills packets. */
+    memset(answer, 0x5a, sizeof(answer));
+    for (unsigned size = 5; size <= sizeof(command); size += 256) {
+        unsigned back = size == 5 ? 54 : sizeof(answer);
+
+        ask(&r, 0x6f, 6, command, size);
+        hear(&r, APDU, command, size);
+        say(&r, APDU, 0, answer, back);
+        expect(&r, 0x80, 6, 0, 0, answer, back);
+    }
+    /* The card is reset, and taken out in the middle of a command. */
+    say(&r, ATR, 0, atr, sizeof(atr));
+    ask(&r, 0x6f, 7, command, 5);
+    hear(&r, APDU, command, 5);
+    say(&r, CARD_REMOVE, 0, "", 0);
+    hear(&r, ERROR, "\0\0\0", 4);
+    expect(&r, 0x80, 7, 0x42, 0xfe, "", 0);
+    expect_change(&r, false);
+    say(&r, ATR, 0, atr, sizeof(atr));
+    expect_change(&r, true);
+    json_object_put(qtest_qmp_error(r.usb.qt, "migrate", "{'uri': 'exec:cat > /dev/null'}"));
+    /* What nobody knows, another slot; power off. */
+    ask(&r, 0x69, 8, "", 0);
+    expect(&r, 0x81, 8, 0x41, 0, "", 0);
+    ask(&r, 0x63, 9, "", 0);
+    expect(&r, 0x81, 9, 1, 0, "", 0);
+    /* The program ends, and another comes. */
+    close(r.fd);
+    expect_change(&r, false);
+    connect_program(&r);
+    say(&r, ATR, 0, atr, sizeof(atr));
+    expect_change(&r, true);
+    say(&r, READER_ADD, 0xffffffff, "", 0);
+    hear(&r, ERROR, "\0\0\0\2", 4);
+    say(&r, READER_REMOVE, 0, "", 0);
+    hear(&r, ERROR, "\0\0\0", 4);
+    expect_change(&r, false);
+    end(&r);
+}
+
+/* Messages that are too long, from either side; and nonsense. */
+static void test_hostile(void)
+{
+    Reader r;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(2);
+    uint8_t bytes[2000] = { 0 };
+
+    begin(&r);
+    connect_program(&r);
+    say(&r, 99, 0, bytes, sizeof(bytes));
+    say(&r, ATR, 0, bytes, 41);
+    hear(&r, ERROR, "\0\0\0\1", 4);
+    say(&r, ATR, 0, atr, sizeof(atr));
+    expect_change(&r, true);
+    for (unsigned i = 0; i < 300; i++) {
+        unsigned size = (unsigned)g_rand_int_range(rand, 0, 300), code;
+
+        for (unsigned n = 0; n < size; n++) {
+            bytes[n] = n == 0            ? 0x61 + g_rand_int(rand) % 18
+                       : n > 5 || n == 1 ? g_rand_int(rand) & 0xff
+                                         : 0;
+        }
+        qtest_memwrite(r.usb.qt, QUSB_DATA, bytes, MAX(size, 1));
+        qusb_submit(&r.usb, r.slot, MESSAGES, QUSB_DATA, size);
+        code = qusb_ended(&r.usb, r.slot, MESSAGES, NULL);
+        if (code == QUSB_STALL) {
+            qusb_unstall(&r.usb, r.slot, MESSAGES);
+        }
+        qusb_submit(&r.usb, r.slot, ANSWERS, QUSB_DATA + 0x1000, 512);
+        qusb_ended(&r.usb, r.slot, ANSWERS, NULL);
+    }
+    end(&r);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ccid/card", test_card);
+    g_test_add_func("/ccid/hostile", test_hostile);
+    return g_test_run();
+}
