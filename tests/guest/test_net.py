@@ -97,6 +97,10 @@ def intel(model, machine_type):
     files(f"{model},netdev=n0", machine_type=machine_type, modules=[model], kernel="-generic")
 
 
+def realtek():
+    files("rtl8139,netdev=n0", machine_type="pc", modules=["mii", "8139cp"], kernel="-generic")
+
+
 def serve_halves(listener, data, half_sent, resume):
     """HTTP: half of @data, and the rest when @resume is set."""
     sock, _ = listener.accept()
@@ -235,6 +239,7 @@ tap.run([
     ("files, legacy", lambda: files("virtio-net-pci,netdev=n0,disable-modern=on", machine_type="pc")),
     ("files by e1000", lambda: intel("e1000", "pc")),
     ("files by e1000e", lambda: intel("e1000e", "q35")),
+    ("files by rtl8139", realtek),
     ("interrupted", interrupted),
     ("restricted", restricted),
     ("seen from the host", seen_from_the_host),

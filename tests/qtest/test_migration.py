@@ -65,7 +65,7 @@ MACHINES = {
     "pc-virtio-mem": ["-machine", "pc", "-object", "memory-backend-ram,id=v0,size=64M",
                       "-device", "virtio-mem-pci,memdev=v0,requested-size=32M",
                       "-object", "memory-backend-ram,id=v1,size=16M", "-device", "virtio-pmem-pci,memdev=v1"],
-    "pc-e1000": ["-machine", "pc", "-device", "e1000", "-device", "e1000-82544gc", "-device", "e1000-82545em"],
+    "pc-e1000": ["-machine", "pc", "-device", "e1000", "-device", "e1000-82544gc", "-device", "e1000-82545em", "-device", "rtl8139"],
     "q35-e1000e": ["-machine", "q35", "-device", "e1000e"],
     "pc-virtio-input": ["-machine", "pc", "-device", "virtio-keyboard-pci", "-device", "virtio-mouse-pci", "-device", "virtio-tablet-pci"],
     "pc-virtio-vga": ["-machine", "pc", "-device", "virtio-vga"],

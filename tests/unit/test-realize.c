@@ -378,6 +378,7 @@ static void check(const char *type)
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
     add_disk("nvme-ns,bus=nv", 9);
     add_adapters();
+    add_device("rtl8139,bus=b0");
     add_device("qemu-xhci,id=x");
     add_device("nec-usb-xhci,id=n,addr=1e.0,multifunction=on");
     for (unsigned i = 1; i <= 6; i++) {
