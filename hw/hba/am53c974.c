@@ -181,6 +181,7 @@ static const StateField esp_fields[] = {
     STATE_UINT_MAX(Esp, step, 7),
     STATE_UINT_MAX(Esp, count, 0x1000000),
     STATE_BOOL(Esp, identified),
+    STATE_BOOL(Esp, shows_id),
     STATE_UINTS(Esp, fifo),
     STATE_UINT(Esp, fifo_count),
     STATE_UINT(Esp, command),

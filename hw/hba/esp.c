@@ -506,7 +506,7 @@ void esp_reset_chip(Esp *s)
     bus_free(s);
     memset(s->reg, 0, sizeof(s->reg));
     s->reg[ESP_CONFIG1] = 7;
-    s->reg[ESP_COUNT_HIGH] = CHIP_ID;
+    s->shows_id = true;
     s->status = s->interrupt = s->step = 0;
     s->count = 0;
     s->fifo_count = 0;
@@ -608,16 +608,13 @@ static uint8_t read_interrupt(Esp *s)
 
 uint8_t esp_read(Esp *s, unsigned n)
 {
-    bool had_command = s->reg[ESP_COMMAND];
-
     switch (n) {
     case ESP_COUNT_LOW:
         return (uint8_t)s->count;
     case ESP_COUNT_MIDDLE:
         return (uint8_t)(s->count >> 8);
     case ESP_COUNT_HIGH:
-        return had_command && s->reg[ESP_CONFIG2] & CONFIG2_HIGH ? (uint8_t)(s->count >> 16)
-                                                                 : CHIP_ID;
+        return s->shows_id ? CHIP_ID : (uint8_t)(s->count >> 16);
     case ESP_FIFO:
         return pop(s);
     case ESP_STATUS:
@@ -640,6 +637,7 @@ void esp_write(Esp *s, unsigned n, uint8_t value)
     } else if (n == ESP_COMMAND) {
         write_command(s, value);
     } else {
+        s->shows_id = s->shows_id && n != ESP_COUNT_HIGH;
         s->reg[n] = value;
     }
 }

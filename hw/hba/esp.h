@@ -52,6 +52,7 @@ typedef struct Esp {
     uint8_t status, interrupt, step;
     uint32_t count; /* that is left */
     bool identified;
+    bool shows_id; /* the upper byte of the count is the chip's ID, until it is written */
     uint8_t fifo[ESP_FIFO_BYTES], fifo_count;
     uint8_t command, wait;
     uint8_t told; /* causes to interrupt with, when the phase is known */

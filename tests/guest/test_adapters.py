@@ -15,12 +15,11 @@ BUILD = sys.argv[1]
 MIB = 1 << 20
 SCSI = ["crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64_rocksoft_generic", "crc64-rocksoft", "t10-pi",
         "scsi_common", "scsi_mod", "cdrom", "sd_mod", "sr_mod"]
-# (adapter on pc, the one on q35, modules, the name that its driver has in /sys/class/scsi_host/*/proc_name, whether it is
-# told of units that come)
+# (adapter on pc, the one on q35, modules, the driver, whether it is told of units that come)
 ADAPTERS = [
     ("pvscsi", "pvscsi", ["vmw_pvscsi"], "vmw_pvscsi", True),
     ("lsi53c895a", "lsi53c810", ["scsi_transport_spi", "sym53c8xx"], "sym53c8xx", False),
-    ("am53c974", "dc390", ["scsi_transport_spi", "esp_scsi", "am53c974"], "esp", False),
+    ("am53c974", "dc390", ["scsi_transport_spi", "esp_scsi", "am53c974"], "am53c974", False),
 ]
 
 
@@ -36,9 +35,9 @@ def write_and_read(guest, disk, path):
 
 def host_of(guest, name):
     """The number of the host that the driver @name has, when it is there."""
-    found = f"grep -l -x '{name}' /sys/class/scsi_host/*/proc_name"
+    found = f"ls -d /sys/bus/pci/drivers/{name}/*/host*"
     guest.run(f"until {found} > /dev/null 2>&1; do sleep 0.1; done", timeout=120)
-    return guest.run(found).split("/host")[-1].split("/")[0]
+    return guest.run(found).strip().split("/host")[-1]
 
 
 def block_of(guest, host, kind):

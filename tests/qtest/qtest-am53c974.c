@@ -141,7 +141,13 @@ static void test_data(gconstpointer type)
     start_with(&h, type, "", "");
     g_assert_cmphex(qpci_read(h.qt, DEVFN, 0, 4), ==, 0x20201022);
     g_assert_cmphex(qpci_read(h.qt, DEVFN, 8, 4), ==, 0x01000010);
-    g_assert_cmphex(get(&h, 0x38), ==, 0x12);
+    set(&h, COMMAND, RESET);
+    set(&h, CONFIG2, 0x40);
+    set(&h, COMMAND, WITH_DMA);               /* does nothing */
+    g_assert_cmphex(get(&h, 0x38), ==, 0x12); /* its ID, until the count is written */
+    set(&h, 0x38, 3);
+    set(&h, COMMAND, WITH_DMA);
+    g_assert_cmphex(get(&h, 0x38), ==, 3);
     take_attention(&h);
     g_assert_cmphex(rw(&h, SCSI_READ_10, 9, 2), ==, SCSI_GOOD);
     g_assert_cmpuint(qtest_readb(h.qt, DATA + 511), ==, 10);
