@@ -284,7 +284,7 @@ static Machine *machine_make(const char *type, bool all)
 static const char *const of_pc[] = {
     "virtio-iommu-pci", "virtio-iommu-device", "pxb",       "i440FX", "i440FX-pcihost", "PIIX3",
     "PIIX4_PM",         "virtio-balloon-pci",  "piix3-ide", NULL
-};
+}, "VGA",      NULL };
 static const char *const of_q35[] = { "mch",
                                       "intel-iommu",
                                       "q35-pcihost",
@@ -296,6 +296,7 @@ static const char *const of_q35[] = { "mch",
                                       "pcie-pci-bridge",
                                       "pxb-pcie",
                                       "virtio-balloon-pci-transitional",
+                                      "virtio-vga",
                                       NULL };
 static const char *const of_none[] = { "kvm-pit",
                                        "vmport",
