@@ -9,6 +9,7 @@
 
 #include "hw/core/boot-order.h"
 #include "hw/core/save-check.h"
+#include "hw/pci/pci-iommu.h"
 #include "util/error.h"
 
 enum { DISPLAY_OFF, DISPLAY_ON, DISPLAY_AUTO };
@@ -156,6 +157,12 @@ static bool vfio_realize(PciDevice *dev, GError **errp)
     g_autofree char *folder = find_folder(s, errp);
 
     if (!folder) {
+        return false;
+    }
+    if (pci_has_iommu(dev)) {
+        error_set(errp,
+                  "vfio-pci is not possible behind the machine's IOMMU, which the device would not "
+                  "go through: leave the IOMMU out, or use a bus that bypasses it");
         return false;
     }
     if (s->display == DISPLAY_ON) {
