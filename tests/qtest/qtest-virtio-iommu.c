@@ -121,6 +121,29 @@ static void test_translation(gconstpointer board)
     qtest_quit(m.qt);
 }
 
+/* A device that comes while the machine runs is below it, too. */
+static void test_comes_later(void)
+{
+    Machine m;
+
+    open_machine(&m, "pc", "");
+    qvirtio_set_config(&m.iommu, VIRTIO_IOMMU_BYPASS_AT, 1, 0);
+    qtest_qmp_ok(m.qt, "device_add",
+                 "{'driver': 'virtio-rng-pci', 'id': 'r', 'addr': '7', 'disable-legacy': 'on', "
+                 "'iommu_platform': true}");
+    g_assert_cmpuint(attach(&m, VIRTIO_IOMMU_ATTACH, DOMAIN, 7 << 3, 0), ==, 0);
+    g_assert_cmpuint(map(&m, 0x200000, 0x100000, 0x200000, 3), ==, 0);
+    g_assert_cmpuint(map(&m, IOVA, 0x1000, TARGET, 2), ==, 0);
+    qvirtio_open(&m.rng, m.qt, 7 << 3, true);
+    m.rng.next = RNG_RAM;
+    qvirtio_start(&m.rng, QVIRTIO_VERSION_1 | QVIRTIO_ACCESS_PLATFORM);
+    qvirtio_queue(&m.rng, &m.bytes, 0);
+    qvirtio_driver_ok(&m.rng);
+    ask(&m, IOVA, 16);
+    g_assert_true(has_bytes(&m, TARGET));
+    qtest_quit(m.qt);
+}
+
 /* A device that is in no domain passes, or not. */
 static void test_bypass(void)
 {
@@ -259,6 +282,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-iommu/translation/q35", "q35", test_translation);
     g_test_add_data_func("/virtio-iommu/translation/pc", "pc", test_translation);
     g_test_add_func("/virtio-iommu/bypass", test_bypass);
+    g_test_add_func("/virtio-iommu/comes-later", test_comes_later);
     g_test_add_func("/virtio-iommu/fault", test_fault);
     g_test_add_func("/virtio-iommu/requests", test_requests);
     g_test_add_func("/virtio-iommu/saved", test_saved);
