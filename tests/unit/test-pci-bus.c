@@ -10,6 +10,7 @@
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-host.h"
 #include "hw/pci/pci-internal.h"
+#include "hw/pci/pci-iommu.h"
 #include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 #include "util/error.h"
@@ -764,6 +765,81 @@ static void test_any_write(void)
     }
 }
 
+/* ---- an IOMMU ---- */
+
+static uint16_t last_source;
+
+/* Addresses are those 0x1000 above; messages of odd data are blocked, and the others go to CPU 3.
+ */
+static bool translate(void *opaque, uint16_t source, hwaddr addr, bool write, hwaddr *to,
+                      uint64_t *size)
+{
+    last_source = source;
+    *to = addr + 0x1000;
+    *size = 0x1000 - addr % 0x1000;
+    return !write;
+}
+
+static bool remap(void *opaque, uint16_t source, uint64_t *addr, uint32_t *data, bool tell)
+{
+    last_source = source;
+    *addr = 0xfee03000;
+    return !(*data & 1);
+}
+
+static uint16_t source_of(const PciDevice *function)
+{
+    uint32_t word;
+
+    g_assert_true(dma_read_ram(&function->dma, 0, &word, sizeof(word)));
+    g_assert_cmphex(word, ==, 0x1234);
+    return last_source;
+}
+
+static void test_iommu(void)
+{
+    const PciIommu iommu = { .translate = translate, .remap = remap };
+    PciDevice *plain = pci_create(host->bus, PCI_DEVFN(20, 0), "pci-bridge");
+    PciDevice *express = pci_create(host->bus, PCI_DEVFN(21, 0), "pcie-pci-bridge");
+    unsigned cap = behind[0]->parent.msi_cap;
+    uint32_t word = 0;
+
+    open_ports();
+    *(uint32_t *)(ram_block->host + 0x1000) = 0x1234;
+    pci_iommu_set(host->bus, &iommu);
+    g_assert_true(pci_has_iommu(&behind[0]->parent));
+    /* Of bridges that take accesses for their own it is theirs, but where they are Express. */
+    config_write(0, PCI_DEVFN(20, 0), PCI_PRIMARY_BUS, 0x050500, 4);
+    config_write(0, PCI_DEVFN(21, 0), PCI_PRIMARY_BUS, 0x060600, 4);
+    PciDevice *one = pci_create(pci_secondary_bus(plain), PCI_DEVFN(3, 0), "pci-bridge");
+    PciDevice *other = pci_create(pci_secondary_bus(express), PCI_DEVFN(4, 0), "pci-bridge");
+    g_assert_cmphex(source_of(one), ==, PCI_DEVFN(20, 0));
+    g_assert_cmphex(source_of(other), ==, 0x600);
+    g_assert_cmphex(source_of(plain), ==, PCI_DEVFN(20, 0));
+    g_assert_cmphex(source_of(&behind[0]->parent), ==, 0x100);
+    g_assert_cmphex(source_of(&behind[1]->parent), ==, 0x200);
+    g_assert_false(dma_write_ram(&behind[1]->parent.dma, 0, &word, sizeof(word)));
+    msis = 0;
+    config_write(1, 0, cap + 4, 0xfee01004, 4);
+    config_write(1, 0, cap + 12, 0x4044, 2);
+    config_write(1, 0, cap + 2, 0x0021, 2);
+    config_write(1, 0, PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+    pci_msi_notify(&behind[0]->parent, 1);
+    g_assert_cmpuint(msis, ==, 0);
+    pci_msi_notify(&behind[0]->parent, 2);
+    g_assert_cmpuint(msis, ==, 1);
+    g_assert_cmphex(msi_addr, ==, 0xfee03000);
+    g_assert_cmphex(last_source, ==, 0x100);
+    pci_iommu_set(host->bus, NULL);
+    g_assert_false(pci_has_iommu(&behind[0]->parent) || dma_is_translated(&one->dma));
+    pci_msi_notify(&behind[0]->parent, 1);
+    g_assert_cmphex(msi_addr, ==, 0xfee01004);
+    device_unrealize(&one->parent);
+    device_unrealize(&other->parent);
+    device_unrealize(&plain->parent);
+    device_unrealize(&express->parent);
+}
+
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
@@ -788,5 +864,6 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/pci-bus/place/functions", test_functions);
     g_test_add_func("/pci-bus/any-write", test_any_write);
+    g_test_add_func("/pci-bus/iommu", test_iommu);
     return g_test_run();
 }
