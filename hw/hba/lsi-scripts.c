@@ -113,9 +113,10 @@ static bool move_piece(Lsi *s)
     return true;
 }
 
+/* A move of nothing looks at the phase, too. */
 static void move_on(Lsi *s, unsigned *budget)
 {
-    while (s->left) {
+    do {
         unsigned phase = lsi_phase(s);
 
         if (s->move_phase == LSI_COMMAND && phase == LSI_MESSAGE_OUT && !s->atn && !s->identified) {
@@ -135,6 +136,10 @@ static void move_on(Lsi *s, unsigned *budget)
             mismatch(s, phase);
             return;
         }
+        if (!s->left) {
+            s->moving = false;
+            return;
+        }
         if (!*budget) {
             return;
         }
@@ -144,7 +149,7 @@ static void move_on(Lsi *s, unsigned *budget)
             s->moving = false;
             return;
         }
-    }
+    } while (s->left);
     s->moving = false;
     set_dbc(s, 0);
     lsi_bus_moved(s, s->move_phase);
@@ -187,10 +192,6 @@ static void block_move(Lsi *s, uint32_t at, uint32_t word, uint32_t operand)
             return;
         }
     } else if (s->reg[LSI_CCNTL1] & LSI_CCNTL1_EXDBMV && !next_word(s, &upper)) {
-        return;
-    }
-    if (!count) {
-        illegal(s);
         return;
     }
     s->moving = true;
