@@ -230,12 +230,64 @@ static void esp_command(unsigned n, FuzzInput *in)
     esp_set(n, 0x0c, how & 4 ? 0x43 : 0x42, 1);
 }
 
+/* ---- megasas ---- */
+
+static void megasas_start(unsigned n, FuzzInput *in)
+{
+    uint32_t at = memory(n);
+
+    set(n, 0x20, 1); /* a reset; then frame 0 with where the rings are */
+    for (unsigned i = 0; i < 128; i += 4) {
+        put(at + i, 0, 4);
+    }
+    put(at + 0x10, 1, 2);
+    put(at + 0x18, at + 64, 4);
+    put(at + 64 + 4, 1 + (fuzz_take(in, 1) & 31), 4);
+    put(at + 64 + 8, at + PAGE, 4);
+    put(at + 64 + 16, at + 2 * PAGE, 4);
+    set(n, 0x40, at | 1);
+    set(n, 0x34, 0);
+}
+
+static void megasas_command(unsigned n, FuzzInput *in)
+{
+    static const uint32_t direct[] = { 0x01010000, 0x01040100, 0x01040500, 0x01101000,
+                                       0x02010100, 0x03010000, 0x03010100, 0x01050000 };
+    unsigned how = (unsigned)fuzz_take(in, 1), command = how & 7, pieces = 1 + (how >> 6);
+    uint32_t at = memory(n) + 3 * PAGE + (how >> 3 & 7) * 256;
+    unsigned list = command == 3 || command == 4 ? 0x30 : 0x28, flags = (unsigned)fuzz_take(in, 1);
+    unsigned size = flags & 0x20 ? 16 : flags & 2 ? 12 : 8;
+    uint8_t cdb[16];
+
+    put(at, command, 4);
+    put(at + 4, fuzz_take(in, 1) & 3, 2);
+    put(at + 7, pieces, 1);
+    put(at + 0x10, flags, 2);
+    put(at + 0x14, fuzz_take(in, 2), 4);
+    put(at + 0x18, take_address(in, n), 8);
+    take_cdb(in, cdb);
+    for (unsigned i = 0; i < sizeof(cdb); i++) {
+        put(at + 0x20 + i, command < 3 ? 0 : cdb[i], 1);
+    }
+    if (command == 5) {
+        put(at + 0x18, direct[fuzz_take(in, 1) & 7], 4);
+    } else if (command == 6) {
+        put(at + 0x20, memory(n) + 3 * PAGE + (fuzz_take(in, 1) & 7) * 256, 8);
+    }
+    for (unsigned i = 0; i < pieces; i++) {
+        put(at + list + i * size, take_address(in, n), size == 8 ? 4 : 8);
+        put(at + list + i * size + (size == 8 ? 4 : 8), fuzz_take(in, 2), 4);
+    }
+    set(n, 0x40, at | 1);
+}
+
 /* ---- all of them ---- */
 
 static const Adapter adapters[] = {
     { "pvscsi", PCI_BASE_ADDRESS_0, 0, 0x5000, pvscsi_start, pvscsi_command },
     { "lsi53c895a", PCI_BASE_ADDRESS_0 + 4, PCI_BASE_ADDRESS_0, 0x100, lsi_start, lsi_command },
     { "am53c974", 0, PCI_BASE_ADDRESS_0, 0x60, esp_start, esp_command },
+    { "megasas", PCI_BASE_ADDRESS_0, 0, 0xc0, megasas_start, megasas_command },
 };
 
 /* Nothing of the host is asked. Target 1 fails now and then, and stops the machine. */

@@ -19,6 +19,7 @@ SCSI = ["crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64_r
 ADAPTERS = [
     ("pvscsi", "pvscsi", ["vmw_pvscsi"], "vmw_pvscsi", True),
     ("lsi53c895a", "lsi53c810", ["scsi_transport_spi", "sym53c8xx"], "sym53c8xx", False),
+    ("megasas", "megasas-gen2", ["megaraid_sas"], "megaraid_sas", False),
     ("am53c974", "dc390", ["scsi_transport_spi", "esp_scsi", "am53c974"], "am53c974", False),
 ]
 

@@ -315,7 +315,7 @@ def compressed():
 
 
 DISK = "virtio-blk-pci,drive="
-ADAPTERS = ["pvscsi", "lsi", "am53c974"]  # that SeaBIOS has drivers for
+ADAPTERS = ["pvscsi", "lsi", "am53c974", "megasas"]  # that SeaBIOS has drivers for
 
 GROUPS = {
     "disks": [
