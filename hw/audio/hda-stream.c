@@ -17,11 +17,19 @@ enum {
     LPIB = 4,
     CBL = 8,
     LVI = 0xc,
+    FIFO = 0x10,
     FMT = 0x12,
     BDPL = 0x18,
     BDPU = 0x1c
 };
-enum { RUN = 1 << 1, INTERRUPT = 1 << 2, COMPLETE = 1 << 2, STREAMS_OUT = 4 };
+enum {
+    RUN = 1 << 1,
+    INTERRUPT = 1 << 2,
+    COMPLETE = 1 << 2,
+    STREAMS_OUT = 4,
+    READY = 0x20,
+    FIFO_BYTES = 0x100
+};
 enum { DPLBASE = 0x70, DPUBASE = 0x74, POSITIONS_ON = 1 };
 enum { PERIOD_NS = 10 * 1000 * 1000, LATE_NS = 200 * 1000 * 1000, PIECES = 256, CHUNK = 4096 };
 
@@ -59,22 +67,41 @@ static HdaFormat format_of(const IntelHda *s, unsigned n)
 
 /* ---- voices ---- */
 
-/* Those of the codecs that are at the stream sound, or, without @frames, are silent. */
-static void for_voices(IntelHda *s, unsigned n, const int16_t *frames, unsigned count)
+static unsigned number_of(const IntelHda *s, unsigned n)
 {
-    unsigned number = s->registers[at(n, NUMBER)] >> 4;
+    return s->registers[at(n, NUMBER)] >> 4;
+}
 
+static bool is_played(const IntelHda *s, const HdaCodec *codec)
+{
+    for (unsigned n = STREAMS_OUT; n < HDA_STREAMS; n++) {
+        if (runs(s, n) && hda_codec_plays(codec, number_of(s, n))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Codecs at which no stream is any more. */
+static void silence(IntelHda *s)
+{
     for (unsigned i = 0; i < HDA_CODECS; i++) {
         HdaCodec *codec = s->bus->codecs[i];
 
-        if (!codec || !codec->voice || !hda_codec_plays(codec, number)) {
-            continue;
+        if (codec && codec->voice && !is_played(s, codec)) {
+            audio_voice_stop(codec->voice);
         }
-        if (frames) {
+    }
+}
+
+static void sound(IntelHda *s, unsigned n, const int16_t *frames, unsigned count)
+{
+    for (unsigned i = 0; i < HDA_CODECS; i++) {
+        HdaCodec *codec = s->bus->codecs[i];
+
+        if (codec && codec->voice && hda_codec_plays(codec, number_of(s, n))) {
             audio_voice_start(codec->voice, format_of(s, n).rate);
             audio_voice_write(codec->voice, frames, count);
-        } else {
-            audio_voice_stop(codec->voice);
         }
     }
 }
@@ -97,7 +124,7 @@ static void play(IntelHda *s, unsigned n, const uint8_t *data, unsigned size)
         frames[2 * i] = sample(p, f.bytes);
         frames[2 * i + 1] = sample(f.channels > 1 ? p + f.bytes : p, f.bytes);
     }
-    for_voices(s, n, frames, count);
+    sound(s, n, frames, count);
 }
 
 /* ---- the list ---- */
@@ -212,12 +239,17 @@ void hda_stream_written(IntelHda *s, unsigned n, uint8_t before)
     if (*control & 1) { /* a reset, as long as it is set */
         memset(control, 0, HDA_STREAM_SIZE);
         *control = 1;
+        s->registers[at(n, STS)] = READY;
+        hda_put(s, at(n, FIFO), 2, FIFO_BYTES);
         s->entries[n] = s->offsets[n] = 0;
     }
     if (*control & RUN && !(before & RUN)) {
         s->since[n] = (uint64_t)clock_ns();
+        if (n >= STREAMS_OUT) {
+            sound(s, n, NULL, 0); /* others wait for what it will play */
+        }
         timer_mod(s->timer, clock_ns() + PERIOD_NS);
     } else if (!(*control & RUN) && before & RUN) {
-        for_voices(s, n, NULL, 0);
+        silence(s);
     }
 }

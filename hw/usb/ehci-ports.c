@@ -55,6 +55,12 @@ static uint32_t line_state(const Ehci *s, unsigned i)
 
 /* ---- coming and going ---- */
 
+/* Has its companion, if there is one, a speed of the device's? */
+static bool suits_companion(const UsbPort *port)
+{
+    return port->companion && usb_port_speed(port->dev, port->companion->speeds) != USB_SPEEDS;
+}
+
 /* What is at the port, if something is, is seen by its owner. */
 static void connect(Ehci *s, unsigned i)
 {
@@ -65,7 +71,7 @@ static void connect(Ehci *s, unsigned i)
     }
     choose_speed(s, i);
     if (!is_ours(s, i)) {
-        if (port->companion) {
+        if (suits_companion(port)) {
             port->companion->dev = port->dev;
             port->companion->ops->attached(port->companion);
         }
@@ -354,7 +360,9 @@ bool ehci_check_ports(void *opaque, GError **errp)
             return false;
         }
         if (port->companion) {
-            port->companion->dev = is_ours(s, i) || !usb_port_shows(port) ? NULL : port->dev;
+            bool given = !is_ours(s, i) && usb_port_shows(port) && suits_companion(port);
+
+            port->companion->dev = given ? port->dev : NULL;
         }
         if (port->dev) {
             choose_speed(s, i);

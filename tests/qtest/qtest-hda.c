@@ -160,6 +160,35 @@ static void test_playing(void)
     g_rmdir(dir);
 }
 
+/* Two codecs with one file: a stream that is reset is not waited for. */
+static void test_two(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("hda-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "out.wav", NULL), *file = NULL;
+    g_autofree char *options = g_strdup_printf("-audiodev wav,id=a,out.frequency=48000,path=%s "
+                                               "-device hda-output,audiodev=a,cad=0 "
+                                               "-device hda-output,audiodev=a,cad=1",
+                                               path);
+    QTest *qt = start(options);
+    gsize size;
+
+    for (unsigned n = 0; n < 2; n++) {
+        put_stream(qt, OUT + 0x20 * n, 4096);
+        ask(qt, 2 | n << 8, 0x70610 + n * 0x10);
+        qtest_writel(qt, BAR + OUT + 0x20 * n, (n + 1) << 20 | RUN);
+    }
+    qtest_clock_step(qt, 50 * MS);
+    qtest_writel(qt, BAR + OUT, 1);
+    g_assert_cmphex(get(qt, OUT), ==, 0x20000001);
+    g_assert_cmphex(qtest_readw(qt, BAR + OUT + 0x10), ==, 0x100);
+    qtest_clock_step(qt, 50 * MS);
+    qtest_quit(qt);
+    g_assert_true(g_file_get_contents(path, &file, &size, NULL));
+    g_assert_cmpuint(size, ==, 44 + 4 * 4800);
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
 /* What is recorded is silence. */
 static void test_recording(void)
 {
@@ -174,7 +203,7 @@ static void test_recording(void)
     g_assert_cmphex(qtest_readl(qt, DATA + 1920), ==, 0x55555555);
     qtest_writel(qt, BAR + IN, 1);
     g_assert_cmpuint(get(qt, IN + LPIB), ==, 0);
-    g_assert_cmphex(get(qt, IN), ==, 1);
+    g_assert_cmphex(get(qt, IN), ==, 0x20000001);
     qtest_writel(qt, BAR + IN, 0);
     g_assert_cmphex(get(qt, IN) & 0xffffff, ==, 0);
     qtest_quit(qt);
@@ -236,6 +265,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hda/commands", test_commands);
     g_test_add_func("/hda/playing", test_playing);
+    g_test_add_func("/hda/two", test_two);
     g_test_add_func("/hda/recording", test_recording);
     g_test_add_func("/hda/hostile", test_hostile);
     g_test_add_func("/hda/refused", test_refused);
