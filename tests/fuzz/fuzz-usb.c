@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * USB controllers, xHCI, UHCI, OHCI, and EHCI with a companion, with keyboards, a tablet behind a
- * hub, mice and disks: a driver that writes anything to registers, contexts, rings and lists, and
- * gives addresses, requests and transfers of a right shape; while keys are pressed, disks fail, and
- * the machine stops, goes on and is reset. No access takes long.
+ * hub, mice, disks and a speaker; and HD audio: a driver that writes anything to registers,
+ * contexts, rings and lists, and gives addresses, requests and transfers of a right shape; while
+ * keys are pressed, disks fail, and the machine stops, goes on and is reset. No access takes long.
  */
 #include "hw/input/input.h"
 #include "hw/pci/pci.h"
 #include "tests/fuzz/driver.h"
 
-enum { XHCI, UHCI, EHCI, COMPANION, OHCI };
+enum { XHCI, UHCI, EHCI, COMPANION, OHCI, HDA };
 #define BAR      0xe0000000u
 #define EHCI_AT  0xe0100000u
 #define OHCI_AT  0xe0200000u
+#define HDA_AT   0xe0300000u
 #define HCCA     0x33000u
 #define COMMANDS 0x10000u
 #define EVENTS   0x11000u
@@ -45,7 +46,10 @@ static void populate(Machine *machine)
     driver_add("ich9-usb-ehci1,addr=12,id=e");
     driver_add("ich9-usb-uhci1,addr=13,masterbus=e.0,firstport=1");
     driver_add_node("null-co,node-name=n3,size=1M,read-zeroes=on");
-    driver_add("pci-ohci,addr=14,id=o,num-ports=2");
+    driver_add("pci-ohci,addr=14,id=o,num-ports=3");
+    driver_add("ich9-intel-hda,addr=15,id=h");
+    driver_add("hda-duplex,bus=h.0");
+    driver_add("usb-audio,bus=o.0,port=3");
     driver_add("usb-tablet,bus=o.0,port=1");
     driver_add("usb-storage,bus=o.0,port=2,drive=n3");
     driver_add("usb-tablet,bus=e.0,port=1");
@@ -349,6 +353,7 @@ static void step_ohci(FuzzInput *in)
     }
     put(OHCI_AT + 0x54, 0x10, 4);
     put(OHCI_AT + 0x58, how & 1 ? 0x10 : 4, 4);
+    put(OHCI_AT + 0x5c, how & 0x80 ? 0x10 : 4, 4);
     put(OHCI_AT + 4, 0xbc, 4);
     put(OHCI_AT + 0x10, 0x80000000 | (how & 0x7e), 4);
 }
@@ -385,6 +390,43 @@ static void step_ohci_register(FuzzInput *in)
     }
 }
 
+/* ---- HD audio ---- */
+
+/* A stream of each direction runs, with lists that may be wrong; and commands. */
+static void step_hda(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    hwaddr stream = HDA_AT + 0x80 + 0x20 * (how & 7);
+
+    driver_config_write(HDA, PCI_BASE_ADDRESS_0, HDA_AT, 4);
+    driver_config_write(HDA, PCI_COMMAND, 7, 2);
+    put(HDA_AT + 8, how != 1, 4);
+    put(HDA_AT + 0x20, 0xc00000ff, 4);
+    for (unsigned i = 0; i < 2; i++) {
+        put(TDS + 16 * i, take_address(in), 8);
+        put(TDS + 16 * i + 8, fuzz_take(in, 2) | 1ull << 32, 8);
+    }
+    put(stream + 8, fuzz_take(in, 2), 4);
+    put(stream + 0xc, how >> 4, 2);
+    put(stream + 0x12, fuzz_take(in, 2), 2);
+    put(stream + 0x18, TDS, 4);
+    put(HDA_AT + 0x60, 0x00270610, 4);
+    put(HDA_AT + 0x68, 1, 2);
+    put(stream, 0x100006, 4);
+}
+
+static void step_hda_command(FuzzInput *in)
+{
+    put(HDA_AT + 0x40, COMMANDS, 4);
+    put(HDA_AT + 0x50, EVENTS, 4);
+    put(HDA_AT + 0x5c, 3, 1);
+    put(HDA_AT + 0x4c, 2, 1);
+    put(COMMANDS + 4 + fuzz_take(in, 1) * 4, fuzz_take(in, 4), 4);
+    put(HDA_AT + 0x48, fuzz_take(in, 1), 2);
+    put(HDA_AT + 0x5d, 5, 1);
+    put(HDA_AT + fuzz_take(in, 2) % 0x180, fuzz_take(in, 2), 2);
+}
+
 /* ---- others ---- */
 
 static void step_user(FuzzInput *in)
@@ -403,7 +445,7 @@ static void step_config(FuzzInput *in)
 {
     unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
 
-    driver_config_write((how >> 2 & 7) % 5, (unsigned)fuzz_take(in, 1) & ~(size - 1),
+    driver_config_write((how >> 2 & 7) % 6, (unsigned)fuzz_take(in, 1) & ~(size - 1),
                         (uint32_t)fuzz_take(in, size), size);
 }
 
@@ -414,6 +456,7 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     fuzz_step_settle, step_device,        step_td,       step_config,    step_scsi,
     step_transfer,    fuzz_step_reset,    step_events,   step_ehci,      step_qtd,
     step_itd,         step_ehci_register, step_ohci,     step_ohci_td,   step_ohci_register,
+    step_hda,         step_hda_command,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
