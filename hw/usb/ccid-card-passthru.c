@@ -16,7 +16,7 @@
 
 enum { INIT = 1, ERROR, READER_ADD, READER_REMOVE, ATR, CARD_REMOVE, APDU };
 enum { SUCCESS = 0, GENERAL_ERROR = 1, NO_MORE_READERS = 2 };
-enum { HEAD = 12, BODY_MAX = 1024, ATR_MIN = 2, VERSION = 2 };
+enum { HEAD = 12, BODY_MAX = 1024, ATR_MIN = 2, VERSION = 2, UNSENT_MAX = 64 << 10 };
 #define NO_READER 0xffffffffu
 
 typedef struct CcidPassthru {
@@ -143,7 +143,14 @@ static void event(void *opaque, CharEvent event)
 
 static void command(CcidCard *card, const uint8_t *data, unsigned size)
 {
-    send(CCID_PASSTHRU(card), APDU, 0, data, size);
+    static const uint8_t failed[] = { 0x6f, 0x00 };
+    CcidPassthru *s = CCID_PASSTHRU(card);
+
+    if (char_unsent(&s->fe) > UNSENT_MAX) { /* the other side does not keep up */
+        ccid_card_answer(card, failed, sizeof(failed));
+        return;
+    }
+    send(s, APDU, 0, data, size);
 }
 
 /* ---- life ---- */

@@ -5,7 +5,7 @@
 #include "hw/usb/usb-redir.h"
 
 enum { SET_ADDRESS = 5, SET_CONFIGURATION = 9, SET_INTERFACE = 11, CLEAR_FEATURE = 1 };
-enum { QUEUE_MAX = 64, UNSENT_MAX = 1 << 20, PIECE_MAX = 64 << 10, ISO_PACKETS = 8, ISO_URBS = 3 };
+enum { QUEUE_MAX = 64, PIECE_MAX = 64 << 10, ISO_PACKETS = 8, ISO_URBS = 3 };
 
 static RedirEndpoint *endpoint_at(UsbRedir *s, uint8_t address)
 {
@@ -223,7 +223,7 @@ static UsbStatus take_out(UsbRedir *s, RedirEndpoint *e, uint8_t address, uint8_
         e->failed = false;
         return USB_STALL;
     }
-    if (e->waits || char_unsent(&s->fe) > UNSENT_MAX) {
+    if (e->waits) {
         return USB_NAK;
     }
     *size = MIN(*size, (unsigned)PIECE_MAX / 2);
@@ -262,6 +262,10 @@ UsbStatus usb_redir_packet(UsbDevice *dev, UsbToken token, uint8_t number, uint8
 
     if (!s->connected) {
         return USB_NONE;
+    }
+    if (char_unsent(&s->fe) > USB_REDIR_UNSENT_MAX) {
+        *size = 0;
+        return USB_NAK; /* the other side does not keep up */
     }
     if (!number) {
         status = token == USB_SETUP ? begin(s, data, *size)

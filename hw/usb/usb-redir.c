@@ -219,7 +219,7 @@ static void redir_reset(UsbDevice *dev)
 {
     UsbRedir *s = USB_REDIR(dev);
 
-    if (s->connected) {
+    if (s->connected && char_unsent(&s->fe) <= USB_REDIR_UNSENT_MAX) {
         usb_redir_forget(s);
         usbredirparser_send_reset(s->parser);
         usb_redir_flush(s);

@@ -16,8 +16,9 @@
 #include "chardev/char.h"
 #include "hw/usb/usb-device.h"
 
-#define TYPE_USB_REDIR      "usb-redir"
-#define USB_REDIR_ENDPOINTS 32u /* number, and 16 more for those to the host */
+#define TYPE_USB_REDIR       "usb-redir"
+#define USB_REDIR_UNSENT_MAX (1u << 20) /* bytes that wait for the other side */
+#define USB_REDIR_ENDPOINTS  32u        /* number, and 16 more for those to the host */
 
 typedef struct RedirEndpoint {
     uint8_t kind;    /* USB_BULK and so on, or 255: there is none */
