@@ -173,15 +173,16 @@ void console_update(Console *c, int x, int y, int width, int height)
 void console_define_cursor(Console *c, const ConsoleCursor *cursor)
 {
     g_autoptr(GPtrArray) all = listening(c);
+    g_autofree const uint32_t *old = c->cursor.argb; /* perhaps @cursor's own */
 
-    g_free((void *)c->cursor.argb);
-    memset(&c->cursor, 0, sizeof(c->cursor));
     if (cursor) {
         g_assert(cursor->width && cursor->height && cursor->width <= CONSOLE_CURSOR_MAX &&
                  cursor->height <= CONSOLE_CURSOR_MAX);
         c->cursor = *cursor;
         c->cursor.argb =
             g_memdup2(cursor->argb, (gsize)cursor->width * cursor->height * sizeof(uint32_t));
+    } else {
+        memset(&c->cursor, 0, sizeof(c->cursor));
     }
     for (unsigned i = 0; i < all->len; i++) {
         const ConsoleListener *l = listener(c, all, i);

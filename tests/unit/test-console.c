@@ -150,6 +150,8 @@ static void test_cursor(void)
     g_assert_cmpint(v.cursor_x, ==, -3);
     g_assert_cmpint(v.cursor_y, ==, 7);
     g_assert_true(v.visible);
+    console_define_cursor(c, console_cursor(c)); /* it may be its own */
+    g_assert_cmphex(v.cursor->argb[1], ==, 0x80445566);
     console_move_cursor(c, 0, 0, false);
     g_assert_false(v.visible);
     console_define_cursor(c, NULL);
