@@ -228,6 +228,58 @@ def secret():
         tap.equal(m.qmp.command("query-vnc")["auth"], "vnc")
 
 
+VRAM, REGISTERS = 0xe0000000, 0xe8000000
+
+
+def screens():
+    """Of two cards the one that is named is shown; its guest changes the size, and draws; it goes while somebody looks."""
+    if "secondary-vga" not in machine.run_program("-device", "help")[1]:
+        raise tap.Skip("there is no graphics card")
+    with tempfile.TemporaryDirectory() as folder, machine.Machine("64M", extra=[
+            "-M", "pc", "-device", "VGA,id=first,addr=5", "-device", "secondary-vga,id=second,addr=6",
+            "-vnc", f"unix:{folder}/vnc,display=second"]) as m:
+        tap.equal(m.qmp.command("query-vnc-servers")[0]["display"], "second")
+        for offset, value in ((0x10, VRAM), (0x18, REGISTERS), (0x04, 3)):
+            m.write("l", 0xcf8, 0x80000000 | 6 << 11 | offset)
+            m.write("l", 0xcfc, value)
+        for reg, value in ((4, 0), (1, 320), (2, 200), (3, 32), (4, 0x41)):
+            m(f"writew {REGISTERS + 0x500 + 2 * reg:#x} {value:#x}")
+        m(f"writeb {REGISTERS + 0x400:#x} 0x20")  # the screen is on
+        viewer = Viewer.at(f"{folder}/vnc")
+        viewer.encodings(0, -223)
+
+        def update():
+            """The next update that was asked for: a size, or a rectangle and its pixels."""
+            viewer.sock.sendall(struct.pack(">BBHHHH", 3, 1, 0, 0, viewer.width, viewer.height))
+            found = []
+            for _ in range(struct.unpack(">BxH", receive(viewer.sock, 4))[1]):
+                x, y, width, height, encoding = struct.unpack(">HHHHi", receive(viewer.sock, 12))
+                if encoding == -223:
+                    viewer.width, viewer.height = width, height
+                else:
+                    found.append((x, y, width, height, receive(viewer.sock, width * height * 4)))
+            return found
+
+        while (viewer.width, viewer.height) != (320, 200):
+            update()
+        tap.equal(set(viewer.look()), {0}, "colours")
+        m(f"writel {VRAM + (320 * 100 + 7) * 4:#x} 0xaabbcc")
+        picture = viewer.look()
+        while not any(picture):
+            update()
+            picture = viewer.look()
+        tap.equal([n for n in range(320 * 200) if any(picture[4 * n:4 * n + 3])], [320 * 100 + 7])
+        tap.equal(picture[4 * (320 * 100 + 7):][:3], b"\xcc\xbb\xaa")
+        m.qmp.command("device_del", id="second")
+        m.write("l", 0xae08, 1 << 6)  # the guest gives it back
+        m.qmp.event("DEVICE_DELETED", device="second")
+        while (viewer.width, viewer.height) != (640, 480):
+            update()
+        tap.equal(set(viewer.look()), {0}, "colours without it")
+        status, said = machine.run_program(*BASE, "-vnc", "none,display=third")
+        tap.equal((status, "display=third" in said), (1, True), said)
+
+
 REFUSED = [
     ("1", "unix:PATH"), (":-1", "unix:PATH"), (":99999", "59635"), (":1,share=x", "force-shared"), (":1,foo=1", "'foo'"),
     (":1,password=x", "password=x"), (":1,tls-creds=t", "ssh -L"), (":1,sasl=on", "password-secret"), (":1,display=d", "display=d"),
@@ -247,4 +299,4 @@ def refused():
 
 tap.run([("servers, their clients and events", servers), ("TCP ports", tcp), ("keys come to the guest", keys),
          ("passwords", passwords), ("who may look at once", share), ("power control", power), ("a password that is a secret", secret),
-         ("options that are refused", refused)])
+         ("what a graphics card shows", screens), ("options that are refused", refused)])
