@@ -117,6 +117,41 @@ def tcp():
             tap.equal(int(other.qmp.command("query-vnc")["service"]) > 5900 + display, True, "another port")
 
 
+def websocket():
+    """The server says hello in a frame (RFC 6455); a client that says nonsense goes."""
+    display = next(n for n in iter(free_display, None) if n > 0)
+    port = free_display() + 5900
+    with machine.Machine("64M", extra=["-vnc", f"127.0.0.1:{display},ipv6=off,websocket=127.0.0.1:{port}"]) as m:
+        tap.equal([(s["service"], s["websocket"]) for s in m.qmp.command("query-vnc-servers")[0]["server"]],
+                  [(str(port), True), (str(5900 + display), False)])
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.settimeout(vm.LONG)
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: box\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: http://box\r\n"
+                         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: binary\r\n"
+                         b"Sec-WebSocket-Version: 13\r\n\r\n")
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += receive(sock, 1)
+            tap.equal((head.split()[1], b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head), (b"101", True), head)
+            tap.equal(receive(sock, 14), b"\x82\x0cRFB 003.008\n")
+            tap.equal(m.qmp.command("query-vnc")["clients"][0]["websocket"], True)
+            for bytes_of_frame in (b"RFB 003.008\n", b"\1", b"\1"):
+                mask = b"\1\2\3\4"
+                sock.sendall(bytes([0x82, 0x80 | len(bytes_of_frame)]) + mask +
+                             bytes(byte ^ mask[n % 4] for n, byte in enumerate(bytes_of_frame)))
+            m.qmp.event("VNC_INITIALIZED")
+            sock.sendall(b"\x82\xff" + b"\xff" * 40)
+        m.qmp.event("VNC_DISCONNECTED")
+
+
+def reverse():
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/viewer")
+        listener.listen()
+        with machine.Machine("64M", extra=["-vnc", f"unix:{folder}/viewer,reverse=on"]):
+            tap.equal(Viewer(listener.accept()[0]).width, 640)
+
+
 def keys():
     with tempfile.TemporaryDirectory() as folder, machine.Machine("64M", extra=["-M", "pc", "-vnc", f"unix:{folder}/vnc"]) as m:
         viewer = Viewer.at(f"{folder}/vnc")
@@ -297,6 +332,6 @@ def refused():
     tap.equal((status, "already" in said), (1, True), said)
 
 
-tap.run([("servers, their clients and events", servers), ("TCP ports", tcp), ("keys come to the guest", keys),
+tap.run([("servers, their clients and events", servers), ("TCP ports", tcp), ("WebSocket", websocket), ("a viewer that listens", reverse), ("keys come to the guest", keys),
          ("passwords", passwords), ("who may look at once", share), ("power control", power), ("a password that is a secret", secret),
          ("what a graphics card shows", screens), ("options that are refused", refused)])
