@@ -424,9 +424,11 @@ static const struct {
     BYTES(ENTERED
           "\2\0\0\1\377\377\376\314\373\0\377\377\377\377\377\0"), /* a size, of 255 screens */
     BYTES(ENTERED "\373\0\377\377\377\377\1\0\0\0\0\0\0\0\0\0\0\0\377\377\377\377\0\0\0\0"),
-    BYTES(ENTERED "\377\0\0\1\0\0\0\101\0\0\0\36"), /* a key by its number */
-    BYTES(ENTERED "\377\1\0\2\1\1\1\1\1\1\1\1"),    /* sound */
-    BYTES(ENTERED "\372\0\1\2"),                    /* to shut down, which it may not */
+    BYTES(ENTERED "\373\0\3\40\2\130\1\0\0\0\0\0\0\0\0\0\3\40\2\130\0\0\0\0"), /* one that may be */
+    BYTES(ENTERED "\2\0\0\1\377\377\376\377\5\0\200\2\177\374"), /* a pointer that moves */
+    BYTES(ENTERED "\377\0\0\1\0\0\0\101\0\0\0\36"),              /* a key by its number */
+    BYTES(ENTERED "\377\1\0\2\1\1\1\1\1\1\1\1"),                 /* sound */
+    BYTES(ENTERED "\372\0\1\2"), /* to shut down, which it may not */
 };
 
 static void test_hostile(void)
@@ -449,6 +451,9 @@ static void test_hostile(void)
     }
     g_assert_null(strstr(done->str, "power"));
     g_assert_nonnull(strstr(done->str, "key 1e down\nkey 1e up\n"));
+    g_assert_nonnull(strstr(done->str, "size 800x600\n"));
+    g_assert_null(strstr(done->str, "size 65535"));
+    g_assert_nonnull(strstr(done->str, "x by 3\ny by -3\n"));
     finish(console);
 }
 
