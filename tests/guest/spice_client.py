@@ -15,14 +15,14 @@ except (ImportError, ValueError):
 
 
 class Client:
-    """At the socket @path."""
+    """At the socket @path, or where @options say."""
 
-    def __init__(self, path, password=None):
+    def __init__(self, path, password=None, **options):
         self.primary, self.channels, self.events = None, {}, []
         self.session = Spice.Session()
-        self.session.set_property("unix-path", path)
-        if password:
-            self.session.set_property("password", password)
+        for name, value in {"unix-path": path, "password": password, **options}.items():
+            if value is not None:
+                self.session.set_property(name, value)
         GObject.Object.connect(self.session, "channel-new", self.channel_new)
         Spice.Session.connect(self.session)
 

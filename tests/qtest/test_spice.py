@@ -4,6 +4,7 @@
 what the monitor tells. The guest is a driver of ours, by qtest: a virtio GPU, keyboard and tablet."""
 import socket
 import struct
+import subprocess
 import tempfile
 from functools import partial
 
@@ -150,6 +151,37 @@ def set_password(m, client, folder):
     client.close()
 
 
+def certificates(folder):
+    """Of an authority, and of a server that it has signed."""
+    def run(*words):
+        subprocess.run(["certtool", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for name, text in (("ca", "cn = authority\nca\ncert_signing_key\n"), ("server", "cn = server\ntls_www_server\nencryption_key\nsigning_key\n")):
+        with open(f"{folder}/{name}.info", "w", encoding="ascii") as file:
+            file.write(text)
+        run("--generate-privkey", "--outfile", f"{name}-key.pem")
+    run("--generate-self-signed", "--load-privkey", "ca-key.pem", "--template", "ca.info", "--outfile", "ca-cert.pem")
+    run("--generate-certificate", "--load-ca-certificate", "ca-cert.pem", "--load-ca-privkey", "ca-key.pem", "--load-privkey", "server-key.pem",
+        "--template", "server.info", "--outfile", "server-cert.pem")
+
+
+def encrypted():
+    """By TCP: channels that must be encrypted are."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificates(folder)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        with machine.Machine(memory="64M", extra=["-M", "pc", "-device", "virtio-gpu-pci", "-spice", f"tls-port={port},addr=127.0.0.1,"
+                                                  f"x509-dir={folder},disable-ticketing=on,tls-channel=default"]) as m:
+            tap.equal(m.qmp.command("query-spice")["tls-port"], port)
+            client = Client(None, host="127.0.0.1", **{"tls-port": str(port), "ca-file": f"{folder}/ca-cert.pem", "cert-subject": "CN=server"})
+            client.works()
+            channels = m.qmp.command("query-spice")["channels"]
+            tap.equal({(channel["tls"], channel["family"]) for channel in channels}, {(True, "ipv4")})
+            tap.equal("[tls]" in m.qmp.command("human-monitor-command", **{"command-line": "info spice"}), True)
+            client.close()
+
+
 def handed_over():
     """A connection that another program has taken."""
     with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s") as m:
@@ -215,4 +247,4 @@ def refused():
         tap.equal((status, words in text), (1, True), f"{options}: {text}")
 
 
-tap.run([(function.__name__, function) for function in (screen, vga, told, passwords, handed_over, people, refused)])
+tap.run([(function.__name__, function) for function in (screen, vga, told, passwords, encrypted, handed_over, people, refused)])
