@@ -38,8 +38,6 @@ typedef struct Entry {
     uint32_t size, flags;
 } Entry;
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 HdaFormat hda_format(uint16_t value)
 {
     static const uint8_t bytes[] = { 1, 2, 4, 4, 4, 4, 4, 4 };
@@ -134,7 +132,7 @@ static bool read_entry(const IntelHda *s, unsigned n, Entry *e)
     uint64_t list = hda_get(s, at(n, BDPL), 4) | (uint64_t)hda_get(s, at(n, BDPU), 4) << 32;
     uint32_t words[4];
 
-    if (!dma_read_ram(&space, list + 16 * (uint64_t)s->entries[n], words, sizeof(words))) {
+    if (!dma_read_ram(&s->parent.dma, list + 16 * (uint64_t)s->entries[n], words, sizeof(words))) {
         return false;
     }
     *e = (Entry){ .address = GUINT32_FROM_LE(words[0]) | (uint64_t)GUINT32_FROM_LE(words[1]) << 32,
@@ -167,8 +165,9 @@ static bool move(IntelHda *s, unsigned n, uint8_t *data, unsigned size)
             return false;
         }
         bytes = MIN(size, e.size - MIN(s->offsets[n], e.size));
-        if (n >= STREAMS_OUT ? !dma_read_ram(&space, e.address + s->offsets[n], data, bytes)
-                             : !dma_write_ram(&space, e.address + s->offsets[n], data, bytes)) {
+        if (n >= STREAMS_OUT
+                ? !dma_read_ram(&s->parent.dma, e.address + s->offsets[n], data, bytes)
+                : !dma_write_ram(&s->parent.dma, e.address + s->offsets[n], data, bytes)) {
             return false;
         }
         advance(s, n, &e, bytes);
@@ -184,7 +183,7 @@ static void tell_position(IntelHda *s, unsigned n)
     uint64_t base = (low & ~0x7fu) | (uint64_t)hda_get(s, DPUBASE, 4) << 32;
 
     if (low & POSITIONS_ON) {
-        dma_write_ram(&space, base + 8 * (uint64_t)n, &place, sizeof(place));
+        dma_write_ram(&s->parent.dma, base + 8 * (uint64_t)n, &place, sizeof(place));
     }
 }
 

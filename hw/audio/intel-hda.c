@@ -79,8 +79,6 @@ static const struct {
     { 0x18, 4, 0xffffff80, 0, 0 }, { 0x1c, 4, 0xffffffff, 0, 0 },
 };
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 uint32_t hda_get(const IntelHda *s, unsigned offset, unsigned size)
 {
     uint32_t value = 0;
@@ -149,7 +147,7 @@ static bool give_answer(IntelHda *s, uint32_t answer, uint32_t address)
     uint64_t ring = hda_get(s, RIRBLBASE, 4) | (uint64_t)hda_get(s, RIRBUBASE, 4) << 32;
     uint32_t words[] = { GUINT32_TO_LE(answer), GUINT32_TO_LE(address) };
 
-    if (!dma_write_ram(&space, ring + 8 * (uint64_t)at, words, sizeof(words))) {
+    if (!dma_write_ram(&s->parent.dma, ring + 8 * (uint64_t)at, words, sizeof(words))) {
         return false;
     }
     s->registers[RIRBWP] = (uint8_t)at;
@@ -169,7 +167,7 @@ static void run_commands(IntelHda *s)
         unsigned at = (s->registers[CORBRP] + 1) % RING;
         uint32_t what, answer;
 
-        if (!dma_read_ram(&space, ring + 4 * (uint64_t)at, &what, sizeof(what))) {
+        if (!dma_read_ram(&s->parent.dma, ring + 4 * (uint64_t)at, &what, sizeof(what))) {
             break;
         }
         what = GUINT32_FROM_LE(what);

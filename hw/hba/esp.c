@@ -184,16 +184,14 @@ static uint8_t pop(Esp *s)
 
 /* ---- memory ---- */
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 /* Up to @size bytes between memory and @buf, as the engine's and the chip's counts have it. Where
  * there is no memory there are zeros. */
 static uint32_t dma(Esp *s, uint8_t *buf, uint32_t size, bool to_memory)
 {
     size = MIN(size, MIN(s->count, s->dma_left));
     if (to_memory) {
-        dma_write_ram(&space, s->dma_at, buf, size);
-    } else if (!dma_read_ram(&space, s->dma_at, buf, size)) {
+        dma_write_ram(&s->parent.dma, s->dma_at, buf, size);
+    } else if (!dma_read_ram(&s->parent.dma, s->dma_at, buf, size)) {
         memset(buf, 0, size);
     }
     return size;

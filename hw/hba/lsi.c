@@ -274,8 +274,6 @@ static bool in_bar(const Lsi *s, unsigned bar, uint64_t bar_size, uint64_t addr,
     return true;
 }
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 bool lsi_dma_read(Lsi *s, uint64_t addr, void *buf, uint32_t size)
 {
     uint8_t *to = buf;
@@ -291,7 +289,7 @@ bool lsi_dma_read(Lsi *s, uint64_t addr, void *buf, uint32_t size)
         }
         return true;
     }
-    return dma_read_ram(&space, addr, buf, size);
+    return dma_read_ram(&s->parent.dma, addr, buf, size);
 }
 
 bool lsi_dma_write(Lsi *s, uint64_t addr, const void *buf, uint32_t size)
@@ -309,7 +307,7 @@ bool lsi_dma_write(Lsi *s, uint64_t addr, const void *buf, uint32_t size)
         }
         return true;
     }
-    return dma_write_ram(&space, addr, buf, size);
+    return dma_write_ram(&s->parent.dma, addr, buf, size);
 }
 
 /* ---- life ---- */

@@ -96,11 +96,12 @@ static hwaddr entry_at(const uint64_t *pages, uint32_t index, uint32_t log, uint
     return pages[at / PVSCSI_PAGE] * PVSCSI_PAGE + at % PVSCSI_PAGE;
 }
 
-#define RING_READ(s, member, value)                                                         \
-    scsi_hba_read((s)->state_page *PVSCSI_PAGE + offsetof(PvscsiRingsState, member), value, \
-                  sizeof(*(value)))
+#define RING_READ(s, member, value)                                                                \
+    scsi_hba_read(&(s)->parent, (s)->state_page *PVSCSI_PAGE + offsetof(PvscsiRingsState, member), \
+                  value, sizeof(*(value)))
 #define RING_WRITE(s, member, value)                                                         \
-    scsi_hba_write((s)->state_page *PVSCSI_PAGE + offsetof(PvscsiRingsState, member), value, \
+    scsi_hba_write(&(s)->parent,                                                             \
+                   (s)->state_page *PVSCSI_PAGE + offsetof(PvscsiRingsState, member), value, \
                    sizeof(*(value)))
 
 /* ---- completions ---- */
@@ -109,7 +110,7 @@ static void complete(Pvscsi *s, const PvscsiCompletion *completion)
 {
     hwaddr at = entry_at(s->completion_page, s->completed, completion_log2(s), sizeof(*completion));
 
-    if (scsi_hba_write(at, completion, sizeof(*completion))) {
+    if (scsi_hba_write(&s->parent, at, completion, sizeof(*completion))) {
         s->completed++;
         RING_WRITE(s, completion_producer, &s->completed);
         interrupt(s, PVSCSI_INTERRUPT_COMPLETION);
@@ -144,7 +145,7 @@ static void done(ScsiHba *hba, ScsiHbaRequest *r)
         uint32_t size = MIN(request.sense_size, sizeof(sense));
 
         scsi_sense_data(r->scsi.sense, sense);
-        completion.sense_size = scsi_hba_write(request.sense, sense, size) ? size : 0;
+        completion.sense_size = scsi_hba_write(&s->parent, request.sense, sense, size) ? size : 0;
     }
     complete(s, &completion);
     if (!hba->running.length) {
@@ -163,7 +164,7 @@ static bool add_list(ScsiHbaRequest *r, const PvscsiRequest *request)
     while (r->room < request->data_size) {
         PvscsiPiece piece;
 
-        if (count++ == MAX_PIECES || !scsi_hba_read(at, &piece, sizeof(piece))) {
+        if (count++ == MAX_PIECES || !scsi_hba_read(r->hba->dev, at, &piece, sizeof(piece))) {
             return false;
         }
         if (piece.flags & PVSCSI_PIECE_CHAIN) {
@@ -227,7 +228,7 @@ static void run(ScsiHba *hba)
             scsi_hba_run_later(hba);
             return;
         }
-        if (!scsi_hba_read(at, &request, sizeof(request))) {
+        if (!scsi_hba_read(&s->parent, at, &request, sizeof(request))) {
             return;
         }
         s->consumed++;
@@ -247,7 +248,8 @@ static void tell(ScsiBus *bus, const ScsiDevice *dev, uint32_t type)
     message.lun[1] = (uint8_t)dev->lun;
     if (s->message_pages && pci_can_dma(&s->parent) && RING_READ(s, message_consumer, &consumer) &&
         s->told - consumer < 1u << message_log2(s) &&
-        scsi_hba_write(entry_at(s->message_page, s->told, message_log2(s), sizeof(message)),
+        scsi_hba_write(&s->parent,
+                       entry_at(s->message_page, s->told, message_log2(s), sizeof(message)),
                        &message, sizeof(message))) {
         s->told++;
         RING_WRITE(s, message_producer, &s->told);

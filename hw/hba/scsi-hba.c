@@ -14,16 +14,14 @@ typedef struct Piece {
     uint64_t size;
 } Piece;
 
-static const DmaSpace space = { .as = &address_space_memory };
-
-bool scsi_hba_read(hwaddr addr, void *buf, uint64_t size)
+bool scsi_hba_read(const PciDevice *dev, hwaddr addr, void *buf, uint64_t size)
 {
-    return dma_read_ram(&space, addr, buf, size);
+    return dma_read_ram(&dev->dma, addr, buf, size);
 }
 
-bool scsi_hba_write(hwaddr addr, const void *buf, uint64_t size)
+bool scsi_hba_write(const PciDevice *dev, hwaddr addr, const void *buf, uint64_t size)
 {
-    return dma_write_ram(&space, addr, buf, size);
+    return dma_write_ram(&dev->dma, addr, buf, size);
 }
 
 /* ---- the data ---- */
@@ -44,7 +42,8 @@ static bool map_piece(ScsiHbaRequest *r, hwaddr addr, uint64_t size, bool to_gue
     while (size) {
         DmaHold hold;
 
-        if (!dma_map(&space, addr, size, to_guest, r->hba->dev->parent.parent.type->name, &hold)) {
+        if (!dma_map(&r->hba->dev->dma, addr, size, to_guest, r->hba->dev->parent.parent.type->name,
+                     &hold)) {
             return false;
         }
         const struct iovec iov = { hold.host, hold.size };

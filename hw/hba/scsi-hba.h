@@ -102,7 +102,7 @@ void scsi_hba_bus_enter(ScsiBus *bus);
 void scsi_hba_bus_leave(ScsiBus *bus);
 
 /* Guest memory that is RAM, and nothing else. */
-bool scsi_hba_read(hwaddr addr, void *buf, uint64_t size);
-bool scsi_hba_write(hwaddr addr, const void *buf, uint64_t size);
+bool scsi_hba_read(const PciDevice *dev, hwaddr addr, void *buf, uint64_t size);
+bool scsi_hba_write(const PciDevice *dev, hwaddr addr, const void *buf, uint64_t size);
 
 #endif

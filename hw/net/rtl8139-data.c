@@ -42,8 +42,6 @@ typedef struct Descriptor {
     uint32_t command, tag, low, high;
 } Descriptor;
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 /* ---- what is sent ---- */
 
 /* Where IP's header begins; 0: it is no packet of IPv4 that is whole. */
@@ -137,7 +135,7 @@ void rtl8139_send(Rtl8139 *s, unsigned n)
     }
     s->sending = true;
     if (size >= ADDRESSES + 2 &&
-        dma_read_ram(&space, rtl8139_get32(s, RTL_TSAD + 4 * n), s->packet, size)) {
+        dma_read_ram(&s->parent.dma, rtl8139_get32(s, RTL_TSAD + 4 * n), s->packet, size)) {
         send_out(s, size, 0, 0);
     }
     s->sending = false;
@@ -150,9 +148,9 @@ static hwaddr ring_at(const Rtl8139 *s, unsigned at)
     return (uint64_t)rtl8139_get32(s, at + 4) << 32 | (rtl8139_get32(s, at) & ~255u);
 }
 
-static bool get_descriptor(hwaddr at, Descriptor *d)
+static bool get_descriptor(const Rtl8139 *s, hwaddr at, Descriptor *d)
 {
-    return dma_read_ram(&space, at, d, sizeof(*d));
+    return dma_read_ram(&s->parent.dma, at, d, sizeof(*d));
 }
 
 static uint32_t next(uint32_t at, uint32_t command)
@@ -163,13 +161,13 @@ static uint32_t next(uint32_t at, uint32_t command)
 }
 
 /* How many descriptors the next packet has, all of which are there; 0: it is not. */
-static unsigned packet_length(hwaddr ring, uint32_t at)
+static unsigned packet_length(const Rtl8139 *s, hwaddr ring, uint32_t at)
 {
     enum { MOST = 64 };
     Descriptor d;
 
     for (unsigned n = 1; n <= MOST; n++) {
-        if (!get_descriptor(ring + at * sizeof(d), &d) || !(d.command & OWN)) {
+        if (!get_descriptor(s, ring + at * sizeof(d), &d) || !(d.command & OWN)) {
             return 0;
         }
         if (d.command & LAST) {
@@ -191,19 +189,20 @@ static void take_packet(Rtl8139 *s, hwaddr ring, uint32_t *at, unsigned count)
         Descriptor d;
         uint32_t piece;
 
-        if (!get_descriptor(place, &d)) {
+        if (!get_descriptor(s, place, &d)) {
             return;
         }
         piece = d.command & 0xffff;
         first = i ? first : d.command;
         tag = i ? tag : d.tag;
-        whole = whole && (i || d.command & FIRST) && size + piece <= NET_PACKET_MAX - VLAN_TAG &&
-                dma_read_ram(&space, (uint64_t)d.high << 32 | d.low, s->packet + size, piece);
+        whole =
+            whole && (i || d.command & FIRST) && size + piece <= NET_PACKET_MAX - VLAN_TAG &&
+            dma_read_ram(&s->parent.dma, (uint64_t)d.high << 32 | d.low, s->packet + size, piece);
         size += whole ? piece : 0;
         whole = whole && (i + 1 < count || d.command & LAST);
         *at = next(*at, d.command);
         d.command &= ~OWN;
-        dma_write_ram(&space, place, &d.command, sizeof(d.command));
+        dma_write_ram(&s->parent.dma, place, &d.command, sizeof(d.command));
     }
     if (whole && size >= ADDRESSES + 2) {
         send_out(s, size, first, tag);
@@ -239,7 +238,7 @@ static void transmit_ring(Rtl8139 *s, unsigned which, uint8_t asked)
            rtl8139_get16(s, RTL_CPCR) & RTL_CPCR_TX && net_can_send(&s->nic.client)) {
         hwaddr ring = ring_at(s, which ? RTL_THPDS : RTL_TNPDS);
 
-        count = packet_length(ring, s->tx_at[which]);
+        count = packet_length(s, ring, s->tx_at[which]);
         if (!count) {
             s->reg[RTL_TPPOLL] &= (uint8_t)~asked;
             rtl8139_interrupt(s, RTL_ISR_TDU);
@@ -348,7 +347,7 @@ static void put_bytes(Rtl8139 *s, uint32_t *at, const void *bytes, uint32_t size
             *at %= ring;
             piece = MIN(size, ring - *at);
         }
-        dma_write_ram(&space, (hwaddr)base + *at, from, piece);
+        dma_write_ram(&s->parent.dma, (hwaddr)base + *at, from, piece);
         from += piece;
         *at += piece;
         size -= piece;
@@ -387,7 +386,7 @@ static void receive_descriptor(Rtl8139 *s, const uint8_t *packet, size_t size, u
     Descriptor d;
 
     memcpy(copy, packet, size);
-    if (!get_descriptor(place, &d) || !(d.command & OWN)) {
+    if (!get_descriptor(s, place, &d) || !(d.command & OWN)) {
         missed(s);
         return;
     }
@@ -402,15 +401,15 @@ static void receive_descriptor(Rtl8139 *s, const uint8_t *packet, size_t size, u
     memcpy(copy + size, &sum, sizeof(sum));
     size += sizeof(sum);
     if (size > (d.command & RX_SIZE) ||
-        !dma_write_ram(&space, (uint64_t)d.high << 32 | d.low, copy, size)) {
+        !dma_write_ram(&s->parent.dma, (uint64_t)d.high << 32 | d.low, copy, size)) {
         missed(s);
         return;
     }
     ring_end = d.command & LAST_IN_RING;
     s->rx_at = next(s->rx_at, d.command);
     d.command = ring_end | FIRST | LAST | how | (uint32_t)size;
-    dma_write_ram(&space, place + 4, &d.tag, sizeof(d.tag));
-    dma_write_ram(&space, place, &d.command, sizeof(d.command));
+    dma_write_ram(&s->parent.dma, place + 4, &d.tag, sizeof(d.tag));
+    dma_write_ram(&s->parent.dma, place, &d.command, sizeof(d.command));
     rtl8139_interrupt(s, RTL_ISR_ROK);
 }
 

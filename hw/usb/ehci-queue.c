@@ -30,11 +30,9 @@ enum {
 #define TOGGLE 0x80000000u
 enum { TOGGLE_OF_TD = 1 << 14, SPEED_SHIFT = 12, SPEED_HIGH = 2 };
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 bool ehci_read_words(Ehci *s, uint32_t at, uint32_t *words, unsigned count)
 {
-    if (!dma_read_ram(&space, at, words, count * sizeof(*words))) {
+    if (!dma_read_ram(&s->parent.dma, at, words, count * sizeof(*words))) {
         ehci_host_error(s);
         return false;
     }
@@ -51,7 +49,7 @@ bool ehci_write_words(Ehci *s, uint32_t at, const uint32_t *words, unsigned coun
     for (unsigned i = 0; i < count; i++) {
         bytes[i] = GUINT32_TO_LE(words[i]);
     }
-    if (!dma_write_ram(&space, at, bytes, count * sizeof(*bytes))) {
+    if (!dma_write_ram(&s->parent.dma, at, bytes, count * sizeof(*bytes))) {
         ehci_host_error(s);
         return false;
     }
@@ -89,7 +87,8 @@ static bool copy(Ehci *s, const uint32_t *queue, uint8_t *data, unsigned size, b
         unsigned bytes = MIN(size, PAGE - offset);
         uint32_t at = (queue[BUFFERS + page] & ~(uint32_t)(PAGE - 1)) + offset;
 
-        if (in ? !dma_write_ram(&space, at, data, bytes) : !dma_read_ram(&space, at, data, bytes)) {
+        if (in ? !dma_write_ram(&s->parent.dma, at, data, bytes)
+               : !dma_read_ram(&s->parent.dma, at, data, bytes)) {
             ehci_host_error(s);
             return false;
         }

@@ -19,8 +19,6 @@ enum {
     ASYNC_BYTES = 512 << 10
 };
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 static unsigned kind_of(uint32_t link)
 {
     return link >> 1 & 3;
@@ -45,7 +43,8 @@ static bool copy(Ehci *s, const uint32_t *itd, uint32_t what, uint8_t *data, uns
             return false;
         }
         at = (itd[ITD_BUFFERS + page] & 0xfffff000) + offset;
-        if (in ? !dma_write_ram(&space, at, data, bytes) : !dma_read_ram(&space, at, data, bytes)) {
+        if (in ? !dma_write_ram(&s->parent.dma, at, data, bytes)
+               : !dma_read_ram(&s->parent.dma, at, data, bytes)) {
             return false;
         }
         data += bytes;

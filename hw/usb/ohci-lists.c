@@ -45,11 +45,9 @@ typedef enum Outcome {
     STOPPED, /* the controller has */
 } Outcome;
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 static bool read_words(Ohci *s, uint32_t at, uint32_t *words, unsigned count)
 {
-    if (!dma_read_ram(&space, at, words, count * sizeof(*words))) {
+    if (!dma_read_ram(&s->parent.dma, at, words, count * sizeof(*words))) {
         ohci_error(s);
         return false;
     }
@@ -66,7 +64,7 @@ static bool write_words(Ohci *s, uint32_t at, const uint32_t *words, unsigned co
     for (unsigned i = 0; i < count; i++) {
         bytes[i] = GUINT32_TO_LE(words[i]);
     }
-    if (!dma_write_ram(&space, at, bytes, count * sizeof(*bytes))) {
+    if (!dma_write_ram(&s->parent.dma, at, bytes, count * sizeof(*bytes))) {
         ohci_error(s);
         return false;
     }
@@ -90,12 +88,12 @@ static bool copy(Ohci *s, uint32_t first, uint32_t last, uint8_t *data, unsigned
 {
     unsigned here = MIN(size, PAGE - first % PAGE);
     uint32_t next = last & ~(uint32_t)(PAGE - 1);
-    bool ok =
-        in ? dma_write_ram(&space, first, data, here) : dma_read_ram(&space, first, data, here);
+    bool ok = in ? dma_write_ram(&s->parent.dma, first, data, here)
+                 : dma_read_ram(&s->parent.dma, first, data, here);
 
     if (ok && here < size) {
-        ok = in ? dma_write_ram(&space, next, data + here, size - here)
-                : dma_read_ram(&space, next, data + here, size - here);
+        ok = in ? dma_write_ram(&s->parent.dma, next, data + here, size - here)
+                : dma_read_ram(&s->parent.dma, next, data + here, size - here);
     }
     if (!ok) {
         ohci_error(s);
