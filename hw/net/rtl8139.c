@@ -117,9 +117,9 @@ static void write_eeprom(Rtl8139 *s, uint8_t value)
             s->eeprom_clocks++; /* nothing counts before the first one */
         }
     }
-    n = s->eeprom_clocks - EEPROM_COMMAND; /* which bit of data, from 1 on */
-    if (s->eeprom_clocks > EEPROM_COMMAND && n <= 16 && s->eeprom_bits >> 6 == EEPROM_READ) {
-        bit = eeprom_word(s, s->eeprom_bits % 64) >> (16 - n) & 1;
+    n = s->eeprom_clocks - EEPROM_COMMAND; /* which bit of data, from 1 on, after one that is 0 */
+    if (s->eeprom_clocks >= EEPROM_COMMAND && n <= 16 && s->eeprom_bits >> 6 == EEPROM_READ) {
+        bit = n && eeprom_word(s, s->eeprom_bits % 64) >> (16 - n) & 1;
     }
     s->reg[RTL_9346CR] = (value & (uint8_t)~EEPROM_OUT) | (bit ? EEPROM_OUT : 0);
 }

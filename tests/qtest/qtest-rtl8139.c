@@ -104,6 +104,7 @@ static uint16_t eeprom_word(const Net *n, unsigned address)
 
         set(n, EEPROM, 0x88 | in, 1);
         set(n, EEPROM, 0x8c | in, 1);
+        g_assert_cmphex(get(n, EEPROM, 1) & 1, ==, i > 0); /* 0: it has understood */
     }
     for (unsigned i = 0; i < 16; i++) {
         set(n, EEPROM, 0x88, 1);
