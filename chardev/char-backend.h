@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a character device backend is made of; for the files of chardev/ only.
+ * What a character device backend is made of; for the files of chardev/, and ui/spice-char.c.
  *
  * A backend is an ObjectType "chardev-<name>" whose structure begins with a Chardev and whose
  * `complete` opens it. Most move bytes through file descriptors: they call chardev_connected() with
@@ -46,6 +46,8 @@ typedef struct ChardevOps {
     /* See char_set_line(), char_set_break(). */
     void (*set_line)(Chardev *chr, const CharLine *line);
     void (*set_break)(Chardev *chr, bool on);
+    /* See char_set_open(). */
+    void (*set_open)(Chardev *chr, bool open);
     /* See char_take_fd(), chardev_filename(), chardev_yank(). */
     int (*take_fd)(Chardev *chr);
     char *(*filename)(const Chardev *chr);

@@ -474,6 +474,13 @@ void char_set_break(CharFrontend *fe, bool on)
     }
 }
 
+void char_set_open(CharFrontend *fe, bool open)
+{
+    if (fe->chr && chardev_ops(fe->chr)->set_open) {
+        chardev_ops(fe->chr)->set_open(fe->chr, open);
+    }
+}
+
 size_t char_unsent(const CharFrontend *fe)
 {
     const Chardev *chr = fe->chr;

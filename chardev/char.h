@@ -70,6 +70,8 @@ void char_write(CharFrontend *fe, const void *buf, size_t len);
 void char_set_line(CharFrontend *fe, const CharLine *line);
 /* A break begins, or ends. */
 void char_set_break(CharFrontend *fe, bool on);
+/* Is a program of the guest there, behind the front end? */
+void char_set_open(CharFrontend *fe, bool open);
 void char_accept_input(CharFrontend *fe);
 /* Bytes that the other side has not taken yet. When they have all gone, input is asked for again as
  * by char_accept_input(), so that can_receive may answer 0 because of them. */

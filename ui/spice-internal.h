@@ -26,4 +26,9 @@ void spice_input_stop(void);
 /* A client comes: what kind of pointer is there now? */
 void spice_input_check(void);
 
+/* ---- spice-char.c: channels for programs of the guest ---- */
+
+/* NULL: there is no server any more. */
+void spice_char_start(SpiceServer *server);
+
 #endif

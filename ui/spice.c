@@ -378,6 +378,7 @@ bool spice_start(const SpiceOptions *o, const char *text, const char *name, cons
     }
     spice_input_start(server, host);
     spice_display_start(server);
+    spice_char_start(server);
     spice_server_vm_start(server);
     return true;
 }
@@ -389,6 +390,7 @@ void spice_stop(void)
     if (!last) {
         return;
     }
+    spice_char_start(NULL);
     spice_display_stop();
     spice_input_stop();
     server = NULL;

@@ -133,6 +133,7 @@ void virtio_serial_port_set_open(VirtioSerialPort *port, bool open)
         return;
     }
     port->guest_open = open;
+    char_set_open(&port->fe, open);
     if (port->parent.id) {
         qapi_event_send_vserport_change(port->parent.id, open);
     }
@@ -202,9 +203,18 @@ static const StateField port_fields[] = {
     STATE_BOOL(VirtioSerialPort, told_name),  STATE_BOOL(VirtioSerialPort, told_open),
     STATE_UINT(VirtioSerialPort, tx_offset),  {},
 };
+static bool port_loaded(void *obj, GError **errp)
+{
+    VirtioSerialPort *port = obj;
+
+    char_set_open(&port->fe, port->guest_open);
+    return true;
+}
+
 static const StateTable port_state = { .name = "virtio-serial-port",
                                        .version = 1,
-                                       .fields = port_fields };
+                                       .fields = port_fields,
+                                       .post_load = port_loaded };
 
 static const DeviceClass port_ops = {
     .category = "input",

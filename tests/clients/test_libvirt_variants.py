@@ -145,7 +145,8 @@ VARIANTS = [
     ("a screen by SPICE with a password", more(
         "<graphics type='spice' port='-1' autoport='yes' passwd='secret' connected='disconnect'><listen type='address' address='127.0.0.1'/>"
         "<image compression='off'/><streaming mode='filter'/><clipboard copypaste='no'/><mouse mode='server'/></graphics>"
-        "<video><model type='virtio' primary='yes'><resolution x='800' y='600'/></model></video>")),
+        "<video><model type='virtio' primary='yes'><resolution x='800' y='600'/></model></video>"
+        "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>")),
     ("an IOMMU of Intel", {**features("<ioapic driver='qemu'/>"), **more(
         "<iommu model='intel'><driver intremap='on' caching_mode='on' eim='on' iotlb='on' aw_bits='48'/></iommu>")}),
     ("an IOMMU of virtio", more("<iommu model='virtio'/>")),

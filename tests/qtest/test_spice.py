@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SPICE: a client of another project sees what is on a screen, presses keys and moves the pointer; passwords, addresses, and
 what the monitor tells. The guest is a driver of ours, by qtest: a virtio GPU, keyboard and tablet."""
+import ctypes
 import socket
 import struct
 import subprocess
@@ -10,7 +11,7 @@ from functools import partial
 
 import machine
 from machine import tap, vm
-from spice_client import Client
+from spice_client import Client, GObject
 from virtio_driver import Driver
 
 PASSWORD = "it is a secret"
@@ -182,6 +183,55 @@ def encrypted():
             client.close()
 
 
+class Port(Driver):
+    """Port 1 of a virtio-serial device."""
+
+    def begin_port(self):
+        self.begin(1 << 32 | 2)
+        for n in (2, 3, 4, 5):  # what it tells, and is told; the port's input and output
+            self.queue(n, size=16)
+        self.ready()
+        self.tell(0, 1)  # the driver is ready
+        self.tell(3, 1)  # so is the port
+
+    def tell(self, what, value):
+        self.talk(3, struct.pack("<IHH", 1, what, value), room=1)
+
+    def write(self, text):
+        self.talk(5, text, room=1)
+
+
+def programs():
+    """A port of SPICE: opened, bytes to and fro, closed."""
+    with tempfile.TemporaryDirectory() as folder, start(
+            f"{folder}/s", "-device", "virtio-serial-pci,id=vs,addr=7", "-chardev", "spiceport,id=c0,name=org.test.0",
+            "-device", "virtserialport,bus=vs.0,chardev=c0,name=org.test.0,id=p0", "-chardev", "spicevmc,id=c1,name=vdagent",
+            "-device", "virtserialport,bus=vs.0,chardev=c1,name=com.redhat.spice.0,id=p1") as m:
+        port = Port(m, 7, ram=0x200000)
+        port.begin_port()
+        client = Client(f"{folder}/s")
+        client.works()
+        client.wait(lambda: "PortChannel" in client.channels, "the port")
+        channel, got = client.channels["PortChannel"], []
+        GObject.Object.connect(channel, "port-data", lambda _channel, data, size: got.append(ctypes.string_at(data, size)))
+        client.wait(lambda: channel.get_property("port-name") == "org.test.0", "its name")
+        tap.equal(channel.get_property("port-opened"), False)
+        port.tell(6, 1)
+        client.wait(lambda: channel.get_property("port-opened"), "it is open")
+        port.write(b"to the client")
+        client.wait(lambda: b"".join(got) == b"to the client", "bytes")
+        where = port.ask(4, b"", room=64)
+        channel.write_async(b"to the guest", None, lambda *_: None)
+        client.wait(lambda: port.used(4) == 1, "bytes of the client")
+        tap.equal(port.fetch(where, 12), b"to the guest")
+        port.tell(6, 0)
+        client.wait(lambda: not channel.get_property("port-opened"), "it is closed")
+        client.close()
+    for options, words in (("spicevmc,id=c0,name=nobody", "must be vdagent"), ("spiceport,id=c0", "name= is missing")):
+        status, text = machine.run_program("-M", "none", "-chardev", options)
+        tap.equal((status, words in text), (1, True), text)
+
+
 def handed_over():
     """A connection that another program has taken."""
     with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s") as m:
@@ -247,4 +297,4 @@ def refused():
         tap.equal((status, words in text), (1, True), f"{options}: {text}")
 
 
-tap.run([(function.__name__, function) for function in (screen, vga, told, passwords, encrypted, handed_over, people, refused)])
+tap.run([(function.__name__, function) for function in (screen, vga, told, passwords, encrypted, programs, handed_over, people, refused)])
