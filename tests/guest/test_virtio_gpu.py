@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's kernel with a virtio GPU: a client of SPICE sees what it shows, its console among it, also after the machine was
-saved and loaded."""
+"""Debian's kernel with a virtio GPU: a client of SPICE sees its console."""
 import os
 import sys
 import tempfile
@@ -17,26 +16,14 @@ WIDTH, HEIGHT = 640, 480
 BLUE = 0x0000aa
 
 
-def machine(path, *extra):
+def machine(path):
     return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", kernel="vmlinuz-generic", initrd="initrd-generic", accel=vm.engine("soft"),
                  memory="256M", extra=["-M", "pc", "-device", f"virtio-gpu-pci,xres={WIDTH},yres={HEIGHT}", "-spice",
-                                       f"unix=on,addr={path},disable-ticketing=on", *extra])
+                                       f"unix=on,addr={path},disable-ticketing=on"])
 
 
 def colours(client):
     return {client.pixel(x, y) for y in range(HEIGHT) for x in range(WIDTH)}
-
-
-def pattern(client):
-    """The picture that show() made."""
-    return client.size() == (WIDTH, HEIGHT) and [client.pixel(x, y) for x, y in (
-        (0, 0), (WIDTH - 1, 0), (17, 100), (WIDTH - 1, HEIGHT // 2 - 1), (0, HEIGHT // 2), (WIDTH - 1, HEIGHT - 1))] == [0x434241] * 4 + [0x464544] * 2
-
-
-def show(guest):
-    """Each half has a colour."""
-    half = 4 * WIDTH * HEIGHT // 2
-    guest.run(f"(yes ABC | head -c {half}; yes DEF | head -c {half}) > /dev/fb0")
 
 
 def linux():
@@ -49,24 +36,10 @@ def linux():
                 guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
             vm.wait_until(lambda: "virtio_gpu" in guest.run("cat /proc/fb"), "the frame buffer")
             client.wait(lambda: client.size() == (WIDTH, HEIGHT), "its size")
-            guest.run("[ -e /dev/tty0 ] || mknod /dev/tty0 c 4 0; [ -e /dev/fb0 ] || mknod /dev/fb0 c 29 0")
+            guest.run("[ -e /dev/tty0 ] || mknod /dev/tty0 c 4 0")
             # White on blue: text, and what is around it. The cursor does not blink.
             guest.run(r"printf '\033[?25l\033[37;44m\033[2J\033[HDimmable\n' > /dev/tty0")
             client.wait(lambda: {BLUE, 0xaaaaaa} <= colours(client), "a text")
-            show(guest)
-            client.wait(lambda: pattern(client), "a picture")
-            tap.equal(guest.run("dmesg | grep -ciE 'drm.*(error|fail)|virtio_gpu.*error' || true").strip(), "0")
-            client.close()
-            guest.qmp.command("migrate", uri=f"file:{folder}/state")
-            guest.qmp.event("STOP")
-            vm.wait_until(lambda: guest.qmp.command("query-migrate")["status"] == "completed", "all of it")
-        with machine(f"{folder}/t", "-incoming", f"file:{folder}/state") as guest:
-            client = spice_client.Client(f"{folder}/t")
-            client.works()
-            client.wait(lambda: pattern(client), "the same picture")
-            vm.wait_until(lambda: guest.qmp.command("query-status")["running"], "it goes on")
-            guest.run(r"printf '\033[2J' > /dev/tty0")
-            client.wait(lambda: BLUE in colours(client), "it shows more")
             client.close()
 
 
