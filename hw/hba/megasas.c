@@ -150,17 +150,17 @@ static void answer(Megasas *s, uint64_t at, uint8_t status, uint8_t scsi_status)
     uint8_t frame[FRAME_HEAD];
     uint32_t context;
 
-    if (!scsi_hba_read(at, frame, sizeof(frame)) ||
-        !scsi_hba_write(at + FRAME_STATUS, result, sizeof(result)) ||
+    if (!scsi_hba_read(&s->parent, at, frame, sizeof(frame)) ||
+        !scsi_hba_write(&s->parent, at + FRAME_STATUS, result, sizeof(result)) ||
         frame[FRAME_FLAGS] & FLAG_NO_REPLY || !s->operational) {
         return;
     }
     context = word(frame, FRAME_CONTEXT);
     context = GUINT32_TO_LE(context);
-    scsi_hba_write(s->replies + 4 * (uint64_t)s->producer, &context, sizeof(context));
+    scsi_hba_write(&s->parent, s->replies + 4 * (uint64_t)s->producer, &context, sizeof(context));
     s->producer = (s->producer + 1) % s->entries;
     context = GUINT32_TO_LE(s->producer);
-    scsi_hba_write(s->producer_at, &context, sizeof(context));
+    scsi_hba_write(&s->parent, s->producer_at, &context, sizeof(context));
     s->status |= class_of(s)->reply;
     update_pin(s);
 }
@@ -169,7 +169,8 @@ static void answer(Megasas *s, uint64_t at, uint8_t status, uint8_t scsi_status)
 
 typedef bool PieceFn(void *opaque, hwaddr addr, uint32_t size);
 
-static bool walk(const uint8_t *frame, uint64_t at, unsigned offset, PieceFn *fn, void *opaque)
+static bool walk(const Megasas *s, const uint8_t *frame, uint64_t at, unsigned offset, PieceFn *fn,
+                 void *opaque)
 {
     uint16_t flags = (uint16_t)word(frame, FRAME_FLAGS);
     unsigned size = flags & FLAG_LIST_IEEE ? 16 : flags & FLAG_LIST_64 ? 12 : 8;
@@ -178,7 +179,7 @@ static bool walk(const uint8_t *frame, uint64_t at, unsigned offset, PieceFn *fn
         uint8_t entry[16];
         bool narrow = size == 8;
 
-        if (!scsi_hba_read(at + offset + i * size, entry, size) ||
+        if (!scsi_hba_read(&s->parent, at + offset + i * size, entry, size) ||
             !fn(opaque, narrow ? word(entry, 0) : wide(entry, 0), word(entry, narrow ? 4 : 8))) {
             return false;
         }
@@ -192,6 +193,7 @@ static bool add_piece(void *opaque, hwaddr addr, uint32_t size)
 }
 
 typedef struct Copy {
+    const Megasas *s;
     const uint8_t *from;
     uint32_t left;
 } Copy;
@@ -201,7 +203,7 @@ static bool copy_piece(void *opaque, hwaddr addr, uint32_t size)
     Copy *copy = opaque;
 
     size = MIN(size, copy->left);
-    if (size && !scsi_hba_write(addr, copy->from, size)) {
+    if (size && !scsi_hba_write(&copy->s->parent, addr, copy->from, size)) {
         return false;
     }
     copy->from += size;
@@ -210,11 +212,12 @@ static bool copy_piece(void *opaque, hwaddr addr, uint32_t size)
 }
 
 /* The answer of a direct command, as far as there is room. */
-static unsigned give(const uint8_t *frame, uint64_t at, const void *data, uint32_t size)
+static unsigned give(const Megasas *s, const uint8_t *frame, uint64_t at, const void *data,
+                     uint32_t size)
 {
-    Copy copy = { data, MIN(size, word(frame, FRAME_SIZE)) };
+    Copy copy = { s, data, MIN(size, word(frame, FRAME_SIZE)) };
 
-    return walk(frame, at, FRAME_LIST, copy_piece, &copy) ? MFI_OK : MFI_INVALID_PARAMETER;
+    return walk(s, frame, at, FRAME_LIST, copy_piece, &copy) ? MFI_OK : MFI_INVALID_PARAMETER;
 }
 
 /* ---- SCSI ---- */
@@ -234,13 +237,14 @@ static void done(ScsiHba *hba, ScsiHbaRequest *r)
         answer(s, at, MFI_FAILED, 0);
         return;
     }
-    if (r->scsi.status == SCSI_CHECK_CONDITION && scsi_hba_read(at, frame, sizeof(frame))) {
+    if (r->scsi.status == SCSI_CHECK_CONDITION &&
+        scsi_hba_read(&s->parent, at, frame, sizeof(frame))) {
         scsi_sense_data(r->scsi.sense, sense);
         size = MIN(sizeof(sense), frame[FRAME_SENSE_SIZE]);
-        if (size && !scsi_hba_write(wide(frame, FRAME_SENSE), sense, size)) {
+        if (size && !scsi_hba_write(&s->parent, wide(frame, FRAME_SENSE), sense, size)) {
             size = 0;
         }
-        scsi_hba_write(at + FRAME_SENSE_SIZE, &size, 1);
+        scsi_hba_write(&s->parent, at + FRAME_SENSE_SIZE, &size, 1);
     }
     answer(s, at, r->scsi.status == SCSI_GOOD ? MFI_OK : MFI_SCSI_ERROR, r->scsi.status);
 }
@@ -277,7 +281,7 @@ static void start(ScsiHba *hba, const void *kept)
     ScsiHbaRequest *r;
 
     memcpy(&at, kept, sizeof(at));
-    if (!scsi_hba_read(at, frame, sizeof(frame))) {
+    if (!scsi_hba_read(&s->parent, at, frame, sizeof(frame))) {
         return;
     }
     if (misses(s, frame)) {
@@ -286,7 +290,7 @@ static void start(ScsiHba *hba, const void *kept)
     }
     passed = frame[FRAME_COMMAND] >= COMMAND_LD_SCSI;
     r = scsi_hba_request(hba, kept);
-    if (!walk(frame, at, passed ? FRAME_PASSED_LIST : FRAME_LIST, add_piece, r)) {
+    if (!walk(s, frame, at, passed ? FRAME_PASSED_LIST : FRAME_LIST, add_piece, r)) {
         scsi_hba_drop(r);
         answer(s, at, MFI_INVALID_PARAMETER, 0);
         return;
@@ -320,7 +324,7 @@ static unsigned pd_list(Megasas *s, const uint8_t *frame, uint64_t at)
     }
     put_word(list, HEAD + count * ENTRY);
     put_word(list + 4, count);
-    return give(frame, at, list, HEAD + count * ENTRY);
+    return give(s, frame, at, list, HEAD + count * ENTRY);
 }
 
 static unsigned ld_list(Megasas *s, const uint8_t *frame, uint64_t at)
@@ -342,7 +346,7 @@ static unsigned ld_list(Megasas *s, const uint8_t *frame, uint64_t at)
         }
     }
     put_word(list, count);
-    return give(frame, at, list, sizeof(list));
+    return give(s, frame, at, list, sizeof(list));
 }
 
 static unsigned ld_query(Megasas *s, const uint8_t *frame, uint64_t at)
@@ -360,7 +364,7 @@ static unsigned ld_query(Megasas *s, const uint8_t *frame, uint64_t at)
     }
     put_word(list, sizeof(list));
     put_word(list + 4, count);
-    return give(frame, at, list, sizeof(list));
+    return give(s, frame, at, list, sizeof(list));
 }
 
 static unsigned direct(Megasas *s, const uint8_t *frame, uint64_t at)
@@ -369,9 +373,9 @@ static unsigned direct(Megasas *s, const uint8_t *frame, uint64_t at)
 
     switch (word(frame, FRAME_OPCODE)) {
     case DIRECT_INFO: /* it can nothing beside what all can */
-        return give(frame, at, zeros, INFO_SIZE);
+        return give(s, frame, at, zeros, INFO_SIZE);
     case DIRECT_EVENT_INFO:
-        return give(frame, at, zeros, EVENT_INFO_SIZE);
+        return give(s, frame, at, zeros, EVENT_INFO_SIZE);
     case DIRECT_EVENT_WAIT: /* there are none */
         s->event_frame = at;
         return MFI_LATER;
@@ -397,7 +401,7 @@ static unsigned init(Megasas *s, const uint8_t *frame)
     uint8_t info[32];
     uint32_t entries;
 
-    if (!scsi_hba_read(wide(frame, FRAME_QUEUE_INFO), info, sizeof(info))) {
+    if (!scsi_hba_read(&s->parent, wide(frame, FRAME_QUEUE_INFO), info, sizeof(info))) {
         return MFI_INVALID_PARAMETER;
     }
     entries = word(info, 4) & 0xffff;
@@ -435,7 +439,7 @@ static void take_frame(Megasas *s, uint64_t at)
     uint8_t frame[FRAME_HEAD];
     unsigned status = MFI_INVALID_COMMAND;
 
-    if (!scsi_hba_runs(&s->hba) || !scsi_hba_read(at, frame, sizeof(frame))) {
+    if (!scsi_hba_runs(&s->hba) || !scsi_hba_read(&s->parent, at, frame, sizeof(frame))) {
         return;
     }
     switch (frame[FRAME_COMMAND]) {
