@@ -329,7 +329,7 @@ static void serve(VncClient *c)
         if (c->cl->sock < 0 || c->cl->state != RFB_NORMAL) {
             continue;
         }
-        vnc_extension_tell_pointer(c);
+        vnc_extension_tell(c);
         if (!sraRgnEmpty(c->cl->requestedRegion)) {
             if (!take_changes(c)) {
                 break;
@@ -339,39 +339,55 @@ static void serve(VncClient *c)
     }
 }
 
-static rfbScreenInfoPtr make_screen(VncClient *c)
-{
-    rfbScreenInfoPtr screen;
+/* What all have in common. rfbGetScreen() makes a lock of the whole library anew, which threads may
+ * wait for: it is called once, before there are any, and its result is copied. */
+static rfbScreenInfoPtr model;
 
+static void make_model(void)
+{
+    model = rfbGetScreen(NULL, NULL, CONSOLE_WIDTH, CONSOLE_HEIGHT, BITS_A_SAMPLE, SAMPLES_A_PIXEL,
+                         BYTES_A_PIXEL);
+    model->port = model->ipv6port = 0;
+    model->autoPort = FALSE;
+    model->alwaysShared = TRUE; /* we look after that ourselves */
+    model->maxClientWait = WAIT_MS;
+    model->deferUpdateTime = 0;
+    model->deferPtrUpdateTime = 0;
+    model->permitFileTransfer = FALSE;
+    model->newClientHook = new_client;
+    model->kbdAddEvent = key_event;
+    model->ptrAddEvent = pointer_event;
+    model->setDesktopSizeHook = desktop_size;
+    rfbSetCursor(model, NULL);
+}
+
+static void make_screen(VncClient *c)
+{
+    c->screen = g_memdup2(model, sizeof(*model));
+    pthread_mutex_init(&c->screen->cursorMutex, NULL);
+    c->screen->desktopName = desktop_name;
+    c->screen->screenData = c;
+    c->screen->xvpHook = c->server->power_control ? power : NULL;
     g_mutex_lock(&c->server->lock);
-    screen = rfbGetScreen(NULL, NULL, (int)c->server->width, (int)c->server->height, BITS_A_SAMPLE,
-                          SAMPLES_A_PIXEL, BYTES_A_PIXEL);
-    if (screen) {
-        screen->frameBuffer =
-            g_malloc0((size_t)c->server->width * c->server->height * BYTES_A_PIXEL);
-        c->serial = c->server->serial;
-    }
+    new_frame(c);
     g_mutex_unlock(&c->server->lock);
-    if (!screen) {
-        return NULL;
+}
+
+static void free_screen(VncClient *c)
+{
+    rfbScreenInfoPtr scaled = c->screen->scaledScreenNext;
+
+    while (scaled) {
+        rfbScreenInfoPtr next = scaled->scaledScreenNext;
+
+        free(scaled->frameBuffer);
+        free(scaled);
+        scaled = next;
     }
-    set_format(screen);
-    screen->screenData = c;
-    screen->desktopName = desktop_name;
-    screen->port = screen->ipv6port = 0;
-    screen->autoPort = FALSE;
-    screen->alwaysShared = TRUE; /* we look after that ourselves */
-    screen->maxClientWait = WAIT_MS;
-    screen->deferUpdateTime = 0;
-    screen->deferPtrUpdateTime = 0;
-    screen->permitFileTransfer = FALSE;
-    screen->newClientHook = new_client;
-    screen->kbdAddEvent = key_event;
-    screen->ptrAddEvent = pointer_event;
-    screen->setDesktopSizeHook = desktop_size;
-    screen->xvpHook = c->server->power_control ? power : NULL;
-    rfbSetCursor(screen, NULL);
-    return screen;
+    rfbSetCursor(c->screen, NULL);
+    pthread_mutex_destroy(&c->screen->cursorMutex);
+    g_free(c->screen->frameBuffer);
+    g_free(c->screen);
 }
 
 static gpointer client_thread(gpointer opaque)
@@ -379,21 +395,15 @@ static gpointer client_thread(gpointer opaque)
     VncClient *c = opaque;
     VncEvent gone = { c, VNC_EVENT_GONE };
 
-    c->screen = make_screen(c);
-    if (c->screen) {
-        c->cl = rfbNewClient(c->screen, c->sock); /* the socket is its own */
-        if (c->cl) {
-            serve(c);
-            rfbCloseClient(c->cl);
-            vnc_extension_free(c);
-            rfbClientConnectionGone(c->cl);
-        }
-        rfbSetCursor(c->screen, NULL);
-        g_free(c->screen->frameBuffer);
-        rfbScreenCleanup(c->screen);
-    } else {
-        close(c->sock);
+    make_screen(c);
+    c->cl = rfbNewClient(c->screen, c->sock); /* the socket is its own */
+    if (c->cl) {
+        serve(c);
+        rfbCloseClient(c->cl);
+        vnc_extension_free(c);
+        rfbClientConnectionGone(c->cl);
     }
+    free_screen(c);
     vnc_event_send(&gone);
     return NULL;
 }
@@ -414,7 +424,10 @@ void vnc_client_init(const char *name)
     rfbLog = rfbErr = log_nothing; /* clients would fill logs */
     g_free(desktop_name);
     desktop_name = name ? g_strdup_printf("Dimmable (%s)", name) : g_strdup("Dimmable");
-    vnc_extension_register();
+    if (!model) {
+        make_model();
+        vnc_extension_register();
+    }
 }
 
 void vnc_client_wake(VncClient *c)

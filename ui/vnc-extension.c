@@ -41,18 +41,22 @@ static rfbBool enable(rfbClientPtr cl, void **data, int encoding)
 {
     VncClient *c = cl->clientData;
 
-    if (encoding == ENCODING_KEYS && !c->extended_keys) {
+    /* It is told after this message: here LibVNCServer holds a lock that all clients need. */
+    if (encoding == ENCODING_KEYS) {
         c->extended_keys = true;
-        return send_encoding(cl, 0, ENCODING_KEYS);
     }
     if (encoding == ENCODING_POINTER) {
-        c->pointer_kinds = true; /* it is told after this message */
+        c->pointer_kinds = true;
     }
     return encoding == ENCODING_KEYS || encoding == ENCODING_POINTER;
 }
 
-void vnc_extension_tell_pointer(VncClient *c)
+void vnc_extension_tell(VncClient *c)
 {
+    if (c->extended_keys && !c->told_keys) {
+        c->told_keys = true;
+        send_encoding(c->cl, 0, ENCODING_KEYS);
+    }
     g_mutex_lock(&c->server->lock);
     bool absolute = c->absolute;
     g_mutex_unlock(&c->server->lock);

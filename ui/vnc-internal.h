@@ -94,7 +94,8 @@ struct VncClient {
     rfbScreenInfoPtr screen;
     rfbClientPtr cl;
     unsigned serial, cursor_serial;
-    bool extended_keys, pointer_kinds;
+    bool extended_keys, pointer_kinds; /* it knows them */
+    bool told_keys;
     bool told, told_absolute; /* the kind of pointer */
 };
 
@@ -143,8 +144,9 @@ bool vnc_client_authenticate(VncClient *client);
 
 /* vnc-extension.c: what of the protocol LibVNCServer has not: keys by number, moves of pointers. */
 void vnc_extension_register(void);
-/* Tell the client what its pointer means, if it changed. On its thread. */
-void vnc_extension_tell_pointer(VncClient *client);
+/* Tell the client that keys by number are known, and what its pointer means, if it changed. On its
+ * thread. */
+void vnc_extension_tell(VncClient *client);
 /* Before the client goes. */
 void vnc_extension_free(VncClient *client);
 
