@@ -113,10 +113,9 @@ static bool move_piece(Lsi *s)
     return true;
 }
 
-/* A move of nothing looks at the phase, too. */
 static void move_on(Lsi *s, unsigned *budget)
 {
-    do {
+    while (s->left) {
         unsigned phase = lsi_phase(s);
 
         if (s->move_phase == LSI_COMMAND && phase == LSI_MESSAGE_OUT && !s->atn && !s->identified) {
@@ -136,10 +135,6 @@ static void move_on(Lsi *s, unsigned *budget)
             mismatch(s, phase);
             return;
         }
-        if (!s->left) {
-            s->moving = false;
-            return;
-        }
         if (!*budget) {
             return;
         }
@@ -149,7 +144,7 @@ static void move_on(Lsi *s, unsigned *budget)
             s->moving = false;
             return;
         }
-    } while (s->left);
+    }
     s->moving = false;
     set_dbc(s, 0);
     lsi_bus_moved(s, s->move_phase);
@@ -192,6 +187,9 @@ static void block_move(Lsi *s, uint32_t at, uint32_t word, uint32_t operand)
             return;
         }
     } else if (s->reg[LSI_CCNTL1] & LSI_CCNTL1_EXDBMV && !next_word(s, &upper)) {
+        return;
+    }
+    if (!count) { /* SeaBIOS moves nothing, whatever the phase, where a command has no data */
         return;
     }
     s->moving = true;
