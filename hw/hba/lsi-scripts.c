@@ -422,7 +422,6 @@ static void memory_move(Lsi *s, uint32_t word, uint32_t from, unsigned *budget)
     if (!next_word(s, &to)) {
         return;
     }
-    lsi_set(s, LSI_TEMP, to);
     while (count) {
         uint32_t size = MIN(count, CHUNK);
 

@@ -263,11 +263,13 @@ static void test_instructions(void)
     qtest_writel(h.qt, RAM + 32, BAR + 0x5c);
     qtest_writel(h.qt, RAM + 36, INT);
     qtest_writel(h.qt, RAM + 40, 4);
+    set(&h, LSI_TEMP, 0x55aa1234); /* moves leave it alone */
     set(&h, LSI_DSP, RAM);
     wait_for(&h);
     g_assert_cmphex(get_byte(&h, LSI_ISTAT0), ==, LSI_ISTAT_INTF | LSI_ISTAT_DIP);
     set_byte(&h, LSI_ISTAT0, LSI_ISTAT_INTF);
     assert_script_ended(&h, 4);
+    g_assert_cmphex(get(&h, LSI_TEMP), ==, 0x55aa1234);
     g_assert_cmphex(get(&h, LSI_SCRATCHA), ==, 0xcafe1234);
     g_assert_cmphex(get(&h, 0x5c), ==, 0xcafe1234);
     g_assert_cmphex(qtest_readl(h.qt, MESSAGE + 8), ==, 0x1234);
