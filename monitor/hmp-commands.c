@@ -524,7 +524,9 @@ const HmpCommand hmp_commands[] = {
       "press keys, such as ctrl-alt-f1, together, and release them after some MILLISECONDS",
       hmp_sendkey },
     { "set_password", "PROTOCOL PASSWORD [CONNECTED]",
-      "set the password of the VNC or SPICE server; PROTOCOL: vnc, spice; CONNECTED: keep, fail, disconnect", hmp_set_password },
+      "set the password of the VNC or SPICE server; PROTOCOL: vnc, spice; CONNECTED: keep, fail, "
+      "disconnect",
+      hmp_set_password },
     { "set_link", "NAME SWITCH",
       "put the cable of a netdev or network card in (on), or pull it out (off)", hmp_set_link },
     { "snapshot_blkdev", "[-n] DRIVE [FILE] [FORMAT]",

@@ -616,7 +616,9 @@ static void rtc_pre_save(void *obj)
 
 static bool rtc_loaded(void *obj, GError **errp)
 {
-    ((Mc146818 *)obj)->met_ns = -1;
+    Mc146818 *s = obj;
+
+    s->met_ns = -1;
     return true;
 }
 

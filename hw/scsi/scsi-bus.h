@@ -39,7 +39,7 @@ struct ScsiBus {
     Device *card; /* that firmware finds the controller by; borrowed */
     Loop *loop;   /* that requests run on */
     unsigned max_channel, max_target, max_lun;
-    bool asks_sense; /* its drivers ask for sense data by REQUEST SENSE; the controller sets it */
+    bool asks_sense;  /* its drivers ask for sense data by REQUEST SENSE; the controller sets it */
     GPtrArray *units; /* of ScsiDevice *, in order of their places */
 };
 

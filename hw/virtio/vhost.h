@@ -62,9 +62,9 @@ typedef struct Vhost {
     unsigned in_use;     /* of them, the driver's */
     VhostRing *rings;
     struct VhostAsk *ask; /* who came is asked whether it answers; NULL: nobody is */
-    bool running; /* the back-end has what is enabled of the rings */
-    bool lost;    /* there will be no back-end */
-    bool said;    /* that the kernel does not do what is asked */
+    bool running;         /* the back-end has what is enabled of the rings */
+    bool lost;            /* there will be no back-end */
+    bool said;            /* that the kernel does not do what is asked */
     int inflight_fd;
     uint64_t inflight_size, inflight_offset;
     MemoryListener log_listener;

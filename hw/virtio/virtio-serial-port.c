@@ -203,6 +203,7 @@ static const StateField port_fields[] = {
     STATE_BOOL(VirtioSerialPort, told_name),  STATE_BOOL(VirtioSerialPort, told_open),
     STATE_UINT(VirtioSerialPort, tx_offset),  {},
 };
+
 static bool port_loaded(void *obj, GError **errp)
 {
     VirtioSerialPort *port = obj;
@@ -211,10 +212,9 @@ static bool port_loaded(void *obj, GError **errp)
     return true;
 }
 
-static const StateTable port_state = { .name = "virtio-serial-port",
-                                       .version = 1,
-                                       .fields = port_fields,
-                                       .post_load = port_loaded };
+static const StateTable port_state = {
+    .name = "virtio-serial-port", .version = 1, .fields = port_fields, .post_load = port_loaded
+};
 
 static const DeviceClass port_ops = {
     .category = "input",

@@ -282,10 +282,17 @@ static Machine *machine_make(const char *type, bool all)
 }
 
 /* Types that only one of the boards has, and that no machine has. */
-static const char *const of_pc[] = {
-    "virtio-iommu-pci", "virtio-iommu-device", "pxb",       "i440FX", "i440FX-pcihost", "PIIX3",
-    "PIIX4_PM",         "virtio-balloon-pci",  "piix3-ide", NULL
-}, "VGA",      NULL };
+static const char *const of_pc[] = { "virtio-iommu-pci",
+                                     "virtio-iommu-device",
+                                     "pxb",
+                                     "i440FX",
+                                     "i440FX-pcihost",
+                                     "PIIX3",
+                                     "PIIX4_PM",
+                                     "virtio-balloon-pci",
+                                     "piix3-ide",
+                                     "VGA",
+                                     NULL };
 static const char *const of_q35[] = { "mch",
                                       "intel-iommu",
                                       "q35-pcihost",
