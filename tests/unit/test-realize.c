@@ -172,7 +172,7 @@ static void add_adapters(void)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
         g_autofree char *device =
-            g_strdup_printf("%s,id=hba%u,bus=b0,addr=5.%u,multifunction=on", types[i], i, i);
+            g_strdup_printf("%s,id=hba%u,bus=b0,addr=12.%u,multifunction=on", types[i], i, i);
         g_autofree char *disk = g_strdup_printf("scsi-hd,bus=hba%u.0", i);
 
         add_device(device);
@@ -396,12 +396,12 @@ static void check(const char *type)
         add_device(uhci);
     }
     add_device("piix4-usb-uhci,addr=1e.7");
-    add_device("usb-ehci,id=e,bus=b0,addr=4.7,multifunction=on");
-    add_device("ich9-usb-ehci1,bus=b0,addr=4.0,multifunction=on");
-    add_device("ich9-usb-ehci2,bus=b0,addr=4.1");
-    add_device("ich9-usb-uhci1,masterbus=e.0,firstport=2,bus=b0,addr=4.2");
-    add_device("pci-ohci,masterbus=e.0,firstport=0,num-ports=2,bus=b0,addr=4.3");
-    add_device("pci-ohci,id=o,bus=b0,addr=4.4");
+    add_device("usb-ehci,id=e,bus=b0,addr=10.7,multifunction=on");
+    add_device("ich9-usb-ehci1,bus=b0,addr=10.0,multifunction=on");
+    add_device("ich9-usb-ehci2,bus=b0,addr=10.1");
+    add_device("ich9-usb-uhci1,masterbus=e.0,firstport=2,bus=b0,addr=10.2");
+    add_device("pci-ohci,masterbus=e.0,firstport=0,num-ports=2,bus=b0,addr=10.3");
+    add_device("pci-ohci,id=o,bus=b0,addr=10.4");
     add_device("usb-mouse,bus=o.0");
     add_device("usb-audio,bus=o.0");
     add_device("usb-ccid,id=ccid,bus=n.0");
@@ -409,8 +409,8 @@ static void check(const char *type)
     add_device("usb-tablet,bus=e.0");
     add_device("usb-mouse,usb_version=1,bus=e.0,port=4");
     add_device(q35 ? "piix3-usb-uhci" : "piix3-usb-uhci,addr=1.2");
-    add_device("ich9-intel-hda,id=hda,bus=b0,addr=5");
-    add_device("intel-hda,id=hda6,bus=b0,addr=6");
+    add_device("ich9-intel-hda,id=hda,bus=b0,addr=14");
+    add_device("intel-hda,id=hda6,bus=b0,addr=15");
     add_device("hda-duplex,bus=hda.0");
     add_device("hda-micro,bus=hda.0,cad=5");
     add_device("hda-output,bus=hda6.0");
