@@ -8,28 +8,21 @@
 #include "util/error.h"
 #include "util/keyval.h"
 
-/* What -vga calls them, and the types of devices, which need not all be there. */
+/* What -vga calls them, and the types of devices. */
 static const struct {
     const char *name, *type, *what;
 } cards[] = {
-    { "none", NULL, "no graphics card" },     { "std", "VGA", "standard VGA" },
-    { "cirrus", "cirrus-vga", "Cirrus VGA" }, { "vmware", "vmware-svga", "VMware SVGA" },
-    { "qxl", "qxl-vga", "QXL VGA" },          { "virtio", "virtio-vga", "virtio VGA" },
+    { "none", NULL, "no graphics card" },
+    { "std", "VGA", "standard VGA" },
+    { "virtio", "virtio-vga", "virtio VGA" },
 };
-
-static bool is_there(unsigned card)
-{
-    return !cards[card].type || object_type_find(cards[card].type);
-}
 
 char *option_text_vga(const char *what, GError **errp)
 {
     GString *text = g_string_new(NULL);
 
     for (unsigned i = 0; i < G_N_ELEMENTS(cards); i++) {
-        if (is_there(i)) {
-            g_string_append_printf(text, "%-20s %s\n", cards[i].name, cards[i].what);
-        }
+        g_string_append_printf(text, "%-20s %s\n", cards[i].name, cards[i].what);
     }
     return g_string_free(text, FALSE);
 }
@@ -39,14 +32,12 @@ bool option_do_vga(Startup *startup, const char *arg, GError **errp)
     g_autoptr(GString) names = g_string_new(NULL);
 
     for (unsigned i = 0; i < G_N_ELEMENTS(cards); i++) {
-        if (is_there(i)) {
-            if (strcmp(arg, cards[i].name) == 0) {
-                startup->vga_given = true;
-                startup->vga = cards[i].type;
-                return true;
-            }
-            g_string_append_printf(names, "%s%s", names->len ? ", " : "", cards[i].name);
+        if (strcmp(arg, cards[i].name) == 0) {
+            startup->vga_given = true;
+            startup->vga = cards[i].type;
+            return true;
         }
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "", cards[i].name);
     }
     error_set(errp, "there is no graphics card '%s'; there are %s", arg, names->str);
     return false;
