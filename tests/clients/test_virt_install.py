@@ -63,7 +63,10 @@ class Install:
     def tests(self):
         return [(part.__name__.replace("_", " "), part) for part in (
             self.virt_install, self.agent, self.a_disk_by_virt_xml, self.a_dimm_by_virt_xml, self.virsh_console,
-            self.virsh_shutdown, self.cloud_init, self.log)]
+            self.virsh_shutdown, self.cloud_init)] + [
+                (f"a screen {how}", lambda words=words, scheme=scheme: self.a_screen(words, scheme)) for how, words, scheme in (
+                    ("by default", (), "spice"), ("by VNC", ("--graphics", "vnc,listen=127.0.0.1"), "vnc"),
+                    ("on a VGA", ("--graphics", "spice", "--video", "vga"), "spice"))] + [("log", self.log)]
 
     def virt_install(self):
         """With all of virt-install's default devices; it shows the console, on which root logs in."""
@@ -145,6 +148,23 @@ class Install:
         text = self.shown.rest()
         tap.equal("Domain creation completed." in text, True, text[-2000:])
         self.shown.terminal.close()
+
+    def a_screen(self, more, scheme):
+        """What a desktop's user gets who says nothing else: firmware writes to the screen."""
+        client("virt-install", "--name", NAME, "--osinfo", system(), "--import", "--disk", f"{SESSION.dir}/disk.qcow2",
+               "--network", "user", "--virt-type", "qemu", "--boot", f"emulator={SESSION.emulator}", "--memory", "512",
+               "--noautoconsole", *more)
+        picture = f"{SESSION.dir}/picture"
+
+        def shown():
+            SESSION.virsh("screenshot", NAME, picture)
+            return os.path.getsize(picture) > 2000
+        try:
+            tap.equal(SESSION.virsh("domdisplay", NAME).strip().split(":")[0], scheme)
+            vm.wait_until(shown, "something on the screen")
+        finally:
+            SESSION.virsh("destroy", NAME)
+            SESSION.virsh("undefine", NAME)
 
     def log(self):
         """Neither libvirtd minded an answer, nor the program anything."""
