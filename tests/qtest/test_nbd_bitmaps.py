@@ -127,7 +127,7 @@ def refusals():
         refused(m, "no bitmap 'c'", "nbd-server-add", device="below", name="n", bitmap="c")
         refused(m, "at most 30", "block-export-add", bitmaps=["b"] * 31, **words)
         execute(m, "migrate-set-parameters", block_bitmap_mapping=[])
-        refused(m, "do not move", "migrate-set-parameters", block_bitmap_mapping=[{"node-name": "below", "alias": "x", "bitmaps": []}])
+        refused(m, "is not there", "migrate-set-parameters", block_bitmap_mapping=[{"node-name": "below", "alias": "x", "bitmaps": []}])
         execute(m, "block-dirty-bitmap-enable", node="below", name="b")
         refused(m, "is enabled", "block-export-add", bitmaps=["b"], **words)
         execute(m, "block-export-add", bitmaps=["b"], writable=True, **words)
