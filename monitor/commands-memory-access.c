@@ -93,7 +93,8 @@ static bool save_physical(const OutputFile *file, uint64_t pa, uint64_t size, GE
 {
     const FlatView *view = address_space_view(&address_space_memory);
 
-    if (ftruncate(file->fd, (off_t)size) < 0) {
+    /* A device such as /dev/null (EINVAL) has no length. */
+    if (ftruncate(file->fd, (off_t)size) < 0 && errno != EINVAL) {
         error_set(errp, "cannot make the file %" PRIu64 " bytes long: %s", size, g_strerror(errno));
         return false;
     }

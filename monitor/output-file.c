@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -11,9 +10,8 @@
 
 #define OPEN_FLAGS (O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
-bool output_file_open(OutputFile *file, const char *path, bool regular, GError **errp)
+bool output_file_open(OutputFile *file, const char *path, bool places, GError **errp)
 {
-    struct stat st;
     int fd = fdset_open_path(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0600);
     bool created = fd >= 0;
 
@@ -25,8 +23,10 @@ bool output_file_open(OutputFile *file, const char *path, bool regular, GError *
                   errno == ENXIO ? " (nobody reads that FIFO or socket)" : "");
         return false;
     }
-    if (regular && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-        error_set(errp, "'%s' is not a regular file; give the name of one, or a new one", path);
+    if (places && lseek(fd, 0, SEEK_CUR) < 0) {
+        error_set(errp,
+                  "'%s' has no places to write to; give the name of a regular file, or a new one",
+                  path);
         close(fd);
         return false;
     }
