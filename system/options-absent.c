@@ -172,7 +172,8 @@ static const struct RefusedOption {
     { "realtime", "it was replaced by -overcommit mem-lock=on" },
     { "sdl", "there is no graphical display" },
     { "show-cursor", "there is no graphical display" },
-    { "soundhw", "there is no sound" },
+    { "soundhw",
+      "it was removed: a sound card is a device, as in -device ich9-intel-hda -device hda-duplex" },
     { "tb-size", "it was replaced by -accel; the software CPU sizes its caches itself" },
     { "writeconfig", "it was removed; -readconfig reads a file that was written by hand" },
 };
