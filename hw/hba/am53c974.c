@@ -336,3 +336,9 @@ static const ObjectType dc390_type = {
     .init = dc390_init,
 };
 OBJECT_TYPE_REGISTER(dc390_type)
+
+/* What libvirt calls it. */
+static void __attribute__((constructor)) register_alias(void)
+{
+    device_alias_register("dc-390", TYPE_DC390);
+}
