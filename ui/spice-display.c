@@ -206,6 +206,7 @@ static void surface(void *opaque, Console *console, pixman_image_t *image)
 
     if (width != d->width || height != d->height) {
         destroy_surface(d);
+        pixman_region32_clear(&d->dirty); /* of the one before, which may have been larger */
         d->width = width;
         d->height = height;
         create_surface(d);
@@ -406,6 +407,11 @@ static void watch(Display *d, bool watched)
         console_add_listener(d->console, &d->listener);
     } else {
         console_remove_listener(d->console, &d->listener);
+        pixman_region32_clear(&d->dirty); /* all is new for the next one */
+        if (d->retry) {
+            g_source_remove(d->retry);
+            d->retry = 0;
+        }
     }
 }
 
@@ -435,9 +441,6 @@ static void free_display(gpointer opaque)
     Display *d = opaque;
 
     watch(d, false);
-    if (d->retry) {
-        g_source_remove(d->retry);
-    }
     destroy_surface(d);
     spice_server_remove_interface(&d->qxl.base);
     drop(d, &d->draws);
