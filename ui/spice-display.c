@@ -256,7 +256,7 @@ static void cursor_move(void *opaque, Console *console, int x, int y, bool visib
 
     g_mutex_lock(&d->lock);
     last = g_queue_peek_tail(&d->cursors);
-    if (last && last->cursor.type == QXL_CURSOR_MOVE) { /* this one takes its place */
+    if (last && last->cursor.type != QXL_CURSOR_SET) { /* this one takes its place */
         free_command(g_queue_pop_tail(&d->cursors));
     }
     g_mutex_unlock(&d->lock);

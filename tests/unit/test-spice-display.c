@@ -64,6 +64,19 @@ static unsigned fetch(void)
     return count;
 }
 
+static unsigned fetch_cursors(void)
+{
+    QXLCommandExt ext;
+    unsigned count = 0;
+
+    for (; ops->get_cursor_command(instance, &ext); count++) {
+        QXLCursorCmd *command = (void *)(uintptr_t)ext.cmd.data;
+
+        release(&command->release_info);
+    }
+    return count;
+}
+
 /* ---- tests ---- */
 
 static const ConsoleSource still = { 0 };
@@ -89,6 +102,7 @@ static Console *begin(void)
 static void end(Console *c)
 {
     fetch();
+    fetch_cursors();
     spice_display_stop();
     console_free(c);
 }
@@ -147,11 +161,25 @@ static void test_unwatched(void)
     end(c);
 }
 
+/* However often it moves, few commands wait: also without a picture of a pointer. */
+static void test_pointer(void)
+{
+    Console *c = begin();
+
+    fetch_cursors();
+    for (int i = 0; i < 1000; i++) {
+        console_move_cursor(c, i, i, i % 3 == 0);
+    }
+    g_assert_cmpuint(fetch_cursors(), <=, 2);
+    end(c);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
     g_test_add_func("/spice-display/smaller", test_smaller);
     g_test_add_func("/spice-display/unwatched", test_unwatched);
+    g_test_add_func("/spice-display/pointer", test_pointer);
     return g_test_run();
 }
