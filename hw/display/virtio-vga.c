@@ -24,12 +24,16 @@ static void draw(void *opaque)
     vga_draw(opaque);
 }
 
-/* What was shown was the GPU's: all is drawn anew. */
+/* What was shown was the GPU's: all is drawn anew, if there is a mode. */
 static void come_back(void *opaque)
 {
     Vga *vga = opaque;
 
-    screen_off(&vga->screen);
+    if (vga->screen.surface) {
+        screen_off(&vga->screen);
+    } else {
+        console_set_surface(vga->screen.console, NULL);
+    }
     vga->redraw = true;
 }
 

@@ -19,6 +19,7 @@ enum { B8G8R8A8 = 1, B8G8R8X8 = 2, CURSOR = VIRTIO_GPU_CURSOR_SIZE };
 
 static VirtioGpu *gpu;
 static Console *console;
+static Device *vga; /* another one, which is a VGA as well */
 
 /* What the listener has heard. */
 static struct {
@@ -54,11 +55,21 @@ static void cursor_move(void *opaque, Console *c, int x, int y, bool visible)
 
 static const ConsoleListener listener = { surface, update, cursor, cursor_move, NULL };
 
+static Device *add(const char *options)
+{
+    g_autoptr(GError) err = NULL;
+    struct json_object *props = keyval_parse(options, "driver", NULL);
+    Device *dev = device_add(props, &err);
+
+    g_assert_no_error(err);
+    json_object_put(props);
+    return dev;
+}
+
 static void set_up(void)
 {
     Machine *machine;
     g_autoptr(GError) err = NULL;
-    struct json_object *props = keyval_parse("virtio-gpu-pci,id=g0,max_outputs=2", "driver", NULL);
 
     machine = machine_new(machine_type_find("pc", &err), &err);
     g_assert_no_error(err);
@@ -67,10 +78,8 @@ static void set_up(void)
     g_assert_no_error(err);
     machine_init(machine, &err);
     g_assert_no_error(err);
-    device_add(props, &err);
-    g_assert_no_error(err);
-    json_object_put(props);
-    gpu = VIRTIO_GPU(object_find_type(TYPE_VIRTIO_GPU));
+    gpu = VIRTIO_GPU(VIRTIO_PCI(OBJECT(add("virtio-gpu-pci,id=g0,max_outputs=2")))->vdev);
+    vga = add("virtio-vga,id=v0");
     console = console_by_device(OBJECT(gpu)->parent, 0);
     g_assert_nonnull(console);
     g_assert_nonnull(console_by_device(OBJECT(gpu)->parent, 1));
@@ -260,6 +269,23 @@ static void test_ui_info(void)
     console_ui_info(console, 1280, 800);
 }
 
+/* The GPU of a VGA in no mode shows something, and then nothing: that is seen of it. */
+static void test_vga_off(void)
+{
+    VirtioGpu *of_vga = VIRTIO_GPU(VIRTIO_PCI(OBJECT(vga))->vdev);
+    Console *c = console_by_device(OBJECT(vga), 0);
+    VirtioGpuResource *r = virtio_gpu_create(of_vga, 1, B8G8R8X8, 16, 16);
+
+    console_refresh(c);
+    g_assert_true(
+        virtio_gpu_show(of_vga, &of_vga->scanouts[0], r, &(VirtioGpuRect){ 0, 0, 16, 16 }));
+    console_refresh(c);
+    g_assert_cmpint(pixman_image_get_width(console_surface(c)), ==, 16);
+    virtio_device_reset(&of_vga->parent.parent);
+    console_refresh(c);
+    g_assert_cmpint(pixman_image_get_width(console_surface(c)), ==, CONSOLE_WIDTH);
+}
+
 static GByteArray *save(void)
 {
     GByteArray *bytes = g_byte_array_new();
@@ -345,6 +371,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-gpu/backing", test_backing);
     g_test_add_func("/virtio-gpu/cursor", test_cursor);
     g_test_add_func("/virtio-gpu/ui-info", test_ui_info);
+    g_test_add_func("/virtio-gpu/vga-off", test_vga_off);
     g_test_add_func("/virtio-gpu/saved", test_saved);
     g_test_add_func("/virtio-gpu/damaged", test_damaged);
     return g_test_run();
