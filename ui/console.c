@@ -73,18 +73,29 @@ void console_add_change(ConsoleChangeFn *fn, void *opaque)
     g_array_append_val(changes, change);
 }
 
-void console_remove_change(ConsoleChangeFn *fn, void *opaque)
+/* Where it is in `changes`; -1: nowhere. */
+static int find_change(ConsoleChangeFn *fn, const void *opaque)
 {
     for (unsigned i = 0; changes && i < changes->len; i++) {
         const Change *change = &g_array_index(changes, Change, i);
 
         if (change->fn == fn && change->opaque == opaque) {
-            g_array_remove_index(changes, i);
-            return;
+            return (int)i;
         }
+    }
+    return -1;
+}
+
+void console_remove_change(ConsoleChangeFn *fn, void *opaque)
+{
+    int i = find_change(fn, opaque);
+
+    if (i >= 0) {
+        g_array_remove_index(changes, (unsigned)i);
     }
 }
 
+/* Those that are there now: one of them may remove others, which may be gone then. */
 static void tell_change(Console *c, bool added)
 {
     g_autofree Change *told = NULL;
@@ -95,7 +106,9 @@ static void tell_change(Console *c, bool added)
     }
     told = g_memdup2(changes->data, count * sizeof(*told));
     for (unsigned i = 0; i < count; i++) {
-        told[i].fn(told[i].opaque, c, added);
+        if (find_change(told[i].fn, told[i].opaque) >= 0) {
+            told[i].fn(told[i].opaque, c, added);
+        }
     }
 }
 

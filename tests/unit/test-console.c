@@ -258,6 +258,34 @@ static void test_find(void)
     g_string_free(history, TRUE);
 }
 
+static void on_other_change(void *opaque, Console *console, bool added)
+{
+    g_string_append(history, "!");
+}
+
+static void on_last_change(void *opaque, Console *console, bool added)
+{
+    on_change(opaque, console, added);
+    console_remove_change(on_other_change, opaque);
+    console_remove_change(on_last_change, opaque);
+}
+
+/* Who is removed by another one that is told hears nothing of it. */
+static void test_change(void)
+{
+    Console *a;
+
+    history = g_string_new("");
+    console_add_change(on_last_change, NULL);
+    console_add_change(on_other_change, NULL);
+    console_add_change(on_change, history);
+    a = console_new(object_root(), 0, &still, NULL);
+    console_remove_change(on_change, history);
+    console_free(a);
+    g_assert_cmpstr(history->str, ==, "+0+0");
+    g_string_free(history, TRUE);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -268,5 +296,6 @@ int main(int argc, char **argv)
     g_test_add_func("/console/refresh", test_refresh);
     g_test_add_func("/console/ui-info", test_ui_info);
     g_test_add_func("/console/find", test_find);
+    g_test_add_func("/console/change", test_change);
     return g_test_run();
 }
