@@ -5,7 +5,9 @@
  * does not need any more.
  *
  * While it does not fetch, as its clients are slow, what changes becomes one rectangle around all
- * of it, and no more memory is used than for a few commands.
+ * of it, and no more memory is used than for a few commands. The same is so while it has a few
+ * pictures' worth of what it has fetched: it keeps each command of which something is still seen,
+ * and is asked to draw them itself then.
  *
  * Commands wait in lists below a lock of the display, which is taken last.
  */
@@ -18,6 +20,8 @@ enum {
     COMMANDS_MAX = 4, /* that wait */
     RETRY_MS = 20,
     SPARE = 0x10000, /* bytes behind a surface */
+    GIVEN_MIN = 32 << 20,
+    GIVEN_PICTURES = 4,
 };
 
 typedef struct Display {
@@ -33,7 +37,8 @@ typedef struct Display {
     guint retry;             /* draws it; 0: not asked for */
     uint32_t unique;         /* counts pictures */
     GMutex lock;
-    GQueue draws, cursors; /* of Command; below the lock */
+    GQueue draws, cursors; /* of Command; below the lock, as is the next one */
+    size_t given;          /* bytes of pixels that are there and with the library */
 } Display;
 
 /* What the library is given, freed when it is through with it. */
@@ -47,7 +52,8 @@ typedef struct Command {
         };
         QXLCursorCmd cursor;
     };
-    void *data; /* pixels, or a QXLCursor; owned */
+    void *data;  /* pixels, or a QXLCursor; owned */
+    size_t size; /* of pixels */
 } Command;
 
 static GPtrArray *displays;
@@ -59,10 +65,10 @@ static Display *display_of(QXLInstance *qxl)
     return (Display *)((char *)qxl - offsetof(Display, qxl));
 }
 
-static void free_command(gpointer opaque)
+/* With the lock. */
+static void free_command(Display *d, Command *command)
 {
-    Command *command = opaque;
-
+    d->given -= command->size;
     g_free(command->data);
     g_free(command);
 }
@@ -75,6 +81,7 @@ static void push(Display *d, GQueue *queue, Command *command, uint32_t type, voi
     command->ext.cmd.data = (uintptr_t)what;
     g_mutex_lock(&d->lock);
     g_queue_push_tail(queue, command);
+    d->given += command->size;
     g_mutex_unlock(&d->lock);
     spice_qxl_wakeup(&d->qxl);
 }
@@ -91,7 +98,8 @@ static void draw(Display *d, const pixman_box32_t *box)
     QXLDrawable *drawable = &c->drawable;
     const QXLRect rect = { .left = box->x1, .top = box->y1, .right = box->x2, .bottom = box->y2 };
 
-    c->data = g_malloc(4 * (size_t)width * height);
+    c->size = 4 * (size_t)width * height;
+    c->data = g_malloc(c->size);
     for (unsigned y = 0; y < height; y++) {
         memcpy((uint8_t *)c->data + 4 * (size_t)width * y,
                pixels + stride * ((unsigned)box->y1 + y) + 4 * (size_t)box->x1, 4 * (size_t)width);
@@ -120,12 +128,18 @@ static void draw(Display *d, const pixman_box32_t *box)
     push(d, &d->draws, c, QXL_CMD_DRAW, drawable, &drawable->release_info);
 }
 
-static unsigned waiting(Display *d)
+/* Has the library enough, or as much as waits for it? */
+static bool is_full(Display *d)
 {
+    const size_t most = MAX(GIVEN_MIN, GIVEN_PICTURES * 4 * (size_t)d->width * d->height);
+
     g_mutex_lock(&d->lock);
-    const unsigned count = d->draws.length;
+    const bool waits = d->draws.length >= COMMANDS_MAX, keeps = d->given >= most;
     g_mutex_unlock(&d->lock);
-    return count;
+    if (keeps) {
+        spice_qxl_oom(&d->qxl);
+    }
+    return waits || keeps;
 }
 
 static void draw_dirty(Display *d);
@@ -144,7 +158,7 @@ static void draw_dirty(Display *d)
     if (!d->created || !pixman_region32_not_empty(&d->dirty)) {
         return;
     }
-    if (waiting(d) >= COMMANDS_MAX) {
+    if (is_full(d)) {
         if (!d->retry) {
             d->retry = g_timeout_add(RETRY_MS, retry, d);
         }
@@ -165,8 +179,12 @@ static void update(void *opaque, Console *console, unsigned x, unsigned y, unsig
 
 static void drop(Display *d, GQueue *queue)
 {
+    Command *command;
+
     g_mutex_lock(&d->lock);
-    g_queue_clear_full(queue, free_command);
+    while ((command = g_queue_pop_head(queue))) {
+        free_command(d, command);
+    }
     g_mutex_unlock(&d->lock);
 }
 
@@ -257,7 +275,7 @@ static void cursor_move(void *opaque, Console *console, int x, int y, bool visib
     g_mutex_lock(&d->lock);
     last = g_queue_peek_tail(&d->cursors);
     if (last && last->cursor.type != QXL_CURSOR_SET) { /* this one takes its place */
-        free_command(g_queue_pop_tail(&d->cursors));
+        free_command(d, g_queue_pop_tail(&d->cursors));
     }
     g_mutex_unlock(&d->lock);
     c = g_new0(Command, 1);
@@ -333,7 +351,11 @@ static int req_cursor_notification(QXLInstance *qxl)
 
 static void release_resource(QXLInstance *qxl, QXLReleaseInfoExt release)
 {
-    free_command((void *)(uintptr_t)release.info->id);
+    Display *d = display_of(qxl);
+
+    g_mutex_lock(&d->lock);
+    free_command(d, (void *)(uintptr_t)release.info->id);
+    g_mutex_unlock(&d->lock);
 }
 
 static void notify_update(QXLInstance *qxl, uint32_t id)

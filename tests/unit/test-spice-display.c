@@ -41,6 +41,13 @@ void spice_qxl_wakeup(QXLInstance *qxl)
 {
 }
 
+static unsigned asked; /* to give back what it keeps */
+
+void spice_qxl_oom(QXLInstance *qxl)
+{
+    asked++;
+}
+
 static void release(void *info)
 {
     ops->release_resource(instance, (QXLReleaseInfoExt){ .info = info });
@@ -174,6 +181,37 @@ static void test_pointer(void)
     end(c);
 }
 
+/* The library keeps what it has fetched: it gets a few pictures of them, is asked to give back, and
+ * gets what has changed meanwhile when it has. */
+static void test_kept(void)
+{
+    enum { SIDE = 2048, PICTURE = 4 * SIDE * SIDE };
+    g_autoptr(GPtrArray) kept = g_ptr_array_new();
+    Console *c = begin();
+    size_t size = 0;
+    QXLCommandExt ext;
+
+    set_size(c, SIDE, SIDE);
+    for (int i = 0; i < 20; i++) {
+        console_update(c, 0, 0, SIDE - i, SIDE);
+        while (ops->get_command(instance, &ext)) {
+            QXLDrawable *drawable = (void *)(uintptr_t)ext.cmd.data;
+
+            size += 4 * (size_t)drawable->bbox.right * (size_t)drawable->bbox.bottom;
+            g_ptr_array_add(kept, &drawable->release_info);
+        }
+    }
+    g_assert_cmpuint(size, >=, 4 * (size_t)PICTURE - PICTURE);
+    g_assert_cmpuint(size, <=, 5 * (size_t)PICTURE);
+    g_assert_cmpuint(asked, >, 0);
+    for (unsigned i = 0; i < kept->len; i++) {
+        release(kept->pdata[i]);
+    }
+    pass_time();
+    g_assert_cmpuint(fetch(), ==, 1);
+    end(c);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -181,5 +219,6 @@ int main(int argc, char **argv)
     g_test_add_func("/spice-display/smaller", test_smaller);
     g_test_add_func("/spice-display/unwatched", test_unwatched);
     g_test_add_func("/spice-display/pointer", test_pointer);
+    g_test_add_func("/spice-display/kept", test_kept);
     return g_test_run();
 }
