@@ -219,13 +219,15 @@ void lsi_bus_ack(Lsi *s)
 
 /* ---- what happens meanwhile ---- */
 
+/* Not from here, where the unit's request has not quite ended: SCRIPTS may have it begin the next
+ * one and let go of it, which is waited for. */
 void lsi_bus_ready(ScsiPort *port)
 {
     Lsi *s = LSI(port->bus->card);
 
     if (s->run == LSI_WAITS_TARGET) {
         s->run = LSI_RUNNING;
-        lsi_execute(s);
+        lsi_execute_later(s);
     }
 }
 

@@ -497,6 +497,16 @@ static gboolean go_on(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+void lsi_execute_later(Lsi *s)
+{
+    if (!s->later) {
+        s->later = g_idle_source_new();
+        g_source_set_priority(s->later, G_PRIORITY_DEFAULT);
+        g_source_set_callback(s->later, go_on, s, NULL);
+        loop_attach(loop_main(), s->later);
+    }
+}
+
 void lsi_execute(Lsi *s)
 {
     unsigned budget = TURN;
@@ -519,10 +529,7 @@ void lsi_execute(Lsi *s)
         }
     }
     s->executing = false;
-    if (s->run == LSI_RUNNING && !budget && !s->later) {
-        s->later = g_idle_source_new();
-        g_source_set_priority(s->later, G_PRIORITY_DEFAULT);
-        g_source_set_callback(s->later, go_on, s, NULL);
-        loop_attach(loop_main(), s->later);
+    if (s->run == LSI_RUNNING && !budget) {
+        lsi_execute_later(s);
     }
 }

@@ -92,6 +92,8 @@ bool lsi_dma_write(Lsi *s, uint64_t addr, const void *buf, uint32_t size);
 
 /* Run, until SCRIPTS wait or stop, or others have their turn. */
 void lsi_execute(Lsi *s);
+/* The same, from the main loop. */
+void lsi_execute_later(Lsi *s);
 
 /* ---- lsi-bus.c ---- */
 

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "hw/hba/lsi-regs.h"
+#include "hw/hba/scsi-port.h"
 #include "hw/scsi/scsi-defs.h"
 #include "tests/qtest/disk.h"
+#include "util/units.h"
 
 #define BAR     0xe0000000u
 #define RAM     0xe0100000u
@@ -352,6 +354,42 @@ static void test_senseless(void)
     quit(&h);
 }
 
+/* The script lets go of a target that is at the next piece, as soon as it has the one before. */
+static void test_leave(void)
+{
+    static const uint8_t big[10] = { SCSI_READ_10, [7] = 1 }; /* 256 sectors: of two pieces */
+    Host h = { .path = disk_make_image("lsi") };
+
+    g_assert_cmpint(truncate(h.path, MIB), ==, 0);
+    h.qt = qtest_start("-m 64 -device lsi,addr=4 -device scsi-hd,drive=d0,scsi-id=1 "
+                       "-drive if=none,id=d0,format=raw,file=blkdebug::%s",
+                       h.path);
+    drive(&h);
+    take_attention(&h);
+    for (unsigned i = 0; i < 2; i++) {
+        add_command(&h, 1, big, LSI_DATA_IN, SCSI_PORT_BUFFER);
+        h.at -= 5 * 8; /* instead of the status */
+        if (i) {
+            add(&h, 0x78000000 | LSI_SCNTL1 << 16 | LSI_SCNTL1_RST << 8, 0);
+        } else {
+            add(&h, SELECT | 3 << 16, 0);
+        }
+        add(&h, INT, 5);
+        go(&h);
+        if (i) {
+            g_assert_cmphex(wait_for(&h), ==, LSI_ISTAT_SIP);
+            g_assert_cmphex(get_byte(&h, LSI_SIST0), ==, LSI_SIST0_RST);
+            set_byte(&h, LSI_SCNTL1, 0);
+            take_attention(&h);
+        } else {
+            assert_script_ended(&h, 5);
+        }
+        g_assert_cmpuint(qtest_readb(h.qt, DATA + 9 * SECTOR), ==, 10);
+        g_assert_cmphex(rw(&h, SCSI_READ_10, 9, 1), ==, SCSI_GOOD);
+    }
+    quit(&h);
+}
+
 /* Extended messages are rejected, an abort ends the command. */
 static void test_messages(void)
 {
@@ -458,6 +496,7 @@ int main(int argc, char **argv)
     g_test_add_func("/lsi/mismatch", test_mismatch);
     g_test_add_func("/lsi/instructions", test_instructions);
     g_test_add_func("/lsi/senseless", test_senseless);
+    g_test_add_func("/lsi/leave", test_leave);
     g_test_add_func("/lsi/messages", test_messages);
     g_test_add_func("/lsi/stop", test_stop);
     g_test_add_func("/lsi/unplug", test_unplug);
