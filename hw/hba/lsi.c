@@ -390,7 +390,7 @@ static bool check_state(void *obj, GError **errp)
     if (s->out_count > sizeof(s->out) || s->in_count > sizeof(s->in) || s->in_used > s->in_count ||
         s->cdb_count > sizeof(s->cdb) || (s->port.active && !s->connected) ||
         (s->connected && s->phase == LSI_WAIT_PHASE && !s->port.active) ||
-        (s->connected && s->phase == LSI_COMMAND && s->port.active)) {
+        (s->port.active && (s->phase == LSI_COMMAND || s->phase == LSI_MESSAGE_OUT))) {
         error_set(errp, "phase %u is not one that the bus can be in", s->phase);
         return false;
     }
