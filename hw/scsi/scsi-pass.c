@@ -125,20 +125,26 @@ static void run(ScsiRequest *r, int fd)
 }
 
 /* One piece, in a thread of the pool: the first one that the guest gets has the device work, and
- * the last one that it gives. */
+ * the last one that it gives. Memory is allocated here, as guests may have many commands wait. */
 static int pass(BlockNode *node, BlockRequest *io)
 {
     ScsiRequest *r = io->opaque;
-    const bool last = r->moved + r->piece == r->bytes;
+    const bool first = !r->bounce, last = r->moved + r->piece == r->bytes;
 
+    if (first && r->bytes) {
+        r->bounce = g_malloc0(r->bytes);
+    }
     if (r->direction == SCSI_OUT && r->piece) {
         iov_to_buf(io->iov, io->iovcnt, 0, r->bounce + r->moved, r->piece);
     }
-    if (r->direction == SCSI_IN ? !r->moved : last) {
+    if (r->direction == SCSI_IN ? first : last) {
         run(r, block_host_device_fd(node));
     }
     if (r->direction == SCSI_IN && r->piece && !r->failed) {
         iov_from_buf(io->iov, io->iovcnt, 0, r->bounce + r->moved, r->piece);
+    }
+    if (last) {
+        g_clear_pointer(&r->bounce, g_free);
     }
     return 0;
 }
@@ -164,7 +170,6 @@ static bool begin(ScsiRequest *r)
     }
     r->direction = bytes ? shape->direction : SCSI_NO_DATA;
     r->asked = r->bytes = bytes;
-    r->bounce = bytes ? g_malloc0(bytes) : NULL;
     r->next = 0;
     r->io = (BlockRequest){ .op = BLOCK_CALL, .call = pass };
     r->has_io = !bytes;

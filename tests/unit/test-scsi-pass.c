@@ -208,7 +208,15 @@ static void test_pieces(void)
     g_assert_cmpuint(commands, ==, 2);
     g_assert_cmphex(seen[255], ==, 255);
     begin(t, out, sizeof(out));
+    g_assert_null(t->r.bounce); /* what waits for a thread has no memory of ours */
     scsi_forget(&t->r);
+    /* Begun anew where another machine was. */
+    memset(t->data, 0, sizeof(t->data));
+    begin(t, in, sizeof(in));
+    t->r.moved = 512;
+    g_assert_cmpint(move(t, 512, 600), ==, SCSI_ENDED);
+    g_assert_cmpuint(commands, ==, 3);
+    g_assert_cmphex(t->data[1111], ==, 1111 & 0xff);
     g_assert_null(t->r.bounce);
     finish(t);
 }
