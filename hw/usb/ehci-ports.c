@@ -355,7 +355,7 @@ bool ehci_check_ports(void *opaque, GError **errp)
     for (unsigned i = 0; i < EHCI_PORTS; i++) {
         UsbPort *port = &s->usb_ports[i];
 
-        if (s->ports[i] & EHCI_PORT_CONNECTED && (!is_ours(s, i) || !port->dev)) {
+        if (s->ports[i] & EHCI_PORT_CONNECTED && (!is_ours(s, i) || !usb_port_shows(port))) {
             error_set(errp, "port %u has a device, and there is none", i + 1);
             return false;
         }

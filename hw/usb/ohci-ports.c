@@ -181,7 +181,7 @@ void ohci_remove_ports(Ohci *s)
 bool ohci_check_ports(Ohci *s, GError **errp)
 {
     for (unsigned i = 0; i < OHCI_PORTS_MAX; i++) {
-        if (s->ports[i] & CONNECTED && (i >= s->count || !s->usb_ports[i].dev)) {
+        if (s->ports[i] & CONNECTED && (i >= s->count || !usb_port_shows(&s->usb_ports[i]))) {
             error_set(errp, "port %u has a device, and there is none", i + 1);
             return false;
         }

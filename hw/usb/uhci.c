@@ -417,7 +417,7 @@ static bool check_ports(void *opaque, GError **errp)
     for (unsigned i = 0; i < UHCI_PORTS; i++) {
         uint16_t value = s->ports[i];
 
-        if (value & CONNECTED && !s->usb_ports[i].dev) {
+        if (value & CONNECTED && !usb_port_shows(&s->usb_ports[i])) {
             error_set(errp, "port %u has a device, and there is none", i + 1);
             return false;
         }

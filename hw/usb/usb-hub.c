@@ -306,7 +306,7 @@ static bool check_loaded(void *obj, GError **errp)
     UsbHub *s = obj;
 
     for (unsigned i = 0; i < PORTS_MAX; i++) {
-        if (s->status[i] & CONNECTED && (i >= s->count || !s->ports[i].dev)) {
+        if (s->status[i] & CONNECTED && (i >= s->count || !usb_port_shows(&s->ports[i]))) {
             error_set(errp, "port %u has a device, and there is none", i + 1);
             return false;
         }

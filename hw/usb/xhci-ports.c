@@ -164,7 +164,7 @@ bool xhci_check_ports(void *opaque, GError **errp)
     Xhci *s = opaque;
 
     for (unsigned i = 0; i < XHCI_ALL_PORTS_MAX; i++) {
-        bool there = i < s->p2 && s->usb_ports[i].dev;
+        bool there = i < s->p2 && usb_port_shows(&s->usb_ports[i]);
 
         if (!there && s->ports[i] & CONNECTED) {
             error_set(errp, "port %u has a device, and there is none", i + 1);

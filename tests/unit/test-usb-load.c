@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a saved machine says of USB ports is compared with what is there: at a usb-redir's port is
+ * nobody as long as its program has no device.
+ */
+#include "chardev/chardev.h"
+#include "hw/usb/ehci.h"
+#include "migration/reader.h"
+#include "tests/unit/saved-machine.h"
+#include "util/keyval.h"
+
+static Device *add_device(const char *text)
+{
+    GError *err = NULL;
+    struct json_object *props = keyval_parse(text, "driver", NULL);
+    Device *dev = device_add(props, &err);
+
+    g_assert_no_error(err);
+    json_object_put(props);
+    return dev;
+}
+
+/* Does @dev take the state that it has? */
+static bool loads(Device *dev, GError **errp)
+{
+    const DeviceClass *class = object_ops(&dev->parent);
+
+    return class->state->post_load(dev, errp);
+}
+
+static void add_chardev(const char *text)
+{
+    GError *err = NULL;
+
+    chardev_new_from_opts(text, &err);
+    g_assert_no_error(err);
+}
+
+/* The hub's ports have no power until they are told. */
+static void power_hub(Device *hub)
+{
+    uint8_t setup[USB_SETUP_BYTES] = { 0x23, 3, 8, 0, 1, 0, 0, 0 };
+    unsigned size = sizeof(setup);
+
+    g_assert_cmpint(usb_device_packet(USB_DEVICE(hub), USB_SETUP, 0, setup, &size), ==, USB_OK);
+    size = 0;
+    g_assert_cmpint(usb_device_packet(USB_DEVICE(hub), USB_IN, 0, setup, &size), ==, USB_OK);
+}
+
+static void check_absent(Device *owner, const char *redir)
+{
+    UsbDevice *dev = USB_DEVICE(add_device(redir));
+    g_autoptr(GError) err = NULL;
+
+    g_assert_true(dev->absent);
+    if (object_is_a(&owner->parent, TYPE_EHCI)) {
+        ehci_configure(EHCI(owner), true);
+    }
+    g_assert_true(loads(owner, NULL));
+    dev->absent = false;
+    dev->port->ops->attached(dev->port);
+    g_assert_true(loads(owner, NULL));
+    dev->absent = true; /* and its port is not told */
+    g_assert_false(loads(owner, &err));
+    g_assert_nonnull(strstr(err->message, "there is none"));
+}
+
+static void test_absent(void)
+{
+    static const char *const types[] = { "ich9-usb-ehci1", "pci-ohci", "piix4-usb-uhci",
+                                         "qemu-xhci" };
+
+    make_machine("pc");
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autofree char *card = g_strdup_printf("%s,id=c%u", types[i], i);
+        g_autofree char *chr = g_strdup_printf("null,id=r%u", i);
+        g_autofree char *redir = g_strdup_printf("usb-redir,chardev=r%u,bus=c%u.0", i, i);
+
+        add_chardev(chr);
+        check_absent(add_device(card), redir);
+    }
+    Device *hub = add_device("usb-hub,bus=c2.0,port=2");
+    power_hub(hub);
+    add_chardev("null,id=behind");
+    check_absent(hub, "usb-redir,chardev=behind,bus=c2.0,port=2.1");
+}
+
+static void in_subprocess(gconstpointer fn)
+{
+    if (g_test_subprocess()) {
+        ((void (*)(void))fn)();
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+    g_test_trap_assert_passed();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_data_func("/usb-load/absent", test_absent, in_subprocess);
+    return g_test_run();
+}
