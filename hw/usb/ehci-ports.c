@@ -140,7 +140,7 @@ static void wakeup(UsbPort *port)
     uint32_t *value = &s->ports[port->index];
 
     if (!is_ours(s, port->index)) {
-        if (port->companion) {
+        if (port->companion && port->companion->dev) {
             port->companion->ops->wakeup(port->companion);
         }
     } else if (*value & EHCI_PORT_SUSPENDED && !(*value & EHCI_PORT_RESUME)) {

@@ -5,6 +5,7 @@
  */
 #include "chardev/chardev.h"
 #include "hw/usb/ehci.h"
+#include "hw/usb/ohci.h"
 #include "migration/reader.h"
 #include "tests/unit/saved-machine.h"
 #include "util/keyval.h"
@@ -85,6 +86,24 @@ static void test_absent(void)
     check_absent(hub, "usb-redir,chardev=behind,bus=c2.0,port=2.1");
 }
 
+/* A device that the companion has no speed for is not the companion's to wake. */
+static void test_wake_of_nobody(void)
+{
+    Device *companion;
+    UsbDevice *dev;
+
+    make_machine("pc");
+    add_device("ich9-usb-ehci1,id=e");
+    companion = add_device("pci-ohci,masterbus=e.0");
+    add_chardev("null,id=r");
+    dev = USB_DEVICE(add_device("usb-redir,chardev=r,bus=e.0"));
+    OHCI(companion)->ports[0] |= 1 << 2; /* it sleeps, says a saved machine */
+    g_assert_true(loads(companion, NULL));
+    dev->suspended = dev->wake_enabled = true;
+    usb_device_ready(dev, 0);
+    g_assert_true(dev->suspended);
+}
+
 static void in_subprocess(gconstpointer fn)
 {
     if (g_test_subprocess()) {
@@ -99,5 +118,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/usb-load/absent", test_absent, in_subprocess);
+    g_test_add_data_func("/usb-load/wake-of-nobody", test_wake_of_nobody, in_subprocess);
     return g_test_run();
 }
