@@ -102,9 +102,12 @@ static void take_message(CcidPassthru *s)
     }
 }
 
+/* Who does not take what is answered asks no more. */
 static int can_receive(void *opaque)
 {
-    return BODY_MAX;
+    const CcidPassthru *s = opaque;
+
+    return char_unsent(&s->fe) <= UNSENT_MAX ? BODY_MAX : 0;
 }
 
 static void receive(void *opaque, const uint8_t *bytes, int count)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A smart card reader at an xHCI, and a program that has the card: the messages of both sides. */
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -226,10 +227,59 @@ static void test_hostile(void)
     end(&r);
 }
 
+/* Once the main loop has gone round: does the reader take no more from the program? */
+static bool is_put_off(const Reader *r)
+{
+    enum { ROUNDS = 1000 }; /* of one KiB each */
+    struct pollfd p = { .fd = r->fd, .events = POLLOUT };
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        qtest_readl(r->usb.qt, QUSB_DATA);
+        if (poll(&p, 1, 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A program that asks and asks, and takes no answers, is not heard until it does. */
+static void test_deaf(void)
+{
+    enum { MOST = 8 << 20, HEAD = 12, ANSWER = 24 };
+    static const uint8_t hello[HEAD] = { 0, 0, 0, INIT, 0xff, 0xff, 0xff, 0xff };
+    uint8_t bytes[HEAD * 256], answers[ANSWER * 256];
+    size_t sent = 0, heard = 0;
+    Reader r;
+
+    for (unsigned i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = hello[i % HEAD];
+    }
+    begin(&r);
+    connect_program(&r);
+    while (sent < MOST) {
+        size_t first = sent % HEAD;
+        ssize_t n = send(r.fd, bytes + first, sizeof(bytes) - first, MSG_DONTWAIT);
+
+        if (n < 0 && is_put_off(&r)) {
+            break;
+        }
+        sent += (size_t)MAX(n, 0);
+    }
+    g_assert_cmpuint(sent, <, MOST);
+    while (heard < sent / HEAD * ANSWER) {
+        ssize_t n = recv(r.fd, answers, MIN(sizeof(answers), sent / HEAD * ANSWER - heard), 0);
+
+        g_assert_cmpint(n, >, 0);
+        heard += (size_t)n;
+    }
+    end(&r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ccid/card", test_card);
     g_test_add_func("/ccid/hostile", test_hostile);
+    g_test_add_func("/ccid/deaf", test_deaf);
     return g_test_run();
 }
