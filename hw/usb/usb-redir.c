@@ -178,9 +178,12 @@ static void close_parser(UsbRedir *s)
     memset(&s->interfaces, 0, sizeof(s->interfaces));
 }
 
+/* Who does not take what is answered asks no more. */
 static int can_receive(void *opaque)
 {
-    return USB_REDIR(opaque)->parser ? INPUT_MAX : 0;
+    const UsbRedir *s = opaque;
+
+    return s->parser && char_unsent(&s->fe) <= USB_REDIR_UNSENT_MAX ? INPUT_MAX : 0;
 }
 
 static void receive(void *opaque, const uint8_t *bytes, int size)

@@ -3,6 +3,9 @@
 """usb-redir at an EHCI, by a driver of our own and a program that plays a device: test_usb_redir.py BUILD-DIR."""
 import os
 import random
+import select
+import socket
+import struct
 import tempfile
 
 import machine
@@ -272,6 +275,36 @@ def nonsense():
         tap.equal(at.m.qmp.command("query-status")["status"], "running")
 
 
+def deaf():
+    """A program that takes no answers is not heard until it does."""
+    most, message = 8 << 20, struct.pack("<IIQ", usbredir.DISCONNECT, 0, 0)
+    with Place() as at, socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(at.path)
+        sock.sendall(struct.pack("<III64sI", usbredir.HELLO, 68, 0, b"deaf", usbredir.CAPS))
+        head = sock.recv(12, socket.MSG_WAITALL)
+        sock.recv(struct.unpack("<III", head)[1], socket.MSG_WAITALL)
+        sock.setblocking(False)
+
+        def is_put_off():
+            for _ in range(500):
+                at.m(f"readl {DATA:#x}")
+                if select.select([], [sock], [], 0)[1]:
+                    return False
+            return True
+        sent = 0
+        while sent < most:
+            try:
+                sent += sock.send((message * 256)[sent % 16:])
+            except BlockingIOError:
+                if is_put_off():
+                    break
+        tap.equal(sent < most, True)
+        sock.setblocking(True)
+        heard = 0
+        while heard < sent // 16 * 16:
+            heard += len(sock.recv(65536))
+
+
 def refused():
     with Place() as at:
         for options, wanted in (({}, "needs one"), ({"chardev": "x"}, "not found"), ({"chardev": "r"}, "r"),
@@ -287,4 +320,4 @@ def refused():
 
 
 assert os.path.exists(machine.PROGRAM)
-tap.run([(f.__name__, f) for f in (transfers, isochronous, coming_and_going, filters, other_speeds, saving, nonsense, refused)])
+tap.run([(f.__name__, f) for f in (transfers, isochronous, coming_and_going, filters, other_speeds, saving, nonsense, deaf, refused)])
