@@ -291,12 +291,20 @@ static void byte_written(IntelHda *s, unsigned offset, uint8_t value)
     }
 }
 
+/* It begins later, says a saved machine with another clock: it stands until then. */
+static uint32_t wall_clock(const IntelHda *s)
+{
+    int64_t passed = MAX(clock_ns() - s->began, 0);
+
+    return (uint32_t)((uint64_t)passed * WALL_MHZ / 1000);
+}
+
 static uint64_t registers_read(void *opaque, hwaddr addr, unsigned size)
 {
     IntelHda *s = opaque;
     unsigned offset = (unsigned)(addr >= ALIASES ? addr - ALIASES : addr);
 
-    hda_put(s, WALCLK, 4, (uint32_t)((clock_ns() - s->began) * WALL_MHZ / 1000));
+    hda_put(s, WALCLK, 4, wall_clock(s));
     return offset + size <= HDA_REGISTERS ? hda_get(s, offset, size) : 0;
 }
 
