@@ -43,7 +43,7 @@ static const UsbInterface *interface_of(const UsbDevice *dev, unsigned number, u
 {
     const UsbConfiguration *c = usb_device_configuration(dev);
 
-    for (unsigned i = 0; i < c->interface_count; i++) {
+    for (unsigned i = 0; c && i < c->interface_count; i++) {
         if (c->interfaces[i].number == number && c->interfaces[i].alternate == alternate) {
             return &c->interfaces[i];
         }

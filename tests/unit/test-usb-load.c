@@ -104,6 +104,24 @@ static void test_wake_of_nobody(void)
     g_assert_true(dev->suspended);
 }
 
+/* A usb-redir whose program has offered what its port has no speed for has no configuration. */
+static void test_no_speed(void)
+{
+    static const UsbDescription none;
+    g_autoptr(GError) err = NULL;
+    UsbDevice *dev;
+
+    make_machine("pc");
+    add_device("ich9-usb-ehci1,id=e");
+    add_chardev("null,id=r");
+    dev = USB_DEVICE(add_device("usb-redir,chardev=r,bus=e.0"));
+    dev->description = &none;
+    g_assert_true(usb_device_state.post_load(dev, NULL));
+    dev->alternates[0] = 1;
+    g_assert_false(usb_device_state.post_load(dev, &err));
+    g_assert_nonnull(strstr(err->message, "has no 1"));
+}
+
 static void in_subprocess(gconstpointer fn)
 {
     if (g_test_subprocess()) {
@@ -119,5 +137,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/usb-load/absent", test_absent, in_subprocess);
     g_test_add_data_func("/usb-load/wake-of-nobody", test_wake_of_nobody, in_subprocess);
+    g_test_add_data_func("/usb-load/no-speed", test_no_speed, in_subprocess);
     return g_test_run();
 }
