@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chardev/chardev.h"
+#include "hw/core/runstate.h"
 #include "hw/core/save-check.h"
 #include "hw/usb/usb-bus.h"
 #include "util/error.h"
@@ -229,6 +230,25 @@ static void redir_reset(UsbDevice *dev)
     }
 }
 
+/* No saved machine has a device: one that came before that was loaded comes now. */
+static void machine_starts(void *opaque)
+{
+    UsbRedir *s = opaque;
+
+    if (s->unseen && s->connected) {
+        s->parent.port->ops->attached(s->parent.port);
+    }
+    s->unseen = false;
+}
+
+static bool note_loaded(void *opaque, GError **errp)
+{
+    UsbRedir *s = opaque;
+
+    s->unseen = s->connected;
+    return true;
+}
+
 static bool check_save(void *opaque, GError **errp)
 {
     const UsbRedir *s = opaque;
@@ -280,6 +300,7 @@ static bool redir_realize(UsbDevice *dev, GError **errp)
         return false;
     }
     save_check_add(check_save, s);
+    runstate_add_start(machine_starts, s);
     return true;
 }
 
@@ -287,6 +308,7 @@ static void redir_unrealize(UsbDevice *dev)
 {
     UsbRedir *s = USB_REDIR(dev);
 
+    runstate_remove_start(machine_starts, s);
     save_check_remove(check_save, s);
     close_parser(s);
     char_detach(&s->fe);
@@ -313,9 +335,9 @@ static const StateField redir_fields[] = {
     STATE_STRUCT(UsbRedir, parent, &usb_device_state),
     {},
 };
-static const StateTable redir_state = { .name = TYPE_USB_REDIR,
-                                        .version = 1,
-                                        .fields = redir_fields };
+static const StateTable redir_state = {
+    .name = TYPE_USB_REDIR, .version = 1, .fields = redir_fields, .post_load = note_loaded
+};
 
 static const UsbDeviceClass redir_ops = {
     .device = USB_DEVICE_CLASS("usb", &redir_state),

@@ -57,6 +57,7 @@ typedef struct UsbRedir {
     const uint8_t *input;
     int input_size;
     bool connected; /* and has a device */
+    bool unseen;    /* which the machine that was loaded knows nothing of */
     struct usb_redir_interface_info_header interfaces;
     RedirEndpoint endpoints[USB_REDIR_ENDPOINTS];
     uint64_t next_id;

@@ -34,8 +34,10 @@ class Played(usbredir.Device):
 
 
 class Driver:
-    def __init__(self, m):
+    def __init__(self, m, fresh=True):
         self.m = m
+        if not fresh:
+            return
         for register, value in (0x10, BAR), (4, 6):
             m.write("l", 0xcf8, 0x80002000 | register)
             m.write("l", 0xcfc, value)
@@ -97,16 +99,17 @@ class Driver:
 
 
 class Place:
-    def __init__(self, options=""):
-        self.options = options
+    def __init__(self, options="", incoming=False):
+        self.options, self.incoming = options, incoming
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
         path = f"{self.folder.name}/redir"
         self.m = machine.Machine(memory="64M", extra=["-machine", "pc", "-device", "ich9-usb-ehci1,id=e,addr=4", "-chardev",
                                                       f"socket,id=r,server=on,wait=off,path={path}", "-device",
-                                                      f"usb-redir,id=d,chardev=r,bus=e.0{self.options}"])
-        self.driver, self.path, self.peers = Driver(self.m), path, []
+                                                      f"usb-redir,id=d,chardev=r,bus=e.0{self.options}",
+                                                      *["-incoming", "defer"] * self.incoming])
+        self.driver, self.path, self.peers = Driver(self.m, not self.incoming), path, []
         return self
 
     def peer(self, device):
@@ -251,6 +254,21 @@ def saving():
         vm.wait_until(lambda: at.m.qmp.command("query-migrate").get("status") == "completed", "saved")
 
 
+def there_before_the_state():
+    """The device that a program brings to a machine that is still to be loaded."""
+    with Place() as at, Place(incoming=True) as to:
+        at.m.qmp.command("migrate", uri=f"file:{at.folder.name}/state")
+        vm.wait_until(lambda: at.m.qmp.command("query-migrate").get("status") == "completed", "saved")
+        device = Played()
+        to.peer(device)
+        vm.wait_until(lambda: "another program" in str(to.m.qmp.command("query-migrate").get("blocked-reasons")), "a device")
+        to.m.qmp.command("migrate-incoming", uri=f"file:{at.folder.name}/state")
+        vm.wait_until(lambda: to.m.qmp.command("query-status")["status"] == "running", "it runs")
+        tap.equal(to.driver.port() & 3, 3)
+        to.driver.reset_port()
+        tap.equal(to.driver.control("8006000100001200", 18), device.descriptors[1, 0])
+
+
 def nonsense():
     """What is no message, and what answers nothing."""
     with Place() as at:
@@ -320,4 +338,5 @@ def refused():
 
 
 assert os.path.exists(machine.PROGRAM)
-tap.run([(f.__name__, f) for f in (transfers, isochronous, coming_and_going, filters, other_speeds, saving, nonsense, deaf, refused)])
+tap.run([(f.__name__, f) for f in (transfers, isochronous, coming_and_going, filters, other_speeds, saving, there_before_the_state,
+                                      nonsense, deaf, refused)])
