@@ -425,6 +425,7 @@ static bool check_loaded(void *obj, GError **errp)
         return false;
     }
     s->waits = false; /* cards that are there are not saved */
+    s->changed |= has_card(s);
     return true;
 }
 

@@ -4,6 +4,7 @@
  * nobody as long as its program has no device.
  */
 #include "chardev/chardev.h"
+#include "hw/usb/ccid.h"
 #include "hw/usb/ehci.h"
 #include "hw/usb/ohci.h"
 #include "migration/reader.h"
@@ -122,6 +123,31 @@ static void test_no_speed(void)
     g_assert_nonnull(strstr(err->message, "has no 1"));
 }
 
+/* A card that was there before the machine was loaded is told of. */
+static void test_card(void)
+{
+    enum { NOTIFY = 1 };
+    static const uint8_t atr[] = { 0x3b, 0x00 };
+    uint8_t data[64];
+    unsigned size = sizeof(data);
+    UsbDevice *reader;
+
+    make_machine("pc");
+    machine_current()->ready = false; /* cards are not plugged while it runs */
+    add_device("qemu-xhci,id=x");
+    reader = USB_DEVICE(add_device("usb-ccid,id=r,bus=x.0"));
+    reader->configuration = 1;
+    add_chardev("null,id=c");
+    ccid_card_present(CCID_CARD(add_device("ccid-card-passthru,chardev=c,bus=r.0")), atr, 2);
+    g_assert_cmpint(usb_device_packet(reader, USB_IN, NOTIFY, data, &size), ==, USB_OK);
+    size = sizeof(data);
+    g_assert_cmpint(usb_device_packet(reader, USB_IN, NOTIFY, data, &size), ==, USB_NAK);
+    g_assert_true(loads(&reader->parent, NULL)); /* of one without it */
+    size = sizeof(data);
+    g_assert_cmpint(usb_device_packet(reader, USB_IN, NOTIFY, data, &size), ==, USB_OK);
+    g_assert_cmpmem(data, size, "\x50\x03", 2);
+}
+
 static void in_subprocess(gconstpointer fn)
 {
     if (g_test_subprocess()) {
@@ -138,5 +164,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/usb-load/absent", test_absent, in_subprocess);
     g_test_add_data_func("/usb-load/wake-of-nobody", test_wake_of_nobody, in_subprocess);
     g_test_add_data_func("/usb-load/no-speed", test_no_speed, in_subprocess);
+    g_test_add_data_func("/usb-load/card", test_card, in_subprocess);
     return g_test_run();
 }
