@@ -131,6 +131,10 @@ static int pass(BlockNode *node, BlockRequest *io)
     ScsiRequest *r = io->opaque;
     const bool first = !r->bounce, last = r->moved + r->piece == r->bytes;
 
+    if (first && r->direction == SCSI_OUT && r->moved) { /* the rest has stayed elsewhere */
+        scsi_fail(r, SCSI_SENSE_TARGET_FAILURE);
+        return 0;
+    }
     if (first && r->bytes) {
         r->bounce = g_malloc0(r->bytes);
     }

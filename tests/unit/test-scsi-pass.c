@@ -187,6 +187,14 @@ static void test_data(void)
     finish(t);
 }
 
+static void assert_sense(const Test *t, ScsiSense wanted)
+{
+    g_assert_cmphex(t->r.status, ==, SCSI_CHECK_CONDITION);
+    g_assert_cmphex(t->r.sense.key, ==, wanted.key);
+    g_assert_cmphex(t->r.sense.asc, ==, wanted.asc);
+    g_assert_cmphex(t->r.sense.ascq, ==, wanted.ascq);
+}
+
 /* As controllers have it who move a little at a time. */
 static void test_pieces(void)
 {
@@ -218,15 +226,12 @@ static void test_pieces(void)
     g_assert_cmpuint(commands, ==, 3);
     g_assert_cmphex(t->data[1111], ==, 1111 & 0xff);
     g_assert_null(t->r.bounce);
+    begin(t, out, sizeof(out));
+    t->r.moved = 512;
+    g_assert_cmpint(move(t, 512, 600), ==, SCSI_ENDED);
+    g_assert_cmpuint(commands, ==, 3);
+    assert_sense(t, SCSI_SENSE_TARGET_FAILURE);
     finish(t);
-}
-
-static void assert_sense(const Test *t, ScsiSense wanted)
-{
-    g_assert_cmphex(t->r.status, ==, SCSI_CHECK_CONDITION);
-    g_assert_cmphex(t->r.sense.key, ==, wanted.key);
-    g_assert_cmphex(t->r.sense.asc, ==, wanted.asc);
-    g_assert_cmphex(t->r.sense.ascq, ==, wanted.ascq);
 }
 
 static void test_ends(void)
