@@ -265,7 +265,8 @@ UsbStatus usb_redir_packet(UsbDevice *dev, UsbToken token, uint8_t number, uint8
     }
     if (char_unsent(&s->fe) > USB_REDIR_UNSENT_MAX) {
         *size = 0;
-        return USB_NAK; /* the other side does not keep up */
+        s->put_off = true;
+        return USB_NAK;
     }
     if (!number) {
         status = token == USB_SETUP ? begin(s, data, *size)

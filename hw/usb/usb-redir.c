@@ -172,6 +172,7 @@ static void open_parser(UsbRedir *s)
 static void close_parser(UsbRedir *s)
 {
     disconnect(s);
+    s->put_off = false;
     g_clear_pointer(&s->parser, usbredirparser_destroy);
     for (unsigned i = 0; i < USB_REDIR_ENDPOINTS; i++) {
         s->endpoints[i].kind = NO_ENDPOINT;
@@ -179,12 +180,19 @@ static void close_parser(UsbRedir *s)
     memset(&s->interfaces, 0, sizeof(s->interfaces));
 }
 
-/* Who does not take what is answered asks no more. */
+/* Who does not take what is answered asks no more. It is how one learns that all was taken, too. */
 static int can_receive(void *opaque)
 {
-    const UsbRedir *s = opaque;
+    UsbRedir *s = opaque;
 
-    return s->parser && char_unsent(&s->fe) <= USB_REDIR_UNSENT_MAX ? INPUT_MAX : 0;
+    if (!s->parser || char_unsent(&s->fe) > USB_REDIR_UNSENT_MAX) {
+        return 0;
+    }
+    if (s->put_off) {
+        s->put_off = false;
+        usb_device_ready(&s->parent, 0);
+    }
+    return INPUT_MAX;
 }
 
 static void receive(void *opaque, const uint8_t *bytes, int size)

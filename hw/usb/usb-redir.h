@@ -57,6 +57,7 @@ typedef struct UsbRedir {
     const uint8_t *input;
     int input_size;
     bool connected; /* and has a device */
+    bool put_off;   /* the guest was, since the other side does not keep up */
     bool unseen;    /* which the machine that was loaded knows nothing of */
     struct usb_redir_interface_info_header interfaces;
     RedirEndpoint endpoints[USB_REDIR_ENDPOINTS];
