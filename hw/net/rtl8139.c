@@ -57,7 +57,7 @@ bool rtl8139_runs(const Rtl8139 *s)
 
 static uint32_t counter(const Rtl8139 *s)
 {
-    return (uint32_t)((clock_ns() - s->counted_from) * MHZ / 1000);
+    return (uint32_t)(((uint64_t)clock_ns() - (uint64_t)s->counted_from) * MHZ / 1000);
 }
 
 static void expired(void *opaque)
