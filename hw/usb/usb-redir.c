@@ -118,6 +118,16 @@ static void hello(void *priv, struct usb_redir_hello_header *header)
     }
 }
 
+/* What the other side would have or not is its own affair; but the parser calls these unasked. */
+static void filter_reject(void *priv)
+{
+}
+
+static void filter_filter(void *priv, struct usbredirfilter_rule *rules, int count)
+{
+    usbredirfilter_free(rules);
+}
+
 /* ---- the other side ---- */
 
 static int parser_read(void *priv, uint8_t *data, int count)
@@ -161,6 +171,8 @@ static void open_parser(UsbRedir *s)
     s->parser->device_disconnect_func = device_disconnect;
     s->parser->interface_info_func = interface_info;
     s->parser->ep_info_func = ep_info;
+    s->parser->filter_reject_func = filter_reject;
+    s->parser->filter_filter_func = filter_filter;
     usb_redir_set_callbacks(s->parser);
     for (unsigned i = 0; i < G_N_ELEMENTS(caps); i++) {
         usbredirparser_caps_set_cap(bits, caps[i]);

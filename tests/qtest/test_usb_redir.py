@@ -293,6 +293,18 @@ def nonsense():
         tap.equal(at.m.qmp.command("query-status")["status"], "running")
 
 
+def every_kind():
+    """Messages of each kind and length, for either side."""
+    with Place() as at:
+        for kind in *range(1, 28), *range(100, 105):
+            peer = at.peer(Played())
+            vm.wait_until(lambda: at.driver.port() & 1, "a device")
+            for body in *[bytes(size) for size in range(24)], b"-1:-1:-1:-1:1\0":
+                peer.send(kind, 0, body)
+            peer.close()
+            vm.wait_until(lambda: not at.driver.port() & 1, "nothing")
+
+
 def deaf():
     """A program that takes no answers is not heard until it does."""
     most, message = 8 << 20, struct.pack("<IIQ", usbredir.DISCONNECT, 0, 0)
@@ -339,4 +351,4 @@ def refused():
 
 assert os.path.exists(machine.PROGRAM)
 tap.run([(f.__name__, f) for f in (transfers, isochronous, coming_and_going, filters, other_speeds, saving, there_before_the_state,
-                                      nonsense, deaf, refused)])
+                                      nonsense, every_kind, deaf, refused)])
