@@ -164,7 +164,7 @@ bool vtd_translate(void *opaque, uint16_t source, hwaddr addr, bool write, hwadd
     bool quiet = false;
 
     *to = addr;
-    *size = UINT64_MAX - addr;
+    *size = MAX(UINT64_MAX - addr, 1u);
     if (!atomic_load_explicit(&s->translates, memory_order_acquire)) {
         return true;
     }

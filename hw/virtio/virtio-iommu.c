@@ -118,7 +118,7 @@ static bool translate(void *opaque, uint16_t source, hwaddr addr, bool write, hw
     bool ok = true;
 
     *to = addr;
-    *size = UINT64_MAX - addr;
+    *size = MAX(UINT64_MAX - addr, 1u);
     if (addr >= VIRTIO_IOMMU_MSI_FIRST && addr <= VIRTIO_IOMMU_MSI_LAST) {
         *size = VIRTIO_IOMMU_MSI_LAST + 1ull - addr;
         return true;

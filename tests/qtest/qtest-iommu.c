@@ -180,6 +180,26 @@ static void test_past(void)
     qtest_quit(u.qt);
 }
 
+/* A byte at the end of all addresses is no memory, with translation off and where all may pass. */
+static void test_last_byte(void)
+{
+    Unit u;
+
+    for (unsigned pass = 0; pass < 2; pass++) {
+        open_machine(&u, "");
+        start_device(&u);
+        if (pass) {
+            qtest_writeq(u.qt, CONTEXTS + 16 * DEVFN, VTD_TYPE_PASS_THROUGH << 2 | VTD_PRESENT);
+            enable(&u);
+        }
+        qvirtq_add(&u.q, UINT64_MAX, 1, true);
+        qvirtq_kick(&u.q);
+        g_assert_cmphex(qvirtio_status(&u.v) & QVIRTIO_NEEDS_RESET, ==, QVIRTIO_NEEDS_RESET);
+        g_assert_cmphex(get(&u, VTD_FSTS), ==, 0);
+        qtest_quit(u.qt);
+    }
+}
+
 /* Functions that are not below it. */
 static void test_bypass(void)
 {
@@ -351,6 +371,7 @@ int main(int argc, char **argv)
     g_test_add_func("/iommu/registers", test_registers);
     g_test_add_func("/iommu/translation", test_translation);
     g_test_add_func("/iommu/past", test_past);
+    g_test_add_func("/iommu/last-byte", test_last_byte);
     g_test_add_func("/iommu/bypass", test_bypass);
     g_test_add_func("/iommu/invalidation", test_invalidation);
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {

@@ -170,6 +170,19 @@ static void test_bypass(void)
     qtest_quit(m.qt);
 }
 
+/* A byte at the end of all addresses, which passes, is no memory. */
+static void test_last_byte(void)
+{
+    Machine m;
+
+    open_machine(&m, "q35", "");
+    start_rng(&m);
+    qvirtq_add(&m.bytes, UINT64_MAX, 1, true);
+    qvirtq_kick(&m.bytes);
+    g_assert_cmphex(qvirtio_status(&m.rng) & QVIRTIO_NEEDS_RESET, ==, QVIRTIO_NEEDS_RESET);
+    qtest_quit(m.qt);
+}
+
 static void test_fault(void)
 {
     VirtioIommuFault fault;
@@ -282,6 +295,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-iommu/translation/q35", "q35", test_translation);
     g_test_add_data_func("/virtio-iommu/translation/pc", "pc", test_translation);
     g_test_add_func("/virtio-iommu/bypass", test_bypass);
+    g_test_add_func("/virtio-iommu/last-byte", test_last_byte);
     g_test_add_func("/virtio-iommu/comes-later", test_comes_later);
     g_test_add_func("/virtio-iommu/fault", test_fault);
     g_test_add_func("/virtio-iommu/requests", test_requests);
