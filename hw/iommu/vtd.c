@@ -290,6 +290,10 @@ static bool vtd_loaded(void *obj, GError **errp)
                         "be the same");
         return false;
     }
+    if ((*vtd_reg(s, VTD_IQH) | *vtd_reg(s, VTD_IQT)) % VTD_DESC_SIZE) {
+        error_set(errp, "the queue of the " TYPE_INTEL_IOMMU " is not at a descriptor");
+        return false;
+    }
     if (!s->dma_translation) {
         *status &= ~VTD_TRANSLATION;
     }
