@@ -458,10 +458,10 @@ static void add(Console *console)
     watch(d, watched_now);
 }
 
-static void free_display(gpointer opaque)
+/* It is not in the list any more: as it goes, the library tells of channels, and by that who looks
+ * is asked anew. */
+static void free_display(Display *d)
 {
-    Display *d = opaque;
-
     watch(d, false);
     destroy_surface(d);
     spice_server_remove_interface(&d->qxl.base);
@@ -480,7 +480,7 @@ static void changed(void *opaque, Console *console, bool added)
     }
     for (unsigned i = 0; i < displays->len; i++) {
         if (((Display *)displays->pdata[i])->console == console) {
-            g_ptr_array_remove_index(displays, i);
+            free_display(g_ptr_array_steal_index(displays, i));
             return;
         }
     }
@@ -497,7 +497,7 @@ void spice_display_watch(bool watched)
 void spice_display_start(SpiceServer *server)
 {
     the_server = server;
-    displays = g_ptr_array_new_with_free_func(free_display);
+    displays = g_ptr_array_new();
     for (Console *c = console_first(); c; c = console_next(c)) {
         add(c);
     }
@@ -507,5 +507,8 @@ void spice_display_start(SpiceServer *server)
 void spice_display_stop(void)
 {
     console_remove_change(changed, NULL);
+    while (displays->len) {
+        free_display(g_ptr_array_steal_index(displays, displays->len - 1));
+    }
     g_clear_pointer(&displays, g_ptr_array_unref);
 }

@@ -9,6 +9,7 @@
 static QXLInstance *instance;
 static const QXLInterface *ops;
 static unsigned width, height; /* of the surface */
+static unsigned watched_again; /* the library told so when a display went */
 
 int spice_server_add_interface(SpiceServer *server, SpiceBaseInstance *base)
 {
@@ -17,8 +18,13 @@ int spice_server_add_interface(SpiceServer *server, SpiceBaseInstance *base)
     return 0;
 }
 
+/* Its channels go, which is told, while the main one of the same client stays. */
 int spice_server_remove_interface(SpiceBaseInstance *base)
 {
+    g_assert_true(base == &instance->base);
+    instance = NULL;
+    watched_again++;
+    spice_display_watch(true);
     return 0;
 }
 
@@ -212,6 +218,22 @@ static void test_kept(void)
     end(c);
 }
 
+/* A display that goes is not watched any more, whatever is told meanwhile. */
+static void test_goes(void)
+{
+    Console *c = begin();
+
+    watched_again = 0;
+    console_free(c);
+    g_assert_null(instance);
+    c = console_new(object_root(), 0, &source, NULL);
+    g_assert_nonnull(instance);
+    spice_display_stop();
+    g_assert_null(instance);
+    g_assert_cmpuint(watched_again, ==, 2);
+    console_free(c);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -220,5 +242,6 @@ int main(int argc, char **argv)
     g_test_add_func("/spice-display/unwatched", test_unwatched);
     g_test_add_func("/spice-display/pointer", test_pointer);
     g_test_add_func("/spice-display/kept", test_kept);
+    g_test_add_func("/spice-display/goes", test_goes);
     return g_test_run();
 }
