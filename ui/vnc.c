@@ -169,10 +169,10 @@ static void server_free(gpointer opaque)
     for (unsigned i = 0; i < server->clients->len; i++) {
         vnc_client_close(server->clients->pdata[i]);
     }
-    vnc_picture_clear(server);
     for (unsigned i = 0; i < server->clients->len; i++) {
         vnc_client_free(server->clients->pdata[i]);
     }
+    vnc_picture_clear(server); /* the threads of clients have copied from it until now */
     g_ptr_array_unref(server->clients);
     g_mutex_clear(&server->lock);
     g_free(server->password);

@@ -476,6 +476,33 @@ static void test_slow(void)
     console_free(console);
 }
 
+/* The end comes while a client's thread has a long message before it, and then a picture to copy:
+ * that is there as long as the thread is. */
+static void test_ends_amid_message(void)
+{
+    static const char begin[] = ENTERED "\3\0\0\0\0\0\0\1\0\1" /* one pixel */
+                                        "\3\1\0\0\0\0\0\1\0\1" /* and if it changes */
+                                        "\4\1\0\0\0\0\0a"
+                                        "\2\0\x80\0"; /* 32768 encodings */
+    g_autofree char *encodings = g_malloc0(32768 * 4);
+    Console *console = show(4096, 4096);
+    int pair[2];
+
+    server_new("default", &(VncOptions){ 0 });
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+    g_assert_true(vnc_server_add_client(vnc_server_find(NULL), pair[1], false, NULL));
+    g_assert_cmpint(write(pair[0], begin, sizeof(begin) - 1), ==, sizeof(begin) - 1);
+    g_assert_cmpint(write(pair[0], encodings, 32768 * 4), ==, 32768 * 4);
+    while (!strstr(done->str, "key")) {
+        main_loop_iterate(true);
+    }
+    console_update(console, 0, 0, 1, 1);
+    vnc_cleanup();
+    close(pair[0]);
+    console_free(console);
+    g_string_truncate(done, 0);
+}
+
 static void test_share(void)
 {
     static const char exclusive[] = HELLO "\0";
@@ -532,6 +559,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vnc/password", test_password);
     g_test_add_func("/vnc/hostile", test_hostile);
     g_test_add_func("/vnc/slow", test_slow);
+    g_test_add_func("/vnc/ends-amid-message", test_ends_amid_message);
     g_test_add_func("/vnc/share", test_share);
     g_test_add_func("/vnc/device-goes", test_device_goes);
     int status = g_test_run();
