@@ -113,9 +113,24 @@ static void socket_free(gpointer opaque)
     g_free(s);
 }
 
+/* The new socket at a path has taken the place of the old one there, which is not unlinked. */
+static void keep_path(VncServer *server, const char *path)
+{
+    for (unsigned i = 0; i < server->sockets->len; i++) {
+        VncSocket *s = server->sockets->pdata[i];
+
+        if (path && g_strcmp0(s->path, path) == 0) {
+            g_clear_pointer(&s->path, g_free);
+        }
+    }
+}
+
 /* Takes over what is in @fds. */
 static void set_sockets(VncServer *server, GArray *fds)
 {
+    for (unsigned i = 0; i < fds->len; i++) {
+        keep_path(server, g_array_index(fds, VncListen, i).path);
+    }
     g_ptr_array_set_size(server->sockets, 0);
     for (unsigned i = 0; i < fds->len; i++) {
         const VncListen *from = &g_array_index(fds, VncListen, i);

@@ -542,6 +542,25 @@ static void test_device_goes(void)
     finish(other);
 }
 
+/* It can be told to listen where it does. */
+static void test_listens_again(void)
+{
+    SocketAddress where = { .type = SOCKET_ADDRESS_TYPE_UNIX };
+    UnixSocketAddress un = { .path = path };
+    g_autoptr(GPtrArray) addresses = g_ptr_array_new();
+    Console *console = show(33, 44);
+    Client c = { path, "raw", .script = look, .console = console };
+    VncServer *server = server_new("default", &(VncOptions){ 0 });
+
+    where.u.q_unix = &un;
+    g_ptr_array_add(addresses, &where);
+    g_assert_true(vnc_server_listen(server, addresses, NULL));
+    g_assert_cmpint(access(path, F_OK), ==, 0);
+    run(&c);
+    g_assert_true(c.connected);
+    finish(console);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -562,6 +581,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vnc/ends-amid-message", test_ends_amid_message);
     g_test_add_func("/vnc/share", test_share);
     g_test_add_func("/vnc/device-goes", test_device_goes);
+    g_test_add_func("/vnc/listens-again", test_listens_again);
     int status = g_test_run();
     rmdir(folder);
     g_string_free(done, TRUE);
