@@ -63,13 +63,27 @@ static void attach_all(PciBus *bus)
     }
 }
 
+static bool check_own_dma(Device *dev, void *errp)
+{
+    if (object_is_a(OBJECT(dev), TYPE_PCI_DEVICE) && pci_function_class(PCI_DEVICE(dev))->own_dma) {
+        g_autofree char *name = device_describe(dev);
+
+        error_set(errp,
+                  "%s would not go through an IOMMU of the machine: leave one of them out, or let "
+                  "its bus bypass the IOMMU",
+                  name);
+        return false;
+    }
+    return true;
+}
+
 bool pci_iommu_check(const PciBus *root, GError **errp)
 {
     if (root->iommu) {
         error_set(errp, "the machine has an IOMMU already; it can have one");
         return false;
     }
-    return true;
+    return root->bypass_iommu || devices_foreach(check_own_dma, errp);
 }
 
 void pci_iommu_set(PciBus *root, const PciIommu *iommu)

@@ -93,6 +93,7 @@ typedef struct PciFunctionClass {
     DeviceClass device;
     bool express;   /* has an Express capability, and needs an Express bus */
     bool root_only; /* must be directly on the root bus */
+    bool own_dma;   /* gets at memory by itself: no IOMMU of the machine can be above it */
     /* Its expansion ROM where `romfile` does not say otherwise, and where the file is found. May be
      * NULL. */
     const char *rom;

@@ -205,6 +205,7 @@ static void vfio_unrealize(PciDevice *dev)
 static const PciFunctionClass vfio_ops = {
     .device = { PCI_DEVICE_CLASS_BASE, .category = "misc",
                 .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG },
+    .own_dma = true,
     .realize = vfio_realize,
     .unrealize = vfio_unrealize,
     .reset = vfio_reset,

@@ -18,6 +18,7 @@
 #include "hw/core/machine.h"
 #include "hw/core/save-check.h"
 #include "hw/pci/pci-host.h"
+#include "hw/pci/pci-iommu.h"
 #include "memory/direct.h"
 #include "tests/unit/chip-test.h"
 #include "util/error.h"
@@ -474,6 +475,21 @@ static void test_refused(void)
     g_assert_true(save_check(&err));
 }
 
+/* An IOMMU that comes after it would not be above it. */
+static void test_iommu(void)
+{
+    g_autoptr(GError) err = NULL;
+
+    start();
+    g_assert_false(pci_iommu_check(host->bus, &err));
+    g_assert_nonnull(strstr(err->message, "vfio-pci"));
+    host->bus->bypass_iommu = true;
+    g_assert_true(pci_iommu_check(host->bus, NULL));
+    host->bus->bypass_iommu = false;
+    unplug();
+    g_assert_true(pci_iommu_check(host->bus, NULL));
+}
+
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
@@ -488,6 +504,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-pci/pin", test_pin);
     g_test_add_func("/vfio-pci/refused", test_refused);
     g_test_add_func("/vfio-pci/folder", test_folder);
+    g_test_add_func("/vfio-pci/iommu", test_iommu);
     int result = g_test_run();
     drop_folder();
     return result;
