@@ -88,10 +88,16 @@ static void turn_wheel(int by, uint32_t now)
     set_buttons(now);
 }
 
+/* Clients may say any number. */
+static int distance(int by)
+{
+    return CLAMP(by, -SPICE_AXIS_MAX, SPICE_AXIS_MAX);
+}
+
 static void mouse_motion(SpiceMouseInstance *sin, int dx, int dy, int dz, uint32_t now)
 {
-    host->move(INPUT_AXIS_X, dx, false);
-    host->move(INPUT_AXIS_Y, dy, false);
+    host->move(INPUT_AXIS_X, distance(dx), false);
+    host->move(INPUT_AXIS_Y, distance(dy), false);
     turn_wheel(dz, now);
 }
 

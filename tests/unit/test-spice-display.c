@@ -226,7 +226,7 @@ static void test_goes(void)
     watched_again = 0;
     console_free(c);
     g_assert_null(instance);
-    c = console_new(object_root(), 0, &source, NULL);
+    c = console_new(object_root(), 0, &still, NULL);
     g_assert_nonnull(instance);
     spice_display_stop();
     g_assert_null(instance);
