@@ -385,6 +385,7 @@ static void free_screen(VncClient *c)
         scaled = next;
     }
     rfbSetCursor(c->screen, NULL);
+    free(c->screen->underCursorBuffer); /* where it drew the pointer itself */
     pthread_mutex_destroy(&c->screen->cursorMutex);
     g_free(c->screen->frameBuffer);
     g_free(c->screen);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VNC servers, with a console of our own, and LibVNCClient on a thread: pictures in each encoding,
  * sizes, pointers, keys, passwords; and clients that say what no client should. */
+#include <malloc.h>
 #include <rfb/rfbclient.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -84,6 +85,7 @@ typedef struct Client {
     rfbClient *rfb; /* NULL: it was refused */
     bool ended;     /* main thread */
     bool connected;
+    bool draws_none; /* the server has to draw the pointer for it */
     unsigned cursors;
 } Client;
 
@@ -127,7 +129,7 @@ static gpointer client_thread(gpointer opaque)
     rfb->serverHost = strdup(c->path);
     rfb->GetPassword = give_password;
     rfb->GotCursorShape = got_cursor;
-    rfb->appData.useRemoteCursor = TRUE;
+    rfb->appData.useRemoteCursor = !c->draws_none;
     rfb->appData.encodingsString = c->encoding;
     rfb->canHandleNewFBSize = TRUE;
     rfb->format.redShift = 16;
@@ -306,6 +308,44 @@ static void test_cursor(void)
     define_cursor(console);
     server_new("default", &(VncOptions){ 0 });
     run(&c);
+    finish(console);
+}
+
+static void wait_for_drawn_cursor(Client *c)
+{
+    while ((*(uint32_t *)(void *)c->rfb->frameBuffer & 0xffffff) != 0xaabbcc) {
+        g_assert_cmpint(WaitForMessage(c->rfb, 60 * 1000 * 1000), >, 0);
+        g_assert_true(HandleRFBServerMessage(c->rfb));
+    }
+}
+
+/* A client that knows of no pointers sees it in the picture; nothing of that stays when it goes. */
+static void test_drawn_cursor(void)
+{
+    const unsigned size = CONSOLE_CURSOR_MAX;
+    g_autofree uint32_t *argb = g_new(uint32_t, size * size);
+    const ConsoleCursor cursor = { size, size, 0, 0, argb };
+    Console *console = show(CONSOLE_CURSOR_MAX, CONSOLE_CURSOR_MAX);
+    size_t before = 0;
+
+    mallopt(M_MMAP_THRESHOLD,
+            256 * 1024); /* so that what is large is counted, whichever thread's */
+    for (unsigned i = 0; i < size * size; i++) {
+        argb[i] = 0xffaabbcc;
+    }
+    console_define_cursor(console, &cursor);
+    server_new("default", &(VncOptions){ 0 });
+    for (unsigned i = 0; i < 3; i++) {
+        Client c = { path, "raw", .script = wait_for_drawn_cursor, .draws_none = true };
+
+        run(&c);
+        g_assert_true(c.connected);
+        while (num_clients()) {
+            main_loop_iterate(true);
+        }
+        g_assert_true(!before || mallinfo2().hblkhd == before);
+        before = mallinfo2().hblkhd;
+    }
     finish(console);
 }
 
@@ -574,6 +614,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vnc/encodings", test_encodings);
     g_test_add_func("/vnc/size", test_size);
     g_test_add_func("/vnc/cursor", test_cursor);
+    g_test_add_func("/vnc/drawn-cursor", test_drawn_cursor);
     g_test_add_func("/vnc/input", test_input);
     g_test_add_func("/vnc/password", test_password);
     g_test_add_func("/vnc/hostile", test_hostile);
