@@ -126,6 +126,10 @@ void accel_irqfd_del(AccelMsiRoute *route)
 
 void accel_msi_route_change(AccelMsiRoute *route, uint64_t addr, uint32_t data)
 {
+    /* A guest may have all of them looked at again and again, and an engine takes its time. */
+    if (route->addr == addr && route->data == data) {
+        return;
+    }
     route->addr = addr;
     route->data = data;
     if (route->number >= 0 && !engine()->msi_route_change(route->number, addr, data, NULL)) {

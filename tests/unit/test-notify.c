@@ -145,6 +145,8 @@ static void test_engine(void)
     assert_sent(""); /* the engine's affair */
     accel_msi_route_change(route, MSI_AT, 0x43);
     assert_calls("change 5 fee00000=43 ");
+    accel_msi_route_change(route, MSI_AT, 0x43);
+    assert_calls(""); /* it is so already */
     accel_irqfd_del(route);
     assert_calls("irqfd 5 off del 5 ");
     accel_irqfd_add(route, fd);
