@@ -180,7 +180,7 @@ static int clear_port_feature(UsbHub *s, unsigned i, unsigned feature)
         s->status[i] &= ~(uint32_t)ENABLED;
         break;
     case FEATURE_SUSPEND:
-        if (s->status[i] & SUSPENDED) {
+        if (s->status[i] & SUSPENDED && s->status[i] & CONNECTED) {
             wakeup(&s->ports[i]);
         }
         break;

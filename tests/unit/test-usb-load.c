@@ -38,10 +38,18 @@ static void add_chardev(const char *text)
     g_assert_no_error(err);
 }
 
-/* The hub's ports have no power until they are told. */
-static void power_hub(Device *hub)
+enum {
+    SET_FEATURE = 3,
+    CLEAR_FEATURE = 1,
+    FEATURE_SUSPEND = 2,
+    FEATURE_RESET = 4,
+    FEATURE_POWER = 8
+};
+
+/* A request for the first port of @hub. */
+static void ask_hub(Device *hub, uint8_t request, uint8_t feature)
 {
-    uint8_t setup[USB_SETUP_BYTES] = { 0x23, 3, 8, 0, 1, 0, 0, 0 };
+    uint8_t setup[USB_SETUP_BYTES] = { 0x23, request, feature, 0, 1, 0, 0, 0 };
     unsigned size = sizeof(setup);
 
     g_assert_cmpint(usb_device_packet(USB_DEVICE(hub), USB_SETUP, 0, setup, &size), ==, USB_OK);
@@ -82,7 +90,7 @@ static void test_absent(void)
         check_absent(add_device(card), redir);
     }
     Device *hub = add_device("usb-hub,bus=c2.0,port=2");
-    power_hub(hub);
+    ask_hub(hub, SET_FEATURE, FEATURE_POWER);
     add_chardev("null,id=behind");
     check_absent(hub, "usb-redir,chardev=behind,bus=c2.0,port=2.1");
 }
@@ -148,6 +156,35 @@ static void test_card(void)
     g_assert_cmpmem(data, size, "\x50\x03", 2);
 }
 
+/* An empty port of a hub sleeps, says a saved machine. */
+static void test_sleep_of_nobody(void)
+{
+    const uint8_t awake = 1, asleep = 7; /* of a port with a device */
+    g_autoptr(GByteArray) before = g_byte_array_new(), state = g_byte_array_new();
+    Device *hub, *dev;
+
+    make_machine("pc");
+    add_device("piix4-usb-uhci,id=u");
+    hub = add_device("usb-hub,bus=u.0,port=1");
+    ask_hub(hub, SET_FEATURE, FEATURE_POWER);
+    dev = add_device("usb-tablet,usb_version=1,bus=u.0,port=1.1");
+    const StateTable *table = ((const DeviceClass *)object_ops(&hub->parent))->state;
+    state_save(table, hub, before);
+    ask_hub(hub, SET_FEATURE, FEATURE_RESET);
+    ask_hub(hub, SET_FEATURE, FEATURE_SUSPEND);
+    state_save(table, hub, state);
+    g_assert_cmpuint(state->len, ==, before->len);
+    for (guint i = 0; i < state->len; i++) {
+        bool here = before->data[i] == awake && state->data[i] == asleep;
+
+        state->data[i] = here ? asleep & 4 : state->data[i];
+    }
+    device_unplug(dev);
+    if (state_load(table, hub, state->data, state->len, NULL)) {
+        ask_hub(hub, CLEAR_FEATURE, FEATURE_SUSPEND);
+    }
+}
+
 static void in_subprocess(gconstpointer fn)
 {
     if (g_test_subprocess()) {
@@ -164,6 +201,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/usb-load/absent", test_absent, in_subprocess);
     g_test_add_data_func("/usb-load/wake-of-nobody", test_wake_of_nobody, in_subprocess);
     g_test_add_data_func("/usb-load/no-speed", test_no_speed, in_subprocess);
+    g_test_add_data_func("/usb-load/sleep-of-nobody", test_sleep_of_nobody, in_subprocess);
     g_test_add_data_func("/usb-load/card", test_card, in_subprocess);
     return g_test_run();
 }
