@@ -31,7 +31,7 @@ enum {
     FIFO_BYTES = 0x100
 };
 enum { DPLBASE = 0x70, DPUBASE = 0x74, POSITIONS_ON = 1 };
-enum { PERIOD_NS = 10 * 1000 * 1000, LATE_NS = 200 * 1000 * 1000, PIECES = 256, CHUNK = 4096 };
+enum { PERIOD_NS = 10 * 1000 * 1000, LATE_NS = 200 * 1000 * 1000, PIECES = 4096, CHUNK = 4096 };
 
 typedef struct Entry {
     uint64_t address;
@@ -154,10 +154,11 @@ static void advance(IntelHda *s, unsigned n, const Entry *e, uint32_t size)
     hda_put(s, at(n, LPIB), 4, length && place >= length ? place % length : place);
 }
 
-/* @size bytes between memory and @data. False: there is no such memory. */
-static bool move(IntelHda *s, unsigned n, uint8_t *data, unsigned size)
+/* @size bytes between memory and @data, in no more than *@pieces. False: there is no such memory,
+ * or that was too little. */
+static bool move(IntelHda *s, unsigned n, uint8_t *data, unsigned size, unsigned *pieces)
 {
-    for (unsigned pieces = 0; size && pieces < PIECES; pieces++) {
+    for (; size && *pieces; --*pieces) {
         Entry e;
         uint32_t bytes;
 
@@ -190,7 +191,7 @@ static void tell_position(IntelHda *s, unsigned n)
 static void run(IntelHda *s, unsigned n, int64_t now)
 {
     HdaFormat f = format_of(s, n);
-    unsigned frame = f.channels * f.bytes;
+    unsigned frame = f.channels * f.bytes, pieces = PIECES;
     int64_t frames;
 
     int64_t since = CLAMP((int64_t)s->since[n], now - LATE_NS, now);
@@ -200,7 +201,7 @@ static void run(IntelHda *s, unsigned n, int64_t now)
         uint8_t data[CHUNK] = { 0 };
         unsigned count = (unsigned)MIN(frames, CHUNK / frame);
 
-        if (!move(s, n, data, count * frame)) {
+        if (!move(s, n, data, count * frame, &pieces)) {
             break;
         }
         if (n >= STREAMS_OUT) {

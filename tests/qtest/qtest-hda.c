@@ -244,6 +244,26 @@ static void test_hostile(void)
     qtest_quit(qt);
 }
 
+/* A list of pieces so small, for a format so large, that there is no end to them. */
+static void test_small_pieces(void)
+{
+    enum { FORMAT_MOST = 0x384f, PIECE = 16, MOST = 4096 };
+    QTest *qt = start("-device hda-duplex");
+
+    for (unsigned at = IN; at < 0x180; at += 0x20) {
+        put_stream(qt, at, 2 * PIECE);
+        qtest_writel(qt, BAR + at + CBL, 0);
+        qtest_writew(qt, BAR + at + FMT, FORMAT_MOST);
+        qtest_writel(qt, BAR + at, 1 << 20 | RUN);
+    }
+    qtest_clock_step(qt, 10 * MS);
+    for (unsigned at = IN; at < 0x180; at += 0x20) {
+        g_assert_cmpuint(get(qt, at + LPIB), >, 0);
+        g_assert_cmpuint(get(qt, at + LPIB), <=, PIECE * MOST);
+    }
+    qtest_quit(qt);
+}
+
 static void test_refused(void)
 {
     QTest *qt = qtest_start("-m 64 -machine pc -device intel-hda,id=h -audiodev none,id=a -device "
@@ -268,6 +288,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hda/two", test_two);
     g_test_add_func("/hda/recording", test_recording);
     g_test_add_func("/hda/hostile", test_hostile);
+    g_test_add_func("/hda/small-pieces", test_small_pieces);
     g_test_add_func("/hda/refused", test_refused);
     return g_test_run();
 }
