@@ -224,6 +224,12 @@ static void write_command(Rtl8139 *s, uint8_t value)
 }
 
 /* One byte of a register in which nothing but that is special. */
+/* Is there no register? By one of them, which later chips have, drivers tell those. */
+static bool is_none(unsigned at)
+{
+    return at > RTL_TPPOLL && at < RTL_CPCR;
+}
+
 static void write_byte(Rtl8139 *s, unsigned at, uint8_t value)
 {
     if (at == RTL_CR) {
@@ -244,6 +250,8 @@ static void write_byte(Rtl8139 *s, unsigned at, uint8_t value)
         s->reg[at] = (s->reg[at] & 0xc0) | (value & 0x3f);
     } else if (at == RTL_BMCR + 1) {
         s->reg[at] = value & 0x31; /* a reset, and a negotiation, are over at once */
+    } else if (is_none(at)) {
+        return;
     } else if (at != RTL_CBR && at != RTL_CBR + 1 && at != RTL_RERID &&
                !(at >= RTL_BMSR && at < RTL_BMSR + 2) && !(at >= RTL_ANLPAR && at < RTL_ANER + 2)) {
         s->reg[at] = value;

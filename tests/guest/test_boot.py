@@ -370,6 +370,7 @@ GROUPS = {
             "-device", f"{CARD},bus=p1,bootindex=1")),
         ("e1000", lambda: network("network\n", "-device", f"{DISK}a", "-device", "e1000,netdev=n0", "-boot", "n")),
         ("e1000e", lambda: network("network\n", "-M", "q35", "-device", f"{DISK}a", "-device", "e1000e,netdev=n0", "-boot", "n")),
+        ("rtl8139", lambda: network("network\n", "-device", f"{DISK}a", "-device", "rtl8139,netdev=n0", "-boot", "n")),
         ("order=n", lambda: network("network\n", "-device", f"{DISK}a", "-device", CARD, "-boot", "n")),
         ("order=cn", lambda: network("disk a\n", "-device", f"{DISK}a", "-device", CARD, "-boot", "order=cn")),
         ("once=n, and a reset", lambda: network(
