@@ -123,7 +123,7 @@ static bool get(Loading *loading, void *to, size_t size)
 static bool get_entries(Loading *loading, VirtioGpu *s, VirtioGpuResource *r, unsigned count)
 {
     if (count > VIRTIO_GPU_MAX_ENTRIES || !virtio_gpu_set_entries(s, r, count) ||
-        !get(loading, r->entries, count * sizeof(*r->entries))) {
+        (count && !get(loading, r->entries, count * sizeof(*r->entries)))) {
         return false;
     }
     for (unsigned i = 0; i < count; i++) {

@@ -294,7 +294,7 @@ static const Adapter adapters[] = {
 static void populate(Machine *machine)
 {
     for (unsigned n = 0; n < G_N_ELEMENTS(adapters); n++) {
-        g_autofree char *nodes[] = {
+        char *nodes[] = {
             g_strdup_printf("null-co,node-name=n%u,size=1M,read-zeroes=on", n),
             g_strdup_printf(
                 "blkdebug,node-name=f%u,image.driver=null-co,image.size=64k,image.read-zeroes=on,"
@@ -304,7 +304,7 @@ static void populate(Machine *machine)
             g_strdup_printf("null-co,node-name=c%u,size=640k,read-zeroes=on,read-only=on", n),
             g_strdup_printf("null-co,node-name=h%u,size=32k,read-zeroes=on", n),
         };
-        g_autofree char *devices[] = {
+        char *devices[] = {
             g_strdup_printf("%s,id=a%u,addr=%x", adapters[n].type, n, DRIVER_FIRST + n),
             g_strdup_printf("scsi-hd,bus=a%u.0,scsi-id=0,drive=n%u", n, n),
             g_strdup_printf("scsi-hd,bus=a%u.0,scsi-id=1,drive=f%u", n, n),
@@ -313,9 +313,11 @@ static void populate(Machine *machine)
 
         for (unsigned i = 0; i < G_N_ELEMENTS(nodes); i++) {
             driver_add_node(nodes[i]);
+            g_free(nodes[i]);
         }
         for (unsigned i = 0; i < G_N_ELEMENTS(devices); i++) {
             driver_add(devices[i]);
+            g_free(devices[i]);
         }
     }
 }
