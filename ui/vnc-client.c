@@ -402,6 +402,8 @@ static gpointer client_thread(gpointer opaque)
         serve(c);
         rfbCloseClient(c->cl);
         vnc_extension_free(c);
+        free(c->cl->wsctx); /* of a WebSocket, which the library leaves behind */
+        c->cl->wsctx = NULL;
         rfbClientConnectionGone(c->cl);
     }
     free_screen(c);
