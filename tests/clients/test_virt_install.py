@@ -148,6 +148,8 @@ class Install:
         text = self.shown.rest()
         tap.equal("Domain creation completed." in text, True, text[-2000:])
         self.shown.terminal.close()
+        SESSION.wait_state(NAME, "shut off", debian.BOOT)
+        SESSION.virsh("undefine", NAME)
 
     def a_screen(self, more, scheme):
         """What a desktop's user gets who says nothing else: firmware writes to the screen."""
