@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A client of SPICE, by the library of another project, that keeps what it was told."""
 import ctypes
+import os
 import sys
 
 import vm
@@ -12,6 +13,9 @@ try:
 except (ImportError, ValueError):
     print("1..0 # SKIP SPICE's client library is not there (gir1.2-spiceclientglib-2.0, python3-gi)")
     sys.exit(0)
+
+# libspice-server 0.15.1 reads what it has freed itself when a client leaves in a bad moment (docs/spice.md): that stays as it is.
+os.environ["MALLOC_PERTURB_"] = "0"
 
 
 class Client:
