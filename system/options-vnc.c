@@ -2,60 +2,15 @@
 /* -vnc: a VNC server, and what its clients do to the machine. */
 #include <string.h>
 
-#include "backends/secret.h"
 #include "hw/core/runstate.h"
-#include "hw/input/input.h"
 #include "hw/input/key-codes.h"
 #include "system/options-more.h"
+#include "system/viewer.h"
 #include "ui/vnc.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
 /* ---- what clients do ---- */
-
-static void press(uint8_t number, bool down)
-{
-    if (runstate_is_running()) {
-        input_key(number, down);
-    }
-}
-
-static bool absolute(void)
-{
-    const GPtrArray *pointers = input_pointers();
-
-    return pointers->len && ((const InputPointer *)pointers->pdata[0])->absolute;
-}
-
-static void send(const InputPointerEvent *event)
-{
-    if (runstate_is_running()) {
-        input_pointer_event(event);
-    }
-}
-
-static void move(InputAxis axis, int value, bool place)
-{
-    InputPointerEvent event = { .kind = place ? INPUT_POINTER_ABSOLUTE : INPUT_POINTER_RELATIVE,
-                                .axis = axis,
-                                .value = value };
-
-    send(&event);
-}
-
-static void button(InputButton which, bool down)
-{
-    InputPointerEvent event = { .kind = INPUT_POINTER_BUTTON, .button = which, .down = down };
-
-    send(&event);
-}
-
-static void sync_pointers(void)
-{
-    if (runstate_is_running()) {
-        input_sync();
-    }
-}
 
 static void power(VncPower what)
 {
@@ -68,11 +23,11 @@ static void power(VncPower what)
 
 static const VncHost host = {
     .key_number = key_code_of,
-    .key = press,
-    .absolute = absolute,
-    .move = move,
-    .button = button,
-    .sync = sync_pointers,
+    .key = viewer_key,
+    .absolute = viewer_absolute,
+    .move = viewer_move,
+    .button = viewer_button,
+    .sync = viewer_sync,
     .power = power,
 };
 
@@ -100,22 +55,8 @@ static bool check_absent(struct json_object *given, GError **errp)
         }
         json_object_object_del(given, absent[i].name);
     }
-    json_object_object_del(given,
-                           "audiodev"); /* libvirt gives it always: there is none with sound */
+    json_object_object_del(given, "audiodev"); /* libvirt gives it always; clients hear nothing */
     return true;
-}
-
-/* Only the beginning of a password counts; LibVNCServer wants text. */
-static char *password_of(const char *id, GError **errp)
-{
-    size_t size;
-    const uint8_t *data = secret_lookup(id, &size, errp);
-
-    if (data && (!size || memchr(data, 0, size))) {
-        error_set(errp, "secret '%s' is no password: it must be text of 1 byte or more", id);
-        data = NULL;
-    }
-    return data ? g_strndup((const char *)data, size) : NULL;
 }
 
 static bool check_display(const VncOptions *o, GError **errp)
@@ -149,7 +90,7 @@ bool option_do_vnc(Startup *startup, const char *arg, GError **errp)
                             "already; leave out one of them");
             return false;
         }
-        password = password_of(o->password_secret, errp);
+        password = viewer_password(o->password_secret, errp);
         if (!password) {
             return false;
         }

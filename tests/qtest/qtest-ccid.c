@@ -110,7 +110,7 @@ static void begin(Reader *r)
 {
     g_autofree char *options = NULL;
 
-    r->dir = g_dir_make_tmp("ccid-XXXXXX", NULL);
+    r->dir = g_dir_make_tmp(NULL, NULL);
     r->path = g_build_filename(r->dir, "card", NULL);
     options = g_strdup_printf("-device usb-ccid,id=r,bus=x.0 -chardev socket,id=c,server=on,"
                               "wait=off,path=%s -device ccid-card-passthru,chardev=c,bus=r.0",

@@ -121,7 +121,7 @@ static void put_stream(QTest *qt, unsigned at, unsigned size)
 static void test_playing(void)
 {
     enum { FRAMES = 4800, BYTES = 4 * FRAMES };
-    g_autofree char *dir = g_dir_make_tmp("hda-XXXXXX", NULL);
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL);
     g_autofree char *path = g_build_filename(dir, "out.wav", NULL), *file = NULL;
     g_autofree char *options = g_strdup_printf(
         "-audiodev wav,id=a,out.frequency=48000,path=%s -device hda-output,audiodev=a", path);
@@ -163,7 +163,7 @@ static void test_playing(void)
 /* Two codecs with one file: a stream that is reset is not waited for. */
 static void test_two(void)
 {
-    g_autofree char *dir = g_dir_make_tmp("hda-XXXXXX", NULL);
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL);
     g_autofree char *path = g_build_filename(dir, "out.wav", NULL), *file = NULL;
     g_autofree char *options = g_strdup_printf("-audiodev wav,id=a,out.frequency=48000,path=%s "
                                                "-device hda-output,audiodev=a,cad=0 "

@@ -207,7 +207,7 @@ static void send_samples(QTest *qt)
 
 static void test_audio(void)
 {
-    g_autofree char *dir = g_dir_make_tmp("audio-XXXXXX", NULL);
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL);
     g_autofree char *path = g_build_filename(dir, "out.wav", NULL), *file = NULL;
     g_autofree char *options = g_strdup_printf(
         "-audiodev wav,id=a,out.frequency=48000,path=%s -device usb-audio,audiodev=a", path);

@@ -80,7 +80,7 @@ static UsbStatus give_packet(UsbDevice *dev)
 
 static void test_slow(void)
 {
-    g_autofree char *dir = g_dir_make_tmp("redir-XXXXXX", NULL);
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL);
     g_autofree char *path = g_build_filename(dir, "redir", NULL);
     g_autofree char *options = g_strdup_printf("socket,id=r,server=on,wait=off,path=%s", path);
     uint8_t taken[4096];

@@ -174,7 +174,7 @@ static void make_device(void)
 
 static void make_folder(void)
 {
-    folder = g_dir_make_tmp("test-vfio-XXXXXX", NULL);
+    folder = g_dir_make_tmp(NULL, NULL);
     g_autofree char *driver = g_strdup_printf("%s/driver", folder);
     g_autofree char *group = g_strdup_printf("%s/iommu_group", folder);
 
@@ -422,7 +422,7 @@ static void assert_refused(const char *group, const char *driver, const char *wo
     g_autofree char *driver_link = NULL, *group_link = NULL;
     g_autoptr(GError) err = NULL;
 
-    folder = g_dir_make_tmp("test-vfio-XXXXXX", NULL);
+    folder = g_dir_make_tmp(NULL, NULL);
     driver_link = g_strdup_printf("%s/driver", folder);
     group_link = g_strdup_printf("%s/iommu_group", folder);
     g_assert_true(!driver || symlink(driver, driver_link) == 0);
@@ -436,7 +436,7 @@ static void assert_refused(const char *group, const char *driver, const char *wo
 
 static void test_folder(void)
 {
-    g_autofree char *none = g_dir_make_tmp("test-vfio-XXXXXX", NULL);
+    g_autofree char *none = g_dir_make_tmp(NULL, NULL);
     g_autofree char *name = g_strdup_printf("%s/name", none);
 
     g_assert_true(g_file_set_contents(name, "vfio-noiommu\n", -1, NULL));

@@ -608,7 +608,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* as the program does */
     rfbClientLog = rfbClientErr = say_nothing;
     done = g_string_new("");
-    folder = g_dir_make_tmp("test-vnc-XXXXXX", NULL);
+    folder = g_dir_make_tmp(NULL, NULL);
     path = g_build_filename(folder, "vnc", NULL);
     vnc_init(&host, "guest");
     g_test_add_func("/vnc/encodings", test_encodings);
