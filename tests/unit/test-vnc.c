@@ -172,12 +172,22 @@ static bool has_pixels(const rfbClient *rfb, const Client *c)
     return true;
 }
 
+/* The library waits for the socket, and does not see what it has read from it before: two updates
+ * that came at once.
+ */
+static void handle_message(Client *c)
+{
+    if (!c->rfb->buffered) {
+        g_assert_cmpint(WaitForMessage(c->rfb, 60 * 1000 * 1000), >, 0);
+    }
+    g_assert_true(HandleRFBServerMessage(c->rfb));
+}
+
 /* Look until the picture is that of the console. */
 static void look(Client *c)
 {
     while (!has_pixels(c->rfb, c)) {
-        g_assert_cmpint(WaitForMessage(c->rfb, 60 * 1000 * 1000), >, 0);
-        g_assert_true(HandleRFBServerMessage(c->rfb));
+        handle_message(c);
     }
 }
 
@@ -267,8 +277,7 @@ static void look_at_sizes(Client *c)
     look(c);
     main_loop_schedule(set_other_size, c->console);
     while (c->rfb->width != 320) {
-        g_assert_cmpint(WaitForMessage(c->rfb, 60 * 1000 * 1000), >, 0);
-        g_assert_true(HandleRFBServerMessage(c->rfb));
+        handle_message(c);
     }
     look(c);
 }
@@ -295,8 +304,7 @@ static void wait_for_cursor(Client *c)
 {
     main_loop_schedule(define_cursor, c->console);
     while (!c->cursors) {
-        g_assert_cmpint(WaitForMessage(c->rfb, 60 * 1000 * 1000), >, 0);
-        g_assert_true(HandleRFBServerMessage(c->rfb));
+        handle_message(c);
     }
 }
 
@@ -314,8 +322,7 @@ static void test_cursor(void)
 static void wait_for_drawn_cursor(Client *c)
 {
     while ((*(uint32_t *)(void *)c->rfb->frameBuffer & 0xffffff) != 0xaabbcc) {
-        g_assert_cmpint(WaitForMessage(c->rfb, 60 * 1000 * 1000), >, 0);
-        g_assert_true(HandleRFBServerMessage(c->rfb));
+        handle_message(c);
     }
 }
 
