@@ -196,6 +196,16 @@ void tls_creds_unref(TlsCreds *creds)
     object_unref(OBJECT(creds));
 }
 
+bool tls_creds_has_certificates(const TlsCreds *creds)
+{
+    return is_x509(creds);
+}
+
+bool tls_creds_has_keys(const TlsCreds *creds)
+{
+    return is_psk(creds);
+}
+
 TlsClientConfig *tls_creds_client_config(const TlsCreds *creds, GError **errp)
 {
     TlsClientConfig *config;
@@ -308,7 +318,7 @@ OBJECT_TYPE_REGISTER(tls_creds_type)
 static const ObjectType tls_x509_type = {
     .name = TYPE_TLS_X509,
     .parent = TYPE_TLS_CREDS,
-    .description = "certificates for TLS of NBD",
+    .description = "certificates for TLS of NBD and VNC",
     .user_creatable = true,
     .properties = x509_properties,
 };
@@ -326,7 +336,7 @@ OBJECT_TYPE_REGISTER(tls_psk_type)
 static const ObjectType tls_anon_type = {
     .name = TYPE_TLS_ANON,
     .parent = TYPE_TLS_CREDS,
-    .description = "TLS of an NBD server without proof of who is there",
+    .description = "TLS of a server of NBD or VNC without proof of who is there",
     .user_creatable = true,
 };
 OBJECT_TYPE_REGISTER(tls_anon_type)

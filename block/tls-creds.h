@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "tls-creds-x509", "tls-creds-psk", "tls-creds-anon": what a server or a client has to show in
- * TLS, and to ask for: certificates, shared keys, or nothing. For NBD (docs/nbd.md): the server by
- * GnuTLS; the client's side is libnbd's. Machine lock, but for what says otherwise.
+ * TLS, and to ask for: certificates, shared keys, or nothing. For NBD (docs/nbd.md) and
+ * servers of VNC (docs/vnc.md): a server by GnuTLS; the client's side is libnbd's. Machine lock,
+ * but for what says otherwise.
  */
 #ifndef BLOCK_TLS_CREDS_H
 #define BLOCK_TLS_CREDS_H
@@ -24,6 +25,9 @@ typedef struct TlsClientConfig {
 /* A reference to the object with the id @id, which is for a server or (@server false) a client. */
 TlsCreds *tls_creds_get(const char *id, bool server, GError **errp);
 void tls_creds_unref(TlsCreds *creds); /* NULL is fine */
+/* By what the sides prove who they are; neither: by nothing. Any thread. */
+bool tls_creds_has_certificates(const TlsCreds *creds);
+bool tls_creds_has_keys(const TlsCreds *creds);
 /* For clients; tls_client_config_free. Errors: libnbd does not know that kind. */
 TlsClientConfig *tls_creds_client_config(const TlsCreds *creds, GError **errp);
 void tls_client_config_free(TlsClientConfig *config); /* NULL is fine */

@@ -157,7 +157,8 @@ bool qmp_display_reload(const DisplayReloadOptions *o, GError **errp)
 {
     if (o->u.vnc->has_tls_certs && o->u.vnc->tls_certs) {
         error_set(errp,
-                  "VNC servers do not encrypt: they have no certificates; leave out tls-certs");
+                  "a VNC server reads its certificates once, when the machine starts; leave out "
+                  "tls-certs");
         return false;
     }
     return true;
@@ -179,6 +180,13 @@ static void print_end(Hmp *hmp, const char *what, const char *host, const char *
                websocket ? " (Websocket)" : "");
 }
 
+static void print_auth(Hmp *hmp, const char *indent, VncPrimaryAuth auth, bool has_sub,
+                       VncVencryptSubAuth sub)
+{
+    hmp_printf(hmp, "%sAuth: %s (Sub: %s)\n", indent, VncPrimaryAuth_str(auth),
+               has_sub ? VncVencryptSubAuth_str(sub) : "none");
+}
+
 void hmp_info_vnc(Hmp *hmp, char **argv)
 {
     g_autoptr(GPtrArray) list = vnc_info_all();
@@ -191,7 +199,7 @@ void hmp_info_vnc(Hmp *hmp, char **argv)
             const VncServerInfo2 *s = info->server->pdata[j];
 
             print_end(hmp, "Server", s->host, s->service, s->family, s->websocket);
-            hmp_printf(hmp, "    Auth: %s (Sub: none)\n", VncPrimaryAuth_str(s->auth));
+            print_auth(hmp, "    ", s->auth, s->has_vencrypt, s->vencrypt);
         }
         for (unsigned j = 0; j < info->clients->len; j++) {
             const VncClientInfo *c = info->clients->pdata[j];
@@ -199,7 +207,7 @@ void hmp_info_vnc(Hmp *hmp, char **argv)
             print_end(hmp, "Client", c->host, c->service, c->family, c->websocket);
         }
         if (!info->server->len) {
-            hmp_printf(hmp, "  Auth: %s (Sub: none)\n", VncPrimaryAuth_str(info->auth));
+            print_auth(hmp, "  ", info->auth, info->has_vencrypt, info->vencrypt);
         }
         if (info->display) {
             hmp_printf(hmp, "  Display: %s\n", info->display);

@@ -37,8 +37,7 @@ static const VncHost host = {
 static const struct {
     const char *name, *why;
 } absent[] = {
-    { "tls-creds", "the server does not encrypt; let it listen on localhost, and use ssh -L" },
-    { "tls-authz", "the server does not encrypt; let it listen on localhost, and use ssh -L" },
+    { "tls-authz", "there are no lists of clients; give certificates to those who may enter" },
     { "sasl", "clients say who they are by a password; use password-secret" },
     { "sasl-authz", "clients say who they are by a password; use password-secret" },
     { "acl", "clients say who they are by a password; use password-secret" },

@@ -13,6 +13,8 @@
 #define VERSION_LENGTH 12 /* "RFB 003.008\n" */
 #define SECURITY_NONE  1
 #define SECURITY_VNC   2
+#define SECURITY_TLS   19  /* VeNCrypt (the community's rfbproto) */
+#define SUBTYPE_BASE   256 /* of VncVencryptSubAuth on the wire */
 
 static bool read_all(VncClient *c, void *buf, int len)
 {
@@ -102,17 +104,100 @@ static bool check_password(VncClient *c)
     return write_number(c, rfbVncAuthOK);
 }
 
-bool vnc_client_authenticate(VncClient *c)
+static bool check(VncClient *c, bool asks)
 {
-    bool asks = c->server->asks && !c->skip_auth;
+    if (asks) {
+        return check_password(c);
+    }
+    return c->cl->protocolMinorVersion < 8 || write_number(c, rfbVncAuthOK);
+}
 
-    if (!read_version(c) || !agree(c, asks ? SECURITY_VNC : SECURITY_NONE)) {
+/* ---- TLS ---- */
+
+/* From now on LibVNCServer reads what has been decrypted. */
+static bool start_tls(VncClient *c)
+{
+    int plain;
+
+    c->tls = vnc_tls_new(c->server->tls, c->sock, VNC_WAIT_MS, &plain);
+    c->sock = c->tls ? plain : -1;
+    return c->tls;
+}
+
+/* VeNCrypt 0.2: versions, and one kind of TLS that is offered. */
+static bool agree_tls(VncClient *c)
+{
+    static const uint8_t version[] = { 0, 2 }, yes[] = { 0, 1 }, go[] = { 1 };
+    uint32_t offered = SUBTYPE_BASE + vnc_server_sub_auth(c->server, false), chosen;
+    uint8_t wanted[2];
+
+    if (!write_all(c, version, sizeof(version)) || !read_all(c, wanted, sizeof(wanted)) ||
+        memcmp(wanted, version, sizeof(version)) != 0) {
         return false;
     }
-    if (asks ? !check_password(c)
-             : c->cl->protocolMinorVersion >= 8 && !write_number(c, rfbVncAuthOK)) {
+    return write_all(c, yes, sizeof(yes)) && write_number(c, offered) &&
+           read_all(c, &chosen, sizeof(chosen)) && GUINT32_FROM_BE(chosen) == offered &&
+           write_all(c, go, sizeof(go));
+}
+
+static bool authenticate_by_tls(VncClient *c)
+{
+    if (!agree(c, SECURITY_TLS) || c->cl->protocolMinorVersion < 7 || !agree_tls(c)) {
+        return false;
+    }
+    bool done = start_tls(c);
+    c->cl->sock = c->sock;
+    return done && check(c, c->server->asks);
+}
+
+/* ---- for others ---- */
+
+bool vnc_client_begin(VncClient *c)
+{
+    return !c->server->tls || !c->info->websocket || start_tls(c);
+}
+
+bool vnc_client_authenticate(VncClient *c)
+{
+    bool asks = c->server->asks && !c->skip_auth, tls = c->server->tls && !c->skip_auth && !c->tls;
+
+    if (!read_version(c) ||
+        !(tls ? authenticate_by_tls(c)
+              : agree(c, asks ? SECURITY_VNC : SECURITY_NONE) && check(c, asks))) {
         return false;
     }
     c->cl->state = RFB_INITIALISATION;
     return true;
+}
+
+VncVencryptSubAuth vnc_server_sub_auth(const VncServer *server, bool websocket)
+{
+    if (!server->tls || websocket) { /* that has its own TLS */
+        return VNC_VENCRYPT_SUB_AUTH__MAX;
+    }
+    if (tls_creds_has_certificates(server->tls)) {
+        return server->asks ? VNC_VENCRYPT_SUB_AUTH_X509_VNC : VNC_VENCRYPT_SUB_AUTH_X509_NONE;
+    }
+    return server->asks ? VNC_VENCRYPT_SUB_AUTH_TLS_VNC : VNC_VENCRYPT_SUB_AUTH_TLS_NONE;
+}
+
+VncPrimaryAuth vnc_server_auth(const VncServer *server, bool websocket)
+{
+    if (vnc_server_sub_auth(server, websocket) != VNC_VENCRYPT_SUB_AUTH__MAX) {
+        return VNC_PRIMARY_AUTH_VENCRYPT;
+    }
+    return server->asks ? VNC_PRIMARY_AUTH_VNC : VNC_PRIMARY_AUTH_NONE;
+}
+
+const char *vnc_server_auth_text(const VncServer *server, bool websocket)
+{
+    static const char *const texts[VNC_VENCRYPT_SUB_AUTH__MAX] = {
+        [VNC_VENCRYPT_SUB_AUTH_TLS_NONE] = "vencrypt+tls+none",
+        [VNC_VENCRYPT_SUB_AUTH_TLS_VNC] = "vencrypt+tls+vnc",
+        [VNC_VENCRYPT_SUB_AUTH_X509_NONE] = "vencrypt+x509+none",
+        [VNC_VENCRYPT_SUB_AUTH_X509_VNC] = "vencrypt+x509+vnc",
+    };
+    VncVencryptSubAuth sub = vnc_server_sub_auth(server, websocket);
+
+    return sub != VNC_VENCRYPT_SUB_AUTH__MAX ? texts[sub] : server->asks ? "vnc" : "none";
 }

@@ -13,8 +13,6 @@
 #include "ui/vnc-internal.h"
 #include "util/error.h"
 
-/* To say who it is, it has so long; for half of a message, LibVNCServer waits as long. */
-#define WAIT_MS           20000
 #define BITS_A_SAMPLE     8
 #define SAMPLES_A_PIXEL   3
 #define BYTES_A_PIXEL     4
@@ -304,7 +302,7 @@ static bool wait_and_process(VncClient *c)
 {
     struct pollfd fds[] = { { .fd = c->cl->sock, .events = POLLIN },
                             { .fd = c->wake, .events = POLLIN } };
-    int rc = poll(fds, G_N_ELEMENTS(fds), c->cl->state == RFB_NORMAL ? -1 : WAIT_MS);
+    int rc = poll(fds, G_N_ELEMENTS(fds), c->cl->state == RFB_NORMAL ? -1 : VNC_WAIT_MS);
     eventfd_t count;
 
     if (rc == 0 || (rc < 0 && errno != EINTR)) {
@@ -350,7 +348,7 @@ static void make_model(void)
     model->port = model->ipv6port = 0;
     model->autoPort = FALSE;
     model->alwaysShared = TRUE; /* we look after that ourselves */
-    model->maxClientWait = WAIT_MS;
+    model->maxClientWait = VNC_WAIT_MS;
     model->deferUpdateTime = 0;
     model->deferPtrUpdateTime = 0;
     model->permitFileTransfer = FALSE;
@@ -397,7 +395,9 @@ static gpointer client_thread(gpointer opaque)
     VncEvent gone = { c, VNC_EVENT_GONE };
 
     make_screen(c);
-    c->cl = rfbNewClient(c->screen, c->sock); /* the socket is its own */
+    if (vnc_client_begin(c)) {
+        c->cl = rfbNewClient(c->screen, c->sock); /* the socket is its own */
+    }
     if (c->cl) {
         serve(c);
         rfbCloseClient(c->cl);
@@ -406,6 +406,7 @@ static gpointer client_thread(gpointer opaque)
         c->cl->wsctx = NULL;
         rfbClientConnectionGone(c->cl);
     }
+    vnc_tls_free(c->tls);
     free_screen(c);
     vnc_event_send(&gone);
     return NULL;
@@ -456,7 +457,7 @@ VncClient *vnc_client_new(VncServer *server, int fd, bool websocket, bool skip_a
     c->skip_auth = skip_auth;
     c->x = c->y = -1;
     c->absolute = vnc_event_absolute();
-    c->server_info = vnc_server_info(fd, websocket, server->asks);
+    c->server_info = vnc_server_info(server, fd, websocket);
     c->info = vnc_client_info(fd, websocket);
     g_cond_init(&c->room);
     pixman_region32_init_rect(&c->changed, 0, 0, CONSOLE_SIZE_MAX, CONSOLE_SIZE_MAX);

@@ -16,6 +16,7 @@
 #include <rfb/rfbregion.h>
 
 #include "ui/console.h"
+#include "ui/vnc-tls.h"
 #include "ui/vnc.h"
 
 #define VNC_EVENTS_MAX 256 /* of a client, that the main thread has not seen yet */
@@ -39,10 +40,14 @@ typedef struct VncCursor {
     unsigned serial; /* another one: it changed */
 } VncCursor;
 
+/* To say who it is, a client has so long; for half of a message, it is waited for as long. */
+#define VNC_WAIT_MS 20000
+
 struct VncServer {
     /* never changed */
     char *id;
-    bool asks; /* for a password */
+    bool asks;     /* for a password */
+    TlsCreds *tls; /* clients have to use TLS; NULL: none does */
     bool power_control, lossy;
     VncShare share;
     unsigned connections;
@@ -90,7 +95,8 @@ struct VncClient {
     unsigned events;
 
     /* its thread */
-    int sock;
+    int sock;    /* what LibVNCServer reads */
+    VncTls *tls; /* NULL: none, or not yet */
     rfbScreenInfoPtr screen;
     rfbClientPtr cl;
     unsigned serial, cursor_serial;
@@ -141,6 +147,13 @@ void vnc_client_wake(VncClient *client);
 
 /* vnc-auth.c, on a client's thread: until the client may say what it wants. False: it has to go. */
 bool vnc_client_authenticate(VncClient *client);
+/* Before anything is said, if that is over TLS. False: it has to go. */
+bool vnc_client_begin(VncClient *client);
+/* How clients of @server say who they are; VNC_VENCRYPT_SUB_AUTH__MAX: not by VeNCrypt. */
+VncPrimaryAuth vnc_server_auth(const VncServer *server, bool websocket);
+VncVencryptSubAuth vnc_server_sub_auth(const VncServer *server, bool websocket);
+/* In words: "vencrypt+x509+vnc"; borrowed. */
+const char *vnc_server_auth_text(const VncServer *server, bool websocket);
 
 /* vnc-extension.c: what of the protocol LibVNCServer has not: keys by number, moves of pointers. */
 void vnc_extension_register(void);
@@ -159,7 +172,7 @@ void vnc_event_init(const VncHost *host);
 bool vnc_event_absolute(void);
 
 /* vnc-listen.c: both ends of @fd. */
-VncServerInfo *vnc_server_info(int fd, bool websocket, bool asks);
+VncServerInfo *vnc_server_info(const VncServer *server, int fd, bool websocket);
 VncClientInfo *vnc_client_info(int fd, bool websocket);
 
 #endif

@@ -56,7 +56,7 @@ static void name_socket(int fd, NameOfSocket *name, VncBasicInfo *info)
     name_end(&addr, len, info);
 }
 
-VncServerInfo *vnc_server_info(int fd, bool websocket, bool asks)
+VncServerInfo *vnc_server_info(const VncServer *server, int fd, bool websocket)
 {
     VncServerInfo *info = g_new0(VncServerInfo, 1);
     VncBasicInfo end = { 0 };
@@ -66,7 +66,7 @@ VncServerInfo *vnc_server_info(int fd, bool websocket, bool asks)
     info->service = end.service;
     info->family = end.family;
     info->websocket = websocket;
-    info->auth = g_strdup(asks ? "vnc" : "none");
+    info->auth = g_strdup(vnc_server_auth_text(server, websocket));
     return info;
 }
 

@@ -190,6 +190,7 @@ static void server_free(gpointer opaque)
     vnc_picture_clear(server); /* the threads of clients have copied from it until now */
     g_ptr_array_unref(server->clients);
     g_mutex_clear(&server->lock);
+    tls_creds_unref(server->tls);
     g_free(server->password);
     g_free(server->display);
     g_free(server->id);
@@ -231,14 +232,27 @@ static bool check(const VncOptions *o, GError **errp)
     return true;
 }
 
+/* In @tls a reference to what clients have to use, or NULL. */
+static bool get_tls(const VncOptions *o, TlsCreds **tls, GError **errp)
+{
+    *tls = o->tls_creds ? tls_creds_get(o->tls_creds, true, errp) : NULL;
+    if (*tls && tls_creds_has_keys(*tls)) {
+        error_set(errp, "tls-creds=%s: VNC has no TLS with shared keys; use tls-creds-x509",
+                  o->tls_creds);
+        g_clear_pointer(tls, tls_creds_unref);
+    }
+    return *tls || !o->tls_creds;
+}
+
 VncServer *vnc_server_new(const VncOptions *o, const char *password, GError **errp)
 {
     bool reverse = o->has_reverse && o->reverse;
     GArray *fds = NULL;
     VncServer *server;
+    TlsCreds *tls;
     int peer = -1;
 
-    if (!check(o, errp)) {
+    if (!check(o, errp) || !get_tls(o, &tls, errp)) {
         return NULL;
     }
     if (reverse) {
@@ -247,9 +261,11 @@ VncServer *vnc_server_new(const VncOptions *o, const char *password, GError **er
         fds = vnc_listen(o, errp);
     }
     if (peer < 0 && !fds) {
+        tls_creds_unref(tls);
         return NULL;
     }
     server = g_new0(VncServer, 1);
+    server->tls = tls;
     server->id = o->id ? g_strdup(o->id) : free_id();
     server->asks = password || (o->has_password && o->password);
     server->password = g_strdup(password);
@@ -325,7 +341,7 @@ VncInfo *vnc_info(void)
         return info;
     }
     const VncSocket *s = server->sockets->pdata[0];
-    g_autoptr(VncServerInfo) end = vnc_server_info(s->fd, s->websocket, server->asks);
+    g_autoptr(VncServerInfo) end = vnc_server_info(server, s->fd, s->websocket);
     info->enabled = true;
     info->host = g_steal_pointer(&end->host);
     info->service = g_steal_pointer(&end->service);
@@ -336,25 +352,33 @@ VncInfo *vnc_info(void)
     return info;
 }
 
+static void set_sub_auth(const VncServer *server, bool websocket, bool *has, VncVencryptSubAuth *to)
+{
+    *to = vnc_server_sub_auth(server, websocket);
+    *has = *to != VNC_VENCRYPT_SUB_AUTH__MAX;
+}
+
 static VncInfo2 *info_of(const VncServer *server)
 {
     VncInfo2 *info = g_new0(VncInfo2, 1);
 
     info->id = g_strdup(server->id);
-    info->auth = server->asks ? VNC_PRIMARY_AUTH_VNC : VNC_PRIMARY_AUTH_NONE;
+    info->auth = vnc_server_auth(server, false);
+    set_sub_auth(server, false, &info->has_vencrypt, &info->vencrypt);
     info->display = g_strdup(server->display);
     info->clients = clients_of(server);
     info->server = VncServerInfo2_list_new();
     for (unsigned i = server->sockets->len; i-- > 0;) {
         const VncSocket *s = server->sockets->pdata[i];
-        g_autoptr(VncServerInfo) end = vnc_server_info(s->fd, s->websocket, server->asks);
+        g_autoptr(VncServerInfo) end = vnc_server_info(server, s->fd, s->websocket);
         VncServerInfo2 *place = g_new0(VncServerInfo2, 1);
 
         place->host = g_steal_pointer(&end->host);
         place->service = g_steal_pointer(&end->service);
         place->family = end->family;
         place->websocket = end->websocket;
-        place->auth = info->auth;
+        place->auth = vnc_server_auth(server, s->websocket);
+        set_sub_auth(server, s->websocket, &place->has_vencrypt, &place->vencrypt);
         g_ptr_array_add(info->server, place);
     }
     return info;

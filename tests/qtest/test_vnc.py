@@ -8,67 +8,11 @@ import struct
 import tempfile
 
 import machine
-import vm
-
 import tap
+import vm
+from vnc_viewer import Viewer, receive
 
 BASE = ["-accel", "qtest", "-nodefaults", "-display", "none", "-M", "none", "-S"]
-
-
-def receive(sock, size):
-    data = b""
-    while len(data) < size:
-        part = sock.recv(size - len(data))
-        if not part:
-            raise EOFError(f"{len(data)} of {size} bytes: {data!r}")
-        data += part
-    return data
-
-
-class Viewer:
-    """A client: RFB 3.8, no password, until the server has told its size and name."""
-
-    def __init__(self, sock, shared=1):
-        sock.settimeout(vm.LONG)
-        self.sock = sock
-        tap.equal(receive(sock, 12), b"RFB 003.008\n")
-        sock.sendall(b"RFB 003.008\n")
-        tap.equal(receive(sock, 2), b"\1\1", "ways in")
-        sock.sendall(b"\1")
-        tap.equal(receive(sock, 4), bytes(4))
-        sock.sendall(bytes([shared]))
-        self.width, self.height = struct.unpack(">HH", receive(sock, 4))
-        receive(sock, 16)
-        self.name = receive(sock, struct.unpack(">I", receive(sock, 4))[0])
-
-    @classmethod
-    def at(cls, path, **more):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.connect(path)
-        return cls(sock, **more)
-
-    def encodings(self, *numbers):
-        self.sock.sendall(struct.pack(f">BxH{len(numbers)}i", 2, len(numbers), *numbers))
-
-    def key(self, keysym, down):
-        self.sock.sendall(struct.pack(">BBxxI", 4, down, keysym))
-
-    def look(self):
-        """The whole picture."""
-        self.sock.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, self.width, self.height))
-        picture = b""
-        for _ in range(struct.unpack(">BxH", receive(self.sock, 4))[1]):
-            _, _, width, height, encoding = struct.unpack(">HHHHi", receive(self.sock, 12))
-            tap.equal(encoding, 0)
-            picture += receive(self.sock, width * height * 4)
-        return picture
-
-    def wait_end(self):
-        try:
-            while self.sock.recv(65536):
-                pass
-        except ConnectionError:
-            pass
 
 
 def servers():
@@ -317,7 +261,7 @@ def screens():
 
 REFUSED = [
     ("1", "unix:PATH"), (":-1", "unix:PATH"), (":99999", "59635"), (":1,share=x", "force-shared"), (":1,foo=1", "'foo'"),
-    (":1,password=x", "password=x"), (":1,tls-creds=t", "ssh -L"), (":1,sasl=on", "password-secret"), (":1,display=d", "display=d"),
+    (":1,password=x", "password=x"), (":1,tls-creds=t", "'t'"), (":1,tls-authz=t", "certificates"), (":1,sasl=on", "password-secret"), (":1,display=d", "display=d"),
     (":1,password-secret=s", "'s'"), ("unix:/nonexistent/x", "/nonexistent/x"), (":1,websocket=x", "websocket=x"), (":2,to=1", "to=1"),
     (":1,ipv4=off,ipv6=off", "leave one out"), ("none,id=1x", "id=1x"), ("unix:/tmp/x,to=4", "no ports"),
     ("127.0.0.1:1,reverse=on,to=5", "reverse=on"),

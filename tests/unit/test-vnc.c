@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "qom/user-object.h"
 #include "ui/console.h"
 #include "ui/vnc.h"
 #include "util/main-loop.h"
@@ -437,6 +438,32 @@ static void test_password(void)
     finish(NULL);
 }
 
+/* LibVNCClient takes what is offered; nobody enters without TLS, nor with a wrong password in it.
+ */
+static void test_tls(void)
+{
+    VncOptions asks = { .tls_creds = (char *)"t", .has_password = true, .password = true };
+    struct json_object *props = json_object_new_object();
+    Console *console = show(203, 101);
+    Client c = { path, "zrle", .script = look, .console = console };
+
+    json_object_object_add(props, "endpoint", json_object_new_string("server"));
+    g_assert_nonnull(user_object_add("tls-creds-anon", "t", props, NULL));
+    json_object_put(props);
+    server_new("default", &(VncOptions){ .tls_creds = (char *)"t" });
+    run(&c);
+    g_assert_true(c.connected);
+    while (num_clients()) {
+        main_loop_iterate(true);
+    }
+    vnc_cleanup();
+    g_assert_true(vnc_server_set_password(server_new("default", &asks), "right"));
+    g_assert_true(may_enter("right"));
+    g_assert_false(may_enter("wrong"));
+    finish(console);
+    g_assert_true(user_object_del("t", NULL));
+}
+
 /* ---- clients that are no clients ---- */
 
 #define HELLO   "RFB 003.008\n\1"
@@ -624,6 +651,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vnc/drawn-cursor", test_drawn_cursor);
     g_test_add_func("/vnc/input", test_input);
     g_test_add_func("/vnc/password", test_password);
+    g_test_add_func("/vnc/tls", test_tls);
     g_test_add_func("/vnc/hostile", test_hostile);
     g_test_add_func("/vnc/slow", test_slow);
     g_test_add_func("/vnc/ends-amid-message", test_ends_amid_message);
