@@ -56,7 +56,8 @@ def any_memory_locked():
 class Libvirt:
     """A context manager. What it started is ended on the way out: domains, then the daemon."""
 
-    def __init__(self, program, huge_pages=False):
+    def __init__(self, program, huge_pages=False, config=""):
+        """@config: more lines of qemu.conf."""
         need_programs()
         self.prefix = as_user()
         self.for_daemon = []  # what is before this prefix
@@ -83,7 +84,7 @@ class Libvirt:
         first = 20000 + (os.getpid() * 2 + next(NUMBERS)) % 1000 * 10
         self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n'
                    f"migration_port_min = {first}\nmigration_port_max = {first + 9}\n"
-                   + (self.huge_pages() if huge_pages else ""))
+                   + (self.huge_pages() if huge_pages else "") + config)
 
     def huge_pages(self):
         """A hugetlbfs which the daemon alone has, as root mounts it; returns what qemu.conf says of it."""

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """<graphics type='vnc'>: test_libvirt_vnc.py BUILD-DIR. libvirt chooses a port or a socket, sets a password, changes it, and
-hears of clients."""
+hears of clients; TLS, which qemu.conf says."""
 import os
 import socket
+import ssl
 import sys
+import tempfile
 
 import libvirtd
 from libvirtd import tap
@@ -12,6 +14,11 @@ import domains
 from domains import NO_BALLOON, monitor
 import vm
 
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), folder) for folder in ("../img", "../qtest")]
+import certificates  # pylint: disable=wrong-import-position
+import vnc_viewer  # pylint: disable=wrong-import-position
+
+X509_NONE = 260
 BUILD = os.path.abspath(sys.argv[1])
 SESSION = None
 
@@ -59,13 +66,36 @@ def on_a_socket():
     tap.equal(os.path.exists(path), False, path)
 
 
+def look_by_tls(pki):
+    create("tls", "<graphics type='vnc' autoport='yes' listen='127.0.0.1'/>")
+    _, display = SESSION.virsh("vncdisplay", "tls").strip().split(":")
+    context = ssl.create_default_context(cafile=f"{pki}/ca-cert.pem")
+    viewer = vnc_viewer.Viewer(socket.create_connection(("127.0.0.1", 5900 + int(display))), tls=(X509_NONE, context))
+    tap.equal(len(viewer.look()), viewer.width * viewer.height * 4)
+    SESSION.virsh("destroy", "tls")
+
+
+def by_tls():
+    """Of another daemon, in whose qemu.conf it is."""
+    global SESSION  # pylint: disable=global-statement
+    before = SESSION
+    with tempfile.TemporaryDirectory() as pki:
+        certificates.make(pki)
+        for name in (".", *os.listdir(pki)):
+            os.chmod(f"{pki}/{name}", 0o755)  # the daemon's user reads them
+        with libvirtd.Libvirt(f"{BUILD}/dimmable", config=f'vnc_tls = 1\nvnc_tls_x509_cert_dir = "{pki}"\n') as SESSION:
+            domains.make_guest(SESSION, BUILD)
+            look_by_tls(pki)
+    SESSION = before
+
+
 def main():
     global SESSION  # pylint: disable=global-statement
     try:
         libvirtd.need_programs()
         with libvirtd.Libvirt(f"{BUILD}/dimmable") as SESSION:
             domains.make_guest(SESSION, BUILD)
-            tap.run([("on a port", on_a_port), ("on a socket", on_a_socket)])
+            tap.run([("on a port", on_a_port), ("on a socket", on_a_socket), ("by TLS, as qemu.conf says", by_tls)])
     except tap.Skip as reason:
         print(f"1..0 # SKIP {reason}")
 
