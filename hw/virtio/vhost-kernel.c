@@ -2,11 +2,13 @@
 #include "hw/virtio/vhost-kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/vhost.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "chardev/socket-address.h"
 #include "util/error.h"
 
 /* Of the module vhost: how many ranges of memory it takes. */
@@ -267,6 +269,19 @@ static const VhostOps ops = {
     .set_table = set_table,
     .set_log = set_log,
 };
+
+int vhost_kernel_open(const char *path, const char *module, const char *given, GError **errp)
+{
+    g_autofree char *hint =
+        g_strdup_printf(", whose kernel has not loaded its module (modprobe %s)", module);
+    int fd = given ? socket_fd_of(given, errp) : open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 && !given) {
+        error_set_errno(errp, errno, "cannot open %s of the host%s", path,
+                        errno == ENOENT || errno == ENODEV ? hint : "");
+    }
+    return fd;
+}
 
 VhostKernel *vhost_kernel_new(const int *fds, unsigned count, unsigned rings_each, GError **errp)
 {

@@ -26,6 +26,9 @@ typedef struct VhostKernel {
     uint64_t known;      /* features of its own: `base.features` may get others */
 } VhostKernel;
 
+/* A descriptor of the device file @path, which @module of the kernel makes; with @given, what a
+ * user calls one that is open, that. -1: an error. */
+int vhost_kernel_open(const char *path, const char *module, const char *given, GError **errp);
 /* By @count descriptors, borrowed as long as it lives, with @rings_each rings each. NULL: an error.
  * Freed by g_free(). */
 VhostKernel *vhost_kernel_new(const int *fds, unsigned count, unsigned rings_each, GError **errp);

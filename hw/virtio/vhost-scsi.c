@@ -4,12 +4,9 @@
  * of a target of its own that is called by a WWPN. All queues are the kernel's; the configuration
  * is ours.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "chardev/socket-address.h"
 #include "hw/core/boot-order.h"
 #include "hw/core/machine.h"
 #include "hw/virtio/vhost.h"
@@ -33,9 +30,9 @@ typedef struct VhostScsi {
     int32_t boot_index;
     /* wiring */
     Vhost *vhost;
-    int fd;         /* of the kernel's module; owned; -1: none */
-    unsigned given; /* rings that are enabled */
-    bool runs;      /* the kernel works on them */
+    int fd;                                        /* of the kernel's module; owned; -1: none */
+    bool given[QUEUES_MAX + VIRTIO_SCSI_REQUESTS]; /* rings that are enabled */
+    bool runs;                                     /* the kernel works on them */
 } VhostScsi;
 OBJECT_CAST_DEFINE(VhostScsi, VHOST_SCSI, TYPE_VHOST_SCSI)
 
@@ -64,15 +61,15 @@ static void scsi_config_read(VirtioDevice *vdev, uint8_t *bytes)
 
 /* ---- the kernel ---- */
 
-/* Rings that the driver has set up: it need not use all queues of requests. */
-static unsigned count_set_up(VhostScsi *s)
+/* All rings that the driver has set up: it need not use all queues of requests. */
+static bool all_are_given(VhostScsi *s)
 {
-    unsigned count = 0;
-
     for (unsigned i = 0; i < ring_count(s); i++) {
-        count += virtq_works(virtio_queue(&s->parent, i));
+        if (virtq_works(virtio_queue(&s->parent, i)) && !s->given[i]) {
+            return false;
+        }
     }
-    return count;
+    return true;
 }
 
 /* It works on all of them, or none: they are set up before it starts. */
@@ -80,28 +77,13 @@ static bool enable(void *opaque, unsigned ring, bool on, GError **errp)
 {
     VhostScsi *s = opaque;
 
-    s->given += on ? 1 : -1;
-    const bool runs = on && s->given == count_set_up(s);
+    s->given[ring] = on;
+    const bool runs = on && all_are_given(s);
     if (runs != s->runs && !vhost_kernel_run_scsi(s->fd, s->wwpn, runs, errp)) {
         return false;
     }
     s->runs = runs;
     return true;
-}
-
-static int open_module(const VhostScsi *s, GError **errp)
-{
-    int fd;
-
-    if (s->vhostfd) {
-        fd = socket_fd_of(s->vhostfd, errp);
-    } else if ((fd = open(DEVICE_FILE, O_RDWR | O_CLOEXEC | O_NONBLOCK)) < 0) {
-        error_set_errno(errp, errno, "cannot open " DEVICE_FILE " of the host%s",
-                        errno == ENOENT || errno == ENODEV
-                            ? ", whose kernel has not loaded its module (modprobe vhost_scsi)"
-                            : "");
-    }
-    return fd;
 }
 
 /* What the target's commands have come to is known to the kernel alone. */
@@ -156,7 +138,8 @@ static bool begin(VhostScsi *s, GError **errp)
     g_autofree char *below = g_strdup_printf("/channel@0/disk@%x,0", s->boot_tpgt);
     VhostKernel *kernel;
 
-    if ((s->fd = open_module(s, errp)) < 0 || !vhost_kernel_own_scsi(s->fd, s->wwpn, errp) ||
+    if ((s->fd = vhost_kernel_open(DEVICE_FILE, "vhost_scsi", s->vhostfd, errp)) < 0 ||
+        !vhost_kernel_own_scsi(s->fd, s->wwpn, errp) ||
         !(kernel = vhost_kernel_new(&s->fd, 1, ring_count(s), errp))) {
         return false;
     }

@@ -4,13 +4,10 @@
  * which the host's kernel joins. What is sent and received is its; the queue of events is ours: a
  * machine that was loaded has lost its connections, and hears of it there.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "chardev/socket-address.h"
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
@@ -63,21 +60,6 @@ static bool enable(void *opaque, unsigned ring, bool on, GError **errp)
     }
     s->runs = runs;
     return true;
-}
-
-static int open_module(const VhostVsock *s, GError **errp)
-{
-    int fd;
-
-    if (s->vhostfd) {
-        fd = socket_fd_of(s->vhostfd, errp);
-    } else if ((fd = open(DEVICE_FILE, O_RDWR | O_CLOEXEC | O_NONBLOCK)) < 0) {
-        error_set_errno(errp, errno, "cannot open " DEVICE_FILE " of the host%s",
-                        errno == ENOENT || errno == ENODEV
-                            ? ", whose kernel has not loaded its module (modprobe vhost_vsock)"
-                            : "");
-    }
-    return fd;
 }
 
 /* ---- events ---- */
@@ -142,7 +124,8 @@ static bool begin(VhostVsock *s, GError **errp)
 {
     VhostKernel *kernel;
 
-    if ((s->fd = open_module(s, errp)) < 0 || !vhost_kernel_own_vsock(s->fd, s->guest_cid, errp) ||
+    if ((s->fd = vhost_kernel_open(DEVICE_FILE, "vhost_vsock", s->vhostfd, errp)) < 0 ||
+        !vhost_kernel_own_vsock(s->fd, s->guest_cid, errp) ||
         !(kernel = vhost_kernel_new(&s->fd, 1, RINGS, errp))) {
         return false;
     }
