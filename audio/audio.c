@@ -12,7 +12,9 @@ enum { RATE = 44100, RATE_MIN = 8000, RATE_MAX = 192000, SIDES = 2 };
 struct AudioDev {
     char *id;
     unsigned rate, channels;
-    WavFile *file;     /* NULL: nobody hears it */
+    bool spice;        /* the sink hears it */
+    AudioDev *mixed;   /* the one whose sound this is, too: there is one sink; borrowed */
+    WavFile *file;     /* NULL: there is none */
     GPtrArray *voices; /* of AudioVoice *, that sound; borrowed */
 };
 
@@ -20,12 +22,13 @@ struct AudioVoice {
     AudioDev *dev;
     unsigned rate;
     bool sounds;
-    uint64_t phase;      /* of the next frame of the file, from the last one written: 32.32 */
+    uint64_t phase;      /* of the next frame that is heard, from the last one written: 32.32 */
     int16_t last[SIDES]; /* frame */
-    GArray *pending;     /* of int16_t: frames of the file's rate, which wait for other voices */
+    GArray *pending;     /* of int16_t: frames of the device's rate, which wait for other voices */
 };
 
 static GPtrArray *devs; /* of AudioDev *, owned; for ever */
+static const AudioSink *sink;
 
 /* ---- options ---- */
 
@@ -39,7 +42,7 @@ static const char *text_of(struct json_object *opts, const char *name)
 char *audio_dev_text(void)
 {
     return g_strdup("none,id=ID        nobody hears the sound\n"
-                    "spice,id=ID       the same: SPICE's clients hear nothing\n"
+                    "spice,id=ID       the clients of -spice hear it\n"
                     "wav,id=ID,path=FILE[,out.frequency=44100][,out.channels=2]\n"
                     "                  it goes to a file, 16 bits a sample\n");
 }
@@ -95,11 +98,25 @@ static AudioDev *find(const char *id)
     return NULL;
 }
 
-static AudioDev *add(const char *id)
+static AudioDev *find_spice(void)
 {
-    AudioDev *dev = g_new0(AudioDev, 1);
+    for (unsigned i = 0; devs && i < devs->len; i++) {
+        AudioDev *dev = devs->pdata[i];
+
+        if (dev->spice) {
+            return dev;
+        }
+    }
+    return NULL;
+}
+
+static AudioDev *add(const char *id, bool spice)
+{
+    AudioDev *dev = g_new0(AudioDev, 1), *first = spice ? find_spice() : NULL;
 
     dev->id = g_strdup(id);
+    dev->spice = spice;
+    dev->mixed = first ? first : dev;
     dev->rate = RATE;
     dev->channels = SIDES;
     dev->voices = g_ptr_array_new();
@@ -111,10 +128,10 @@ static AudioDev *add(const char *id)
 bool audio_dev_new(struct json_object *opts, GError **errp)
 {
     const char *driver = text_of(opts, "driver"), *id = text_of(opts, "id");
-    bool wav = g_strcmp0(driver, "wav") == 0;
+    bool wav = g_strcmp0(driver, "wav") == 0, spice = g_strcmp0(driver, "spice") == 0;
     AudioDev *dev;
 
-    if (!wav && g_strcmp0(driver, "none") != 0 && g_strcmp0(driver, "spice") != 0) {
+    if (!wav && !spice && g_strcmp0(driver, "none") != 0) {
         error_set(errp, "driver=%s: no such sound driver; there are none, wav, and spice",
                   driver ? driver : "");
         return false;
@@ -135,7 +152,7 @@ bool audio_dev_new(struct json_object *opts, GError **errp)
         error_set(errp, "id=%s: there is another -audiodev of this name", id);
         return false;
     }
-    dev = add(id);
+    dev = add(id, spice);
     if (wav && !open_wav(dev, opts, errp)) {
         g_ptr_array_remove(devs, dev);
         g_ptr_array_unref(dev->voices);
@@ -152,7 +169,7 @@ AudioDev *audio_dev_find(const char *id, GError **errp)
     AudioDev *dev = find(id);
 
     if (dev || !id) {
-        return dev ? dev : add(NULL);
+        return dev ? dev : add(NULL, false);
     }
     for (unsigned i = 0; devs && i < devs->len; i++) {
         const AudioDev *other = devs->pdata[i];
@@ -172,7 +189,7 @@ AudioVoice *audio_voice_new(AudioDev *dev)
 {
     AudioVoice *v = g_new0(AudioVoice, 1);
 
-    v->dev = dev;
+    v->dev = dev->mixed;
     v->pending = g_array_new(FALSE, FALSE, sizeof(int16_t));
     return v;
 }
@@ -182,6 +199,16 @@ void audio_voice_free(AudioVoice *v)
     audio_voice_stop(v);
     g_array_unref(v->pending);
     g_free(v);
+}
+
+static bool is_heard(const AudioDev *dev)
+{
+    return dev->file || (dev->spice && sink);
+}
+
+void audio_set_sink(const AudioSink *to)
+{
+    sink = to;
 }
 
 /* Samples that each voice has; but one that has none for a second is not waited for. */
@@ -220,8 +247,10 @@ static void mix(AudioDev *dev)
 
         g_array_remove_range(pending, 0, MIN(count, pending->len));
     }
-    if (kept) {
+    if (kept && dev->file) {
         wav_write(dev->file, samples, kept);
+    } else if (kept) {
+        sink->write(samples, kept / SIDES);
     }
 }
 
@@ -235,6 +264,9 @@ void audio_voice_start(AudioVoice *v, unsigned rate)
     v->phase = 0;
     v->last[0] = v->last[1] = 0;
     v->sounds = true;
+    if (v->dev->spice && sink && !v->dev->voices->len) {
+        v->dev->rate = sink->start();
+    }
     g_ptr_array_add(v->dev->voices, v);
 }
 
@@ -244,13 +276,16 @@ void audio_voice_stop(AudioVoice *v)
         v->sounds = false;
         g_ptr_array_remove(v->dev->voices, v);
         g_array_set_size(v->pending, 0);
-        if (v->dev->file) {
+        if (is_heard(v->dev)) {
             mix(v->dev);
+        }
+        if (v->dev->spice && sink && !v->dev->voices->len) {
+            sink->stop();
         }
     }
 }
 
-/* The frames of the file that lie between the last one and this. */
+/* The frames of the other rate that lie between the last one and this. */
 static void add_frame(AudioVoice *v, const int16_t *frame, uint64_t step)
 {
     const uint64_t one = (uint64_t)1 << 32;
@@ -271,7 +306,7 @@ void audio_voice_write(AudioVoice *v, const int16_t *samples, unsigned count)
 {
     uint64_t step;
 
-    if (!v->sounds || !v->dev->file) {
+    if (!v->sounds || !is_heard(v->dev)) {
         return;
     }
     step = ((uint64_t)v->rate << 32) / v->dev->rate;

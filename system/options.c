@@ -661,7 +661,7 @@ const Option options[] = {
       "what objects of this type get unless told otherwise", START_CONFIG, option_do_global, .type = &GlobalOptions_type },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=slew|none]", "time in the clock at the start (utc), what it goes by then (host), and whether ticks that the guest missed come later (none)",
       START_CONFIG, .apply = option_apply_rtc, .type = &RtcOptions_type },
-    { "audiodev", "none,id=ID | wav,id=ID,path=FILE[,out.frequency=HZ][,out.channels=1|2]", "where the sound of devices goes; help lists what there is", START_CONFIG, option_do_audiodev, option_text_audio },
+    { "audiodev", "none,id=ID | spice,id=ID | wav,id=ID,path=FILE[,out.frequency=HZ][,out.channels=1|2]", "where the sound of devices goes; help lists what there is", START_CONFIG, option_do_audiodev, option_text_audio },
     { "audio", "none | wav,id=ID,path=FILE[,...]", "the same", START_CONFIG, option_do_audiodev, option_text_audio },
     { "audio-help", NULL, "print that", START_CONFIG, NULL, option_text_audio },
     { "netdev", "KIND,id=ID[,option=value] | JSON, with KIND user, tap, bridge, stream, dgram, socket or hubport",

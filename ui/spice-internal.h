@@ -26,6 +26,13 @@ void spice_input_stop(void);
 /* A client comes: what kind of pointer is there now? */
 void spice_input_check(void);
 
+/* ---- spice-audio.c: what is heard ---- */
+
+void spice_audio_start(SpiceServer *server);
+void spice_audio_stop(void);
+/* A client comes or goes: how many frames a second are best from now on? */
+void spice_audio_check(void);
+
 /* ---- spice-char.c: channels for programs of the guest ---- */
 
 /* NULL: there is no server any more. */

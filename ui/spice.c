@@ -123,6 +123,7 @@ static void channel_event(int event, const SpiceChannelEventInfo *info)
     tell_event(event, info);
     if (event != SPICE_CHANNEL_EVENT_CONNECTED) {
         spice_input_check();
+        spice_audio_check();
         check_watched();
     }
 }
@@ -377,6 +378,7 @@ bool spice_start(const SpiceOptions *o, const char *text, const char *name, cons
         return false;
     }
     spice_input_start(server, host);
+    spice_audio_start(server);
     spice_display_start(server);
     spice_char_start(server);
     spice_server_vm_start(server);
@@ -392,6 +394,7 @@ void spice_stop(void)
     }
     spice_char_start(NULL);
     spice_display_stop();
+    spice_audio_stop();
     spice_input_stop();
     server = NULL;
     spice_server_destroy(last);
