@@ -7,9 +7,13 @@
 enum { CONTROL_ENDPOINT = 1, LAST_ENDPOINT = XHCI_ENDPOINTS - 1 };
 /* Of a slot's context, by word; of an endpoint's. */
 enum { SLOT_ROUTE = 0xfffff, SLOT_ENTRIES = 0x1fu << 27, SLOT_HUB = 1 << 26 };
-enum { SLOT_PORT_SHIFT = 16, SLOT_STATE_SHIFT = 27, EP_STATE = 7, EP_KIND_SHIFT = 3 };
-enum { EP_CONTROL = 4, EP_ISOCHRONOUS_OUT = 1, EP_ISOCHRONOUS_IN = 5, EP_STREAMS = 0x1f << 10 };
-enum { WORD_DONE = 5 }; /* of an endpoint's context; the controller's own (6.2.3) */
+enum {
+    SLOT_PORT_SHIFT = 16,
+    SLOT_STATE_SHIFT = 27,
+    EP_STATE = 7,
+};
+enum { EP_STREAMS = 0x1f << 10 };
+enum { WORD_DONE = 5, OWN_WORDS = 3 }; /* of an endpoint's context; the controller's own (6.2.3) */
 
 /* ---- contexts ---- */
 
@@ -146,7 +150,8 @@ static XhciCode address_device(Xhci *s, const XhciTrb *command, unsigned *slot)
     }
     set_slot_state(words, blocked ? XHCI_SLOT_DEFAULT : XHCI_SLOT_ADDRESSED, blocked ? 0 : *slot);
     endpoint[0] = (endpoint[0] & ~(uint32_t)EP_STATE) | XHCI_EP_RUNNING;
-    endpoint[1] = (endpoint[1] & ~(7u << EP_KIND_SHIFT)) | EP_CONTROL << EP_KIND_SHIFT;
+    endpoint[1] = (endpoint[1] & ~(7u << XHCI_EP_KIND_SHIFT)) | XHCI_CONTROL_ENDPOINT
+                                                                    << XHCI_EP_KIND_SHIFT;
     endpoint[WORD_DONE] = 0;
     s->active[*slot] = 0;
     return xhci_write_context(s, *slot, 0, words) &&
@@ -174,16 +179,14 @@ static XhciCode reset_device(Xhci *s, const XhciTrb *command, unsigned *slot)
 
 /* ---- endpoints ---- */
 
-/* There are no streams, and nothing that has to come in time. */
-static XhciCode check_endpoint(const uint32_t words[XHCI_CONTEXT_WORDS])
+/* There are no streams. */
+static bool check_endpoint(const uint32_t words[XHCI_CONTEXT_WORDS])
 {
-    unsigned kind = words[1] >> EP_KIND_SHIFT & 7;
+    unsigned kind = words[1] >> XHCI_EP_KIND_SHIFT & 7,
+             interval = words[0] >> XHCI_EP_INTERVAL_SHIFT & 0xff;
 
-    if (kind == EP_ISOCHRONOUS_OUT || kind == EP_ISOCHRONOUS_IN) {
-        return XHCI_BANDWIDTH_ERROR;
-    }
-    return kind && kind != EP_CONTROL && !(words[0] & EP_STREAMS) ? XHCI_SUCCESS
-                                                                  : XHCI_PARAMETER_ERROR;
+    return kind && kind != XHCI_CONTROL_ENDPOINT && !(words[0] & EP_STREAMS) &&
+           interval <= XHCI_INTERVAL_MAX;
 }
 
 /* Everything is checked first. @carry_out: and then done. */
@@ -192,21 +195,15 @@ static XhciCode add_endpoints(Xhci *s, uint64_t input, uint32_t add, unsigned sl
     uint32_t words[XHCI_CONTEXT_WORDS];
 
     for (unsigned n = CONTROL_ENDPOINT + 1; n <= LAST_ENDPOINT; n++) {
-        XhciCode code;
-
         if (!(add >> n & 1)) {
             continue;
         }
-        if (!read_words(s, input + (n + 1) * XHCI_CONTEXT_BYTES, words)) {
+        if (!read_words(s, input + (n + 1) * XHCI_CONTEXT_BYTES, words) || !check_endpoint(words)) {
             return XHCI_PARAMETER_ERROR;
-        }
-        code = check_endpoint(words);
-        if (code != XHCI_SUCCESS) {
-            return code;
         }
         if (carry_out) {
             words[0] = (words[0] & ~(uint32_t)EP_STATE) | XHCI_EP_RUNNING;
-            words[WORD_DONE] = 0;
+            memset(words + WORD_DONE, 0, OWN_WORDS * sizeof(*words));
             s->active[slot] &= ~(1u << n);
             xhci_write_context(s, slot, n, words);
         }

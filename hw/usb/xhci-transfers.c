@@ -11,7 +11,11 @@
 
 enum { TRBS_MAX = 1024, CHUNK = 64 * 1024, LENGTH = 0x1ffff, TDS_AT_ONCE = 64, ROUNDS = 8 };
 enum { EP_STATE = 7, WORD_DEQUEUE = 2, WORD_DONE = 5, CODE_SHIFT = 24, EVENT_LENGTH = 0xffffff };
-#define FRAME_NS 125000
+enum { EP_KIND = 7 };
+/* Of an isochronous endpoint, in the words that are the controller's own: the microframe of the
+ * next TD, and whether there is one. */
+enum { WORD_DUE = 6, WORD_TIMED = 7, LATE_MAX = 64 };
+#define FRAME_NS 125000 /* of a microframe */
 
 /* A TD that is being done. */
 typedef struct Transfer {
@@ -31,7 +35,7 @@ static bool moves(const XhciTrb *trb)
 {
     unsigned type = xhci_trb_type(trb);
 
-    return type >= XHCI_NORMAL && type <= XHCI_STATUS_STAGE;
+    return type >= XHCI_NORMAL && type <= XHCI_ISOCHRONOUS;
 }
 
 /* Bytes that belong to @trb. */
@@ -39,9 +43,7 @@ static uint32_t length_of(const XhciTrb *trb)
 {
     unsigned type = xhci_trb_type(trb);
 
-    return type == XHCI_NORMAL || type == XHCI_SETUP_STAGE || type == XHCI_DATA_STAGE
-               ? trb->status & LENGTH
-               : 0;
+    return moves(trb) && type != XHCI_STATUS_STAGE ? trb->status & LENGTH : 0;
 }
 
 /* ---- the ring ---- */
@@ -253,6 +255,65 @@ static XhciCode move_piece(Transfer *t, uint8_t *buffer, bool *end, bool *wait)
     return t->done < t->total && *end ? XHCI_SHORT_PACKET : XHCI_SUCCESS;
 }
 
+/* ---- what has its time (4.14.2) ---- */
+
+static bool is_isochronous(const Transfer *t)
+{
+    unsigned kind = t->context[1] >> XHCI_EP_KIND_SHIFT & EP_KIND;
+
+    return kind == XHCI_ISOCHRONOUS_OUT || kind == XHCI_ISOCHRONOUS_IN;
+}
+
+static uint32_t interval_of(const Transfer *t)
+{
+    return 1u << MIN(t->context[0] >> XHCI_EP_INTERVAL_SHIFT & 0xff, XHCI_INTERVAL_MAX);
+}
+
+/* Is it time for the TD? The first one's is the next interval; so is that of one for which it is
+ * far too late. */
+static bool is_due(Transfer *t)
+{
+    uint64_t frame = (uint64_t)clock_ns() / FRAME_NS;
+    uint32_t now = (uint32_t)frame, interval = interval_of(t), due = t->context[WORD_DUE];
+    int32_t left = (int32_t)(due - now), most = (int32_t)interval;
+
+    if (!t->context[WORD_TIMED] || left > most || left < -LATE_MAX * most) {
+        due = (now + interval) & ~(interval - 1);
+        left = (int32_t)(due - now);
+        t->context[WORD_TIMED] = true;
+    }
+    t->context[WORD_DUE] = due;
+    if (left <= 0) {
+        t->context[WORD_DUE] += interval;
+        return true;
+    }
+    t->s->wake = MIN(t->s->wake, (int64_t)(frame + (unsigned)left) * FRAME_NS);
+    return false;
+}
+
+/* The TD in one piece. A device that has nothing, or takes nothing, is not asked again for it. */
+static XhciCode move_isochronous(Transfer *t, uint8_t *buffer)
+{
+    UsbToken token = token_of(t);
+    unsigned size = t->total;
+    UsbStatus status;
+
+    if (size > CHUNK || (token == USB_OUT && !copy(t, buffer, size, false))) {
+        return XHCI_TRB_ERROR;
+    }
+    status = usb_device_packet(t->dev, token, (uint8_t)(t->endpoint / 2), buffer, &size);
+    if (status != USB_OK && status != USB_NAK) {
+        return XHCI_TRANSACTION_ERROR;
+    }
+    if (token == USB_OUT) {
+        return XHCI_SUCCESS;
+    }
+    if (!copy(t, buffer, status == USB_OK ? size : 0, true)) {
+        return XHCI_TRB_ERROR;
+    }
+    return t->done < t->total ? XHCI_SHORT_PACKET : XHCI_SUCCESS;
+}
+
 /* The kinds of TRBs that its endpoint may have, in the order in which they may be. */
 static bool check_td(const Transfer *t)
 {
@@ -262,8 +323,10 @@ static bool check_td(const Transfer *t)
         unsigned type = xhci_trb_type(&t->trbs[i]);
         bool stage = type >= XHCI_SETUP_STAGE && type <= XHCI_STATUS_STAGE;
         bool other = type == XHCI_NORMAL || type == XHCI_EVENT_DATA || type == XHCI_NO_OP;
+        bool timed = is_isochronous(t) && i == 0;
 
-        if (!(stage && control && i == 0) && !other) {
+        if (timed ? type != XHCI_ISOCHRONOUS && type != XHCI_NO_OP
+                  : !(stage && control && i == 0) && !other) {
             return false;
         }
     }
@@ -276,7 +339,8 @@ static bool check_td(const Transfer *t)
 /* The TD has ended: the ring goes on behind it, or with an error stands at it. */
 static bool end_td(Transfer *t, XhciCode code)
 {
-    bool well = code == XHCI_SUCCESS || code == XHCI_SHORT_PACKET;
+    bool well = code == XHCI_SUCCESS || code == XHCI_SHORT_PACKET ||
+                (code != XHCI_TRB_ERROR && is_isochronous(t));
 
     if (well) {
         t->context[WORD_DEQUEUE] = (uint32_t)t->next | t->next_cycle;
@@ -303,7 +367,14 @@ static bool run_td(Transfer *t, uint8_t *buffer)
     bool end = false, wait = false;
     XhciCode code = XHCI_SUCCESS;
 
-    if (!room || !read_td(t)) {
+    if (!room) {
+        return false;
+    }
+    if (!read_td(t)) {
+        if (t->context[WORD_TIMED] && is_isochronous(t)) {
+            t->context[WORD_TIMED] = false;
+            write_back(t, 0);
+        }
         return false;
     }
     if (events_of(t) > room && events_of(t) <= most) {
@@ -314,6 +385,13 @@ static bool run_td(Transfer *t, uint8_t *buffer)
     }
     if (!moves(&t->trbs[0]) && !t->total) {
         return end_td(t, XHCI_SUCCESS); /* nothing but No Op and Event Data */
+    }
+    if (is_isochronous(t)) {
+        if (!is_due(t)) {
+            write_back(t, 0);
+            return false;
+        }
+        return end_td(t, move_isochronous(t, buffer));
     }
     while (!end && !wait && code == XHCI_SUCCESS) {
         code = move_piece(t, buffer, &end, &wait);
@@ -382,11 +460,15 @@ void xhci_run_endpoints(Xhci *s)
     s->busy = true;
     for (unsigned round = 0; round == 0 || (s->again && round < ROUNDS); round++) {
         s->again = false;
+        s->wake = INT64_MAX;
         run_active(s, t, buffer);
     }
     s->busy = false;
     if (s->again) {
-        timer_mod(s->later, clock_ns() + FRAME_NS);
+        s->wake = MIN(s->wake, clock_ns() + FRAME_NS);
+    }
+    if (s->wake != INT64_MAX) {
+        timer_mod(s->later, s->wake);
     }
 }
 

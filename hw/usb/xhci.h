@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A USB host controller with the interface of Intel's xHCI 1.2, of which it has one interrupter, no
- * streams and no isochronous transfers. Sections are of that specification. What the guest gives it
+ * A USB host controller with the interface of Intel's xHCI 1.2, of which it has one interrupter and
+ * no streams. Sections are of that specification. What the guest gives it
  * to keep, such as the contexts of devices and endpoints, is kept in the guest's memory, and looked
  * at anew each time. Machine lock for everything.
  */
@@ -64,6 +64,7 @@ enum {
     XHCI_SETUP_STAGE = 2,
     XHCI_DATA_STAGE = 3,
     XHCI_STATUS_STAGE = 4,
+    XHCI_ISOCHRONOUS = 5,
     XHCI_LINK = 6,
     XHCI_EVENT_DATA = 7,
     XHCI_NO_OP = 8,
@@ -87,7 +88,6 @@ typedef enum XhciCode {
     XHCI_TRANSACTION_ERROR = 4,
     XHCI_TRB_ERROR = 5,
     XHCI_STALL_ERROR = 6,
-    XHCI_BANDWIDTH_ERROR = 8,
     XHCI_NO_SLOTS = 9,
     XHCI_SLOT_NOT_ENABLED = 11,
     XHCI_SHORT_PACKET = 13,
@@ -101,6 +101,9 @@ typedef enum XhciCode {
 #define XHCI_CONTEXT_WORDS 8u
 #define XHCI_CONTEXT_BYTES 32u
 enum { XHCI_EP_DISABLED, XHCI_EP_RUNNING, XHCI_EP_HALTED, XHCI_EP_STOPPED, XHCI_EP_ERROR };
+enum { XHCI_ISOCHRONOUS_OUT = 1, XHCI_CONTROL_ENDPOINT = 4, XHCI_ISOCHRONOUS_IN = 5 };
+enum { XHCI_EP_KIND_SHIFT = 3, XHCI_EP_INTERVAL_SHIFT = 16 };
+enum { XHCI_INTERVAL_MAX = 15 }; /* 2 to the power of this, in microframes */
 enum { XHCI_SLOT_ENABLED, XHCI_SLOT_DEFAULT, XHCI_SLOT_ADDRESSED, XHCI_SLOT_CONFIGURED };
 
 typedef struct Xhci {
@@ -128,6 +131,7 @@ typedef struct Xhci {
     UsbBus *bus;
     UsbPort usb_ports[XHCI_PORTS_MAX];
     bool busy, again; /* endpoints are being run; and there is more to do */
+    int64_t wake;     /* clock_ns() when an isochronous transfer is due; INT64_MAX: none waits */
 } Xhci;
 OBJECT_CAST_DEFINE(Xhci, XHCI, TYPE_XHCI)
 

@@ -27,7 +27,7 @@ def periods(path):
     return [(b - a) / rate for a, b in zip(rises, rises[1:])], len(left) / rate
 
 
-USB = ("usb-common", "usbcore", "uhci-hcd", "mc", "snd-seq-device", "snd-rawmidi", "snd-usbmidi-lib", "snd-usb-audio")
+USB = ("usb-common", "usbcore", "uhci-hcd", "xhci-hcd", "xhci-pci", "mc", "snd-seq-device", "snd-rawmidi", "snd-usbmidi-lib", "snd-usb-audio")
 
 
 def play(guest, path, card):
@@ -41,11 +41,12 @@ def play(guest, path, card):
 
 
 def tones():
-    """By HD audio, which records, too; and by USB."""
+    """By HD audio, which records, too; and by USB, of UHCI and of xHCI."""
     with tempfile.TemporaryDirectory() as folder, vm.Vm(
             f"{BUILD}/dimmable", f"{BUILD}/guest", kernel="vmlinuz-generic", initrd="initrd-generic", accel=vm.engine("soft"), memory="256M",
             extra=("-M", "pc", "-usb", "-audiodev", f"wav,id=a,path={folder}/a.wav,out.frequency=48000", "-audiodev", f"wav,id=b,path={folder}/b.wav",
-                   "-device", "ich9-intel-hda,id=s", "-device", "hda-duplex,bus=s.0,audiodev=a", "-device", "usb-audio,audiodev=b")) as guest:
+                   "-device", "ich9-intel-hda,id=s", "-device", "hda-duplex,bus=s.0,audiodev=a", "-device", "usb-audio,audiodev=b,bus=usb-bus.0",
+                   "-device", "qemu-xhci,id=x", "-audiodev", f"wav,id=c,path={folder}/c.wav", "-device", "usb-audio,audiodev=c,bus=x.0")) as guest:
         guest.wait_ready()
         for module in HDA:
             guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
@@ -56,8 +57,10 @@ def tones():
         tap.equal(guest.run("dd if=/dev/dsp bs=1024 count=4 2>/dev/null | hexdump -v -e '1/1 \"%02x\\n\"' | sort -u", timeout=60).split(), ["80"])
         for module in USB:
             guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
-        vm.wait_until(lambda: "dsp1" in guest.run("echo /dev/*"), "another")
-        play(guest, f"{folder}/b.wav", "dsp1")
+        vm.wait_until(lambda: "dsp2" in guest.run("echo /dev/*"), "two others")
+        for card in ("dsp1", "dsp2"):  # of UHCI and of xHCI, in whichever order the kernel found them
+            driver = guest.run(f"readlink -f /sys/class/sound/card{card[3:]}/device")
+            play(guest, f"{folder}/{'b' if '/usb1/' in driver else 'c'}.wav", card)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* USB devices behind an xHCI controller: descriptors, keyboard, mouse, tablet; what comes and goes.
  */
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "tests/qtest/usb.h"
@@ -464,7 +465,7 @@ static void test_hostile(void)
     qusb_start(&u, "-device usb-kbd");
     slot = configured(&u, 1);
     number = slot;
-    g_assert_cmpuint(qusb_endpoint(&u, slot, 5, 5, 8), ==, QUSB_BANDWIDTH); /* isochronous */
+    g_assert_cmpuint(qusb_endpoint(&u, slot, 5, 4, 8), ==, QUSB_PARAMETER); /* control */
     g_assert_cmpuint(qusb_endpoint(&u, slot, 5, 0, 8), ==, QUSB_PARAMETER);
     /* Into the controller itself, and nowhere. */
     press(&u, "sendkey a");
@@ -503,6 +504,64 @@ static const QTestRefused refused[] = {
     { "-device qemu-xhci -device usb-kbd,usb_version=3", "usb_version=3: it is 1 or 2" },
 };
 
+/* One of three transfers each millisecond; a device that has no such endpoint; what is too long, or
+ * nowhere, or no isochronous TRB. */
+static void test_isochronous(void)
+{
+    enum { BYTES = 192 };
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL);
+    g_autofree char *path = g_build_filename(dir, "out.wav", NULL), *file = NULL;
+    g_autofree char *options = g_strdup_printf(
+        "-audiodev wav,id=a,out.frequency=48000,path=%s -device usb-audio,audiodev=a", path);
+    uint8_t bytes[3 * BYTES];
+    gsize size;
+    QUsb u;
+
+    qusb_start(&u, options);
+    unsigned slot = qusb_connect(&u, 1, 0);
+    g_assert_cmpuint(control(&u, slot, 0, SET_CONFIGURATION, 1), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_control(&u, slot, INTERFACE, 11, 1, 1, NULL), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(&u, slot, 2, QUSB_ISOCHRONOUS_OUT, BYTES), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(&u, slot, 5, QUSB_ISOCHRONOUS_IN, 8), ==, QUSB_SUCCESS);
+    for (unsigned i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i + 1);
+    }
+    qtest_memwrite(u.qt, DATA, bytes, sizeof(bytes));
+    qusb_submit_isochronous(&u, slot, 2, DATA, BYTES, 3);
+    g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        qtest_clock_step(u.qt, MS);
+        g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_SUCCESS);
+    }
+    qtest_clock_step(u.qt, 5 * MS);
+    g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, 0);
+    /* A host that is late does what was due meanwhile. */
+    qusb_submit_isochronous(&u, slot, 2, DATA, BYTES, 3);
+    qtest_clock_step(u.qt, 50 * MS);
+    g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_SUCCESS);
+    g_assert_cmphex(u.last[slot][2].trb & 0x3f, ==, 0x20);
+    /* No such endpoint: it goes on, as nobody answers for each. */
+    qusb_submit_isochronous(&u, slot, 5, DATA, 8, 2);
+    qtest_clock_step(u.qt, 5 * MS);
+    g_assert_cmpuint(qusb_ended(&u, slot, 5, NULL), ==, QUSB_TRANSACTION_ERROR);
+    g_assert_cmphex(u.last[slot][5].trb & 0x3f, ==, 0x10);
+    qusb_submit_isochronous(&u, slot, 2, DATA, 65537, 1);
+    qtest_clock_step(u.qt, 5 * MS);
+    g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_TRB_ERROR);
+    qusb_submit_isochronous(&u, slot, 2, 0xd0000000, BYTES, 1);
+    qtest_clock_step(u.qt, 5 * MS);
+    g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_TRB_ERROR);
+    qusb_submit(&u, slot, 2, DATA, BYTES);
+    qtest_clock_step(u.qt, 5 * MS);
+    g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_TRB_ERROR);
+    qtest_quit(u.qt);
+    g_assert_true(g_file_get_contents(path, &file, &size, NULL));
+    g_assert_cmpuint(size, ==, 44 + 6 * BYTES);
+    g_assert_cmpmem(file + 48, sizeof(bytes), bytes, sizeof(bytes));
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -514,6 +573,7 @@ int main(int argc, char **argv)
     g_test_add_func("/usb/serial", test_serial);
     g_test_add_func("/usb/disk", test_disk);
     g_test_add_func("/usb/hostile", test_hostile);
+    g_test_add_func("/usb/isochronous", test_isochronous);
     qtest_add_refused("/usb/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();
 }

@@ -130,7 +130,7 @@ static void put_endpoint(QUsb *u, unsigned slot, unsigned dci, unsigned kind, un
     uint64_t at = INPUT + 0x20 * (dci + 1);
 
     qtest_memset(u->qt, ring_of(slot, dci), 0, 0x40);
-    qtest_writel(u->qt, at, 0);
+    qtest_writel(u->qt, at, (kind & 3) == QUSB_ISOCHRONOUS_OUT ? 3 << 16 : 0); /* each ms */
     qtest_writel(u->qt, at + 4, packet << 16 | kind << 3 | 3 << 1);
     qtest_writeq(u->qt, at + 8, ring_of(slot, dci) | 1);
     qtest_writel(u->qt, at + 16, packet);
@@ -231,6 +231,17 @@ void qusb_submit(QUsb *u, unsigned slot, unsigned dci, uint64_t data, unsigned l
 {
     qtest_memset(u->qt, ring_of(slot, dci), 0, 0x40);
     put_trb(u, ring_of(slot, dci), data, length, 1 << 10 | 1 << 5 | 1 << 2 | 1);
+    ring(u, slot, dci);
+}
+
+void qusb_submit_isochronous(QUsb *u, unsigned slot, unsigned dci, uint64_t data, unsigned length,
+                             unsigned count)
+{
+    qtest_memset(u->qt, ring_of(slot, dci), 0, 0x40);
+    for (unsigned i = 0; i < count; i++) {
+        put_trb(u, ring_of(slot, dci) + i * TRB, data + i * length, length,
+                1u << 31 | 5 << 10 | 1 << 5 | 1 << 2 | 1);
+    }
     ring(u, slot, dci);
 }
 

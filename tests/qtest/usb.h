@@ -13,13 +13,19 @@ enum {
     QUSB_TRANSACTION_ERROR = 4,
     QUSB_TRB_ERROR = 5,
     QUSB_STALL = 6,
-    QUSB_BANDWIDTH = 8,
     QUSB_SHORT = 13,
     QUSB_PARAMETER = 17,
     QUSB_CONTEXT_STATE = 19,
 };
 /* Kinds of endpoints, as contexts have them. */
-enum { QUSB_BULK_OUT = 2, QUSB_INTERRUPT_OUT = 3, QUSB_BULK_IN = 6, QUSB_INTERRUPT_IN = 7 };
+enum {
+    QUSB_ISOCHRONOUS_OUT = 1,
+    QUSB_ISOCHRONOUS_IN = 5,
+    QUSB_BULK_OUT = 2,
+    QUSB_INTERRUPT_OUT = 3,
+    QUSB_BULK_IN = 6,
+    QUSB_INTERRUPT_IN = 7
+};
 #define QUSB_BAR    0xe0000000u
 #define QUSB_PORTSC 0x440u
 #define QUSB_DATA   0x300000u /* memory for what tests move */
@@ -52,6 +58,9 @@ unsigned qusb_control(QUsb *u, unsigned slot, uint8_t type, uint8_t request, uin
 unsigned qusb_endpoint(QUsb *u, unsigned slot, unsigned dci, unsigned kind, unsigned packet);
 /* Give the endpoint a ring with one TD of @length bytes at @data. */
 void qusb_submit(QUsb *u, unsigned slot, unsigned dci, uint64_t data, unsigned length);
+/* The same with @count isochronous TDs, 1 to 3, one behind the other. */
+void qusb_submit_isochronous(QUsb *u, unsigned slot, unsigned dci, uint64_t data, unsigned length,
+                             unsigned count);
 /* The code that it ended with, and then 0; 0: it has not. @left: bytes that were not moved. */
 unsigned qusb_ended(QUsb *u, unsigned slot, unsigned dci, unsigned *left);
 /* After a STALL: the endpoint goes on, at both sides. */
