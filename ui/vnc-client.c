@@ -2,6 +2,7 @@
 /* A client of a VNC server: its thread, and what LibVNCServer does on it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define ROOM              (32 * 1024) /* of a socket with a path, and so much that it has room in any case */
 #define ROOM_TO_END       (6 * ROOM)
 #define SIZE_IS_NOT_ASKED 1
+#define LOOK_AGAIN_US     20000
 
 static char *desktop_name;
 
@@ -389,17 +391,92 @@ static void free_screen(VncClient *c)
     g_free(c->screen);
 }
 
+/* ---- the beginning ----
+ *
+ * LibVNCServer looks at the first four bytes, to see whether they are WebSocket's, and does not end
+ * if there are fewer. It gets others where nobody speaks that, and else all four.
+ */
+
+static bool wait_for_four(VncClient *c)
+{
+    struct pollfd fd = { .fd = c->sock, .events = POLLIN };
+    int64_t end = g_get_monotonic_time() + VNC_WAIT_MS * INT64_C(1000);
+    uint8_t bytes[4];
+    ssize_t n;
+
+    while ((n = recv(c->sock, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT)) <
+           (int)sizeof(bytes)) {
+        if (n > 0) {
+            g_usleep(LOOK_AGAIN_US); /* poll() would not wait for more */
+        } else if (n == 0 || errno != EAGAIN || poll(&fd, 1, VNC_WAIT_MS) <= 0) {
+            return false;
+        }
+        if (g_get_monotonic_time() > end || is_closing(c)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool begin_websocket(VncClient *c)
+{
+    if (!vnc_client_begin(c)) {
+        return false;
+    }
+    if (!wait_for_four(c)) {
+        close(c->sock);
+        return false;
+    }
+    c->cl = rfbNewClient(c->screen, c->sock); /* the socket is its own */
+    return c->cl;
+}
+
+/* What it says to the client first goes over, too. */
+static bool take_over(VncClient *c, int fd)
+{
+    char hello[sz_rfbProtocolVersionMsg];
+
+    c->cl->sock = c->sock;
+    return recv(fd, hello, sizeof(hello), 0) == sizeof(hello) &&
+           rfbWriteExact(c->cl, hello, sizeof(hello)) == 1;
+}
+
+static bool begin_plain(VncClient *c)
+{
+    int ends[2];
+    bool ok = false;
+
+    if (fcntl(c->sock, F_SETFL, O_NONBLOCK) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        close(c->sock);
+        return false;
+    }
+    if (ends[0] < FD_SETSIZE && write(ends[1], "RFB ", 4) == 4) {
+        c->cl = rfbNewClient(c->screen, ends[0]);
+    } else {
+        close(ends[0]);
+    }
+    if (c->cl) {
+        close(ends[0]);
+        ok = take_over(c, ends[1]);
+    } else {
+        close(c->sock);
+    }
+    close(ends[1]);
+    return ok;
+}
+
 static gpointer client_thread(gpointer opaque)
 {
     VncClient *c = opaque;
     VncEvent gone = { c, VNC_EVENT_GONE };
 
     make_screen(c);
-    if (vnc_client_begin(c)) {
-        c->cl = rfbNewClient(c->screen, c->sock); /* the socket is its own */
-    }
+    bool begun = c->info->websocket ? begin_websocket(c) : begin_plain(c);
     if (c->cl) {
-        serve(c);
+        if (begun) {
+            serve(c);
+        }
         rfbCloseClient(c->cl);
         vnc_extension_free(c);
         free(c->cl->wsctx); /* of a WebSocket, which the library leaves behind */
@@ -468,6 +545,7 @@ VncClient *vnc_client_new(VncServer *server, int fd, bool websocket, bool skip_a
         return NULL;
     }
     set_room(c, ROOM);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)); /* if it is TCP */
     c->thread = g_thread_try_new("vnc", client_thread, c, errp);
     if (!c->thread) {
         close(fd);

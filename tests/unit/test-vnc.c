@@ -531,6 +531,25 @@ static void test_hostile(void)
     finish(console);
 }
 
+/* LibVNCServer looks at the first four bytes, and again and again if there are three. */
+static void test_three_bytes(void)
+{
+    Console *console = show(32, 32);
+    int pair[2];
+
+    server_new("default", &(VncOptions){ 0 });
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+    g_assert_true(vnc_server_add_client(vnc_server_find(NULL), pair[1], false, NULL));
+    g_usleep(20000); /* so that it has looked once */
+    g_assert_cmpint(write(pair[0], "RFB", 3), ==, 3);
+    shutdown(pair[0], SHUT_WR);
+    while (num_clients()) {
+        main_loop_iterate(true);
+    }
+    close(pair[0]);
+    finish(console);
+}
+
 /* One that stops reading in the midst of a picture holds nobody up, nor the end. */
 static void test_slow(void)
 {
@@ -653,6 +672,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vnc/password", test_password);
     g_test_add_func("/vnc/tls", test_tls);
     g_test_add_func("/vnc/hostile", test_hostile);
+    g_test_add_func("/vnc/three-bytes", test_three_bytes);
     g_test_add_func("/vnc/slow", test_slow);
     g_test_add_func("/vnc/ends-amid-message", test_ends_amid_message);
     g_test_add_func("/vnc/share", test_share);
