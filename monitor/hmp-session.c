@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "chardev/chardev.h"
+#include "hw/virtio/vhost-ask.h"
 #include "monitor/hmp-edit.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor-internal.h"
@@ -107,6 +108,7 @@ static void run(void *opaque)
 {
     Run *r = opaque;
 
+    vhost_ask_before_command();
     hmp_run(&r->hmp, r->line);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "chardev/chardev.h"
+#include "hw/virtio/vhost-ask.h"
 #include "monitor/json-stream.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/dispatch.h"
@@ -200,8 +201,12 @@ static const QmpCommand *check_request(const QmpMonitor *mon, struct json_object
 /* In the main thread, or as a task. */
 static void run(void *opaque)
 {
-    Request *request = opaque, *outer = running;
+    Request *request = opaque, *outer;
 
+    if (request->cmd->may_wait) {
+        vhost_ask_before_command();
+    }
+    outer = running;
     running = request;
     request->result = qmp_dispatch(
         request->cmd->name, json_object_object_get(request->json, "arguments"), &request->err);

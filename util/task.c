@@ -102,6 +102,11 @@ void task_wait(void (*work)(void *opaque), void *opaque)
     machine_lock_for_main();
 }
 
+bool task_is_current(void)
+{
+    return current != NULL;
+}
+
 bool task_run(void (*fn)(void *opaque), void (*then)(void *opaque), void *opaque)
 {
     Task *task = g_new0(Task, 1);

@@ -21,6 +21,9 @@ bool task_run(void (*fn)(void *opaque), void (*then)(void *opaque), void *opaque
  * overtake others are answered. What else the caller has half made must be ready for that. */
 void task_wait(void (*work)(void *opaque), void *opaque);
 
+/* Is this thread a task's? */
+bool task_is_current(void);
+
 /* Are there tasks that have not ended? Machine lock. */
 bool task_pending(void);
 

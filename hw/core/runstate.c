@@ -8,6 +8,7 @@
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/main-loop.h"
+#include "util/task.h"
 
 static RunState state = RUN_STATE_PRELAUNCH;
 static bool asleep;
@@ -18,6 +19,7 @@ static RunstateActions actions = {
     .watchdog = WATCHDOG_ACTION_RESET,
 };
 static void (*stop_handler)(RunState state);
+static bool (*prepare)(void);
 static int exit_status; /* 0: what ended the program was asked for */
 
 /* Requests that wait for the main loop; NONE: not asked. */
@@ -263,12 +265,11 @@ static void do_powerdown(void)
     }
 }
 
-static void process_requests(void *opaque)
+static void carry_out_requests(void)
 {
     ShutdownCause shutdown = shutdown_requested, reset = reset_requested;
     bool powerdown = powerdown_requested;
 
-    processing_scheduled = false;
     shutdown = guest_held && cause_is_guest(shutdown) ? SHUTDOWN_CAUSE_NONE : shutdown;
     if (shutdown != SHUTDOWN_CAUSE_NONE) {
         shutdown_requested = SHUTDOWN_CAUSE_NONE;
@@ -296,13 +297,37 @@ static void process_requests(void *opaque)
     }
 }
 
+/* Commands that may wait have done so. */
+static bool may_carry_out(void)
+{
+    return !prepare || task_is_current() || prepare();
+}
+
+static void process_requests(void *opaque)
+{
+    processing_scheduled = false;
+    if (may_carry_out()) {
+        carry_out_requests();
+    }
+}
+
+void runstate_set_prepare(bool (*ready)(void))
+{
+    prepare = ready;
+}
+
+void runstate_go_on(void)
+{
+    schedule_processing();
+}
+
 void runstate_finish_reset(void)
 {
     bool ends = shutdown_requested != SHUTDOWN_CAUSE_NONE && !stays_after(shutdown_requested);
 
     if ((reset_requested != SHUTDOWN_CAUSE_NONE || suspend_requested || wakeup_requested) &&
-        !ends) {
-        process_requests(NULL);
+        !ends && may_carry_out()) {
+        carry_out_requests();
     }
 }
 

@@ -61,8 +61,12 @@ void runstate_request_suspend(void);
 /* Wake it: MachineOps.wake; WAKEUP. While the machine stands, that waits until it goes on. Does
  * nothing unless the guest sleeps. */
 void runstate_request_wakeup(void);
+/* @ready is asked before the main loop carries requests out. False: not yet, and runstate_go_on()
+ * is called when it is to be asked again; the machine goes on meanwhile. NULL: nobody is. */
+void runstate_set_prepare(bool (*ready)(void));
+void runstate_go_on(void);
 /* A reset, suspension or wake-up that was requested is done now, if the machine is not to end
- * before it: for commands that go by the run state. Main thread. */
+ * before it, and has not to be waited for: for commands that go by the run state. Main thread. */
 void runstate_finish_reset(void);
 /* The guest says that it has panicked (GUEST_PANICKED, and what -action panic= says), or that its
  * crash kernel takes over (GUEST_CRASHLOADED; it goes on). Also in a vCPU thread. */

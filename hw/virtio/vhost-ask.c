@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "hw/core/runstate.h"
 #include "hw/virtio/vhost-user-proto.h"
 #include "hw/virtio/vhost.h"
 #include "net/net-vhost-user.h"
@@ -153,6 +154,7 @@ typedef struct Answer {
 } __attribute__((packed)) Answer;
 
 struct VhostAsk {
+    int fd;
     void (*answered)(void *opaque, GError *err);
     void *opaque;
     GSource *readable, *late;
@@ -187,9 +189,9 @@ static void end(VhostAsk *a, int error)
     answered(opaque, err);
 }
 
-static gboolean on_readable(gint fd, GIOCondition condition, gpointer opaque)
+static bool take(VhostAsk *a)
 {
-    VhostAsk *a = opaque;
+    const int fd = a->fd;
     ssize_t n = 1;
 
     while (n > 0 && a->got < sizeof(a->answer)) {
@@ -197,10 +199,25 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer opaque)
         a->got += (size_t)MAX(n, 0);
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return G_SOURCE_CONTINUE;
+        return false;
     }
     end(a, n < 0 ? errno : !n ? ECONNRESET : is_answer(a->answer.header) ? 0 : EPROTO);
-    return G_SOURCE_REMOVE;
+    return true;
+}
+
+static gboolean on_readable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    return take(opaque) ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
+}
+
+void vhost_ask_read(VhostAsk *a)
+{
+    take(a);
+}
+
+void vhost_ask_give_up(VhostAsk *a)
+{
+    end(a, ETIMEDOUT);
 }
 
 static gboolean on_late(gpointer opaque)
@@ -223,6 +240,7 @@ VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), v
     bool sent =
         send(fd, &question, sizeof(question), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(question);
 
+    a->fd = fd;
     a->answered = answered;
     a->opaque = opaque;
     a->readable = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
@@ -230,4 +248,67 @@ VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), v
     attach(a->readable, G_SOURCE_FUNC(on_readable), a);
     attach(a->late, on_late, a);
     return a;
+}
+
+/* ---- those that are used ---- */
+
+static GMutex mutex;
+static GCond changed;
+static bool all_told; /* all have answered; under the mutex */
+static bool reset_waits, reset_may;
+
+static void all_answered(void)
+{
+    g_mutex_lock(&mutex);
+    all_told = true;
+    g_cond_broadcast(&changed);
+    g_mutex_unlock(&mutex);
+    if (reset_waits) {
+        reset_waits = false;
+        reset_may = true;
+        runstate_go_on();
+    }
+}
+
+/* True: somebody has to answer first. */
+static bool ask_all(void)
+{
+    vhost_check_all();
+    if (vhost_checks()) {
+        g_mutex_lock(&mutex);
+        all_told = false;
+        g_mutex_unlock(&mutex);
+    }
+    return vhost_checks();
+}
+
+static void wait_for_all(void *opaque)
+{
+    g_mutex_lock(&mutex);
+    while (!all_told) {
+        g_cond_wait(&changed, &mutex);
+    }
+    g_mutex_unlock(&mutex);
+}
+
+void vhost_ask_before_command(void)
+{
+    if (task_is_current() && ask_all()) {
+        task_wait(wait_for_all, NULL);
+    }
+}
+
+static bool reset_may_begin(void)
+{
+    bool may = reset_may || !ask_all();
+
+    reset_may = false;
+    reset_waits = !may;
+    return may;
+}
+
+void vhost_ask_watch(void)
+{
+    vhost_set_checked(all_answered);
+    runstate_set_prepare(reset_may_begin);
 }

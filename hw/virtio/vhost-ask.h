@@ -16,6 +16,13 @@ struct json_object;
  * meanwhile. Errors: it has gone, it says nothing for VHOST_USER_REPLY_MS, or what is no answer. */
 bool vhost_ask_before_add(struct json_object *props, GError **errp);
 
+/* For other commands of monitors, which stop, reset or change the machine, and with it what the
+ * back-ends do: those that answer nothing are hung up on before anybody has to wait for them with
+ * the machine lock. In a task, whose command begins then; elsewhere nobody is asked. */
+void vhost_ask_before_command(void);
+/* There is a device with such a back-end: they are asked before resets, too. */
+void vhost_ask_watch(void);
+
 typedef struct VhostAsk VhostAsk;
 
 /* Ask who came to @fd, which is there until the end, and then, from the main loop, call @answered,
@@ -23,5 +30,9 @@ typedef struct VhostAsk VhostAsk;
 VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), void *opaque);
 /* Nobody wants to know any more; an answer may still come. NULL is fine. */
 void vhost_ask_forget(VhostAsk *ask);
+/* For who waits for it: take what has come, or end it as if time had run out; it may be gone then.
+ */
+void vhost_ask_read(VhostAsk *ask);
+void vhost_ask_give_up(VhostAsk *ask);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "hw/virtio/vhost-ask.h"
 #include "util/error.h"
 #include "util/loop.h"
 
@@ -208,6 +209,20 @@ static bool receive_reply(VhostUser *vu, uint32_t request, void *reply, unsigned
     return true;
 }
 
+void vhost_user_finish_ask(VhostUser *vu)
+{
+    const gint64 deadline = g_get_monotonic_time() + VHOST_USER_REPLY_MS * 1000;
+    g_autoptr(GError) err = NULL;
+
+    while (vu->ask) {
+        if (wait_for(vu, POLLIN, deadline, &err)) {
+            vhost_ask_read(vu->ask);
+        } else {
+            vhost_ask_give_up(vu->ask);
+        }
+    }
+}
+
 static bool transact(VhostUser *vu, uint32_t request, uint32_t flags, const void *payload,
                      unsigned size, const int *fds, unsigned fd_count, void *reply,
                      unsigned reply_size, int *fd, GError **errp)
@@ -215,6 +230,9 @@ static bool transact(VhostUser *vu, uint32_t request, uint32_t flags, const void
     const gint64 deadline = g_get_monotonic_time() + VHOST_USER_REPLY_MS * 1000;
     const VhostUserHeader header = { request, VHOST_USER_VERSION | flags, size };
 
+    if (vu->base.up) {
+        vhost_user_finish_ask(vu);
+    }
     if (!vu->base.up) {
         error_set(errp, "the back-end is not there");
         return false;

@@ -22,7 +22,8 @@ typedef struct VhostUser {
     /* From the main loop: the back-end says that the configuration is another. May be NULL. */
     void (*config_changed)(void *opaque);
     void *opaque;
-    uint64_t protocol; /* of the connection: features of the protocol that both sides have */
+    uint64_t protocol;    /* of the connection: features of the protocol that both sides have */
+    struct VhostAsk *ask; /* a question that was asked beforehand; NULL: none */
     /* private */
     int request_fd; /* our end of its requests; -1: none */
     GSource *request_source, *config_source;
@@ -57,6 +58,8 @@ bool vhost_user_ask(VhostUser *vu, uint32_t request, const void *payload, unsign
                     void *reply, unsigned reply_size, int *fd, GError **errp);
 /* SET_LOG_BASE: pages that the back-end writes to are marked in the first @size bytes of @fd. */
 bool vhost_user_set_log(VhostUser *vu, int fd, uint64_t size, GError **errp);
+/* What was asked beforehand is waited for. */
+void vhost_user_finish_ask(VhostUser *vu);
 /* The answer was nonsense: hang up. False, for return. */
 bool vhost_user_give_up(VhostUser *vu);
 /* GET_CONFIG, and SET_CONFIG of [@offset, @offset + @size) by the driver. */

@@ -20,6 +20,10 @@
      1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |                               \
      1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
 
+static GPtrArray *devices; /* of Vhost, whose back-ends are other programs */
+static unsigned checks;    /* vhost_checks() */
+static void (*checked)(void);
+
 /* Something failed with the back-end, which is hung up on. */
 static void complain(const Vhost *vhost, const char *what, GError *err)
 {
@@ -203,11 +207,22 @@ static bool meet(Vhost *vhost, GError **errp)
     return true;
 }
 
+static void end_check(Vhost *vhost)
+{
+    if (vhost->checking) {
+        vhost->checking = false;
+        if (--checks == 0 && checked) {
+            checked();
+        }
+    }
+}
+
 /* An answer that comes later would be taken for that to another question. */
 static void forget_ask(Vhost *vhost)
 {
-    if (vhost->ask) {
-        vhost_ask_forget(g_steal_pointer(&vhost->ask));
+    if (vhost->user.ask) {
+        vhost_ask_forget(g_steal_pointer(&vhost->user.ask));
+        end_check(vhost);
         if (char_fd(vhost->user.chardev) >= 0) {
             char_hang_up(vhost->user.chardev);
         }
@@ -219,7 +234,7 @@ static void answered(void *opaque, GError *ask_err)
     Vhost *vhost = opaque;
     g_autoptr(GError) err = ask_err;
 
-    vhost->ask = NULL;
+    vhost->user.ask = NULL;
     if (err || !meet(vhost, &err) || !check_again(vhost, &err)) {
         complain(vhost, "its back-end is not taken", g_steal_pointer(&err));
         vhost->backend->up = false;
@@ -235,9 +250,44 @@ static void answered(void *opaque, GError *ask_err)
 /* Nobody stands until it answers. */
 static void came(Vhost *vhost)
 {
-    if (!vhost->backend->up && !vhost->ask && char_fd(vhost->user.chardev) >= 0) {
-        vhost->ask = vhost_ask_start(char_fd(vhost->user.chardev), answered, vhost);
+    if (!vhost->backend->up && !vhost->user.ask && char_fd(vhost->user.chardev) >= 0) {
+        vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), answered, vhost);
     }
+}
+
+static void check_answered(void *opaque, GError *ask_err)
+{
+    Vhost *vhost = opaque;
+
+    vhost->user.ask = NULL;
+    if (ask_err) {
+        complain(vhost, "its back-end is hung up on", ask_err);
+        vhost_user_give_up(&vhost->user);
+    }
+    end_check(vhost);
+}
+
+void vhost_check_all(void)
+{
+    for (unsigned i = 0; devices && i < devices->len; i++) {
+        Vhost *vhost = devices->pdata[i];
+
+        if (vhost->backend->up && !vhost->user.ask) {
+            vhost->checking = true;
+            checks++;
+            vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), check_answered, vhost);
+        }
+    }
+}
+
+unsigned vhost_checks(void)
+{
+    return checks;
+}
+
+void vhost_set_checked(void (*fn)(void))
+{
+    checked = fn;
 }
 
 /* One that takes memory piece by piece keeps what it was given, while the connection stays, and has
@@ -420,6 +470,9 @@ Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *char
     }
     take_memory(vhost);
     vhost_log_init(vhost);
+    devices = devices ? devices : g_ptr_array_new();
+    g_ptr_array_add(devices, vhost);
+    vhost_ask_watch();
     return vhost;
 }
 
@@ -449,7 +502,14 @@ void vhost_free(Vhost *vhost)
     if (!vhost) {
         return;
     }
-    forget_ask(vhost);
+    if (!vhost->checking) {
+        forget_ask(vhost);
+    } else {
+        vhost_user_finish_ask(&vhost->user); /* the next device has the connection */
+    }
+    if (devices) {
+        g_ptr_array_remove(devices, vhost);
+    }
     stop(vhost);
     if (vhost->memory.wanted) {
         leave_memory(vhost);

@@ -61,10 +61,10 @@ typedef struct Vhost {
     unsigned given;      /* of them, those that are the back-end's now: the others are ours */
     unsigned in_use;     /* of them, the driver's */
     VhostRing *rings;
-    struct VhostAsk *ask; /* who came is asked whether it answers; NULL: nobody is */
-    bool running;         /* the back-end has what is enabled of the rings */
-    bool lost;            /* there will be no back-end */
-    bool said;            /* that the kernel does not do what is asked */
+    bool checking; /* `user.ask` is of a back-end that is used, not of one that came */
+    bool running;  /* the back-end has what is enabled of the rings */
+    bool lost;     /* there will be no back-end */
+    bool said;     /* that the kernel does not do what is asked */
     int inflight_fd;
     uint64_t inflight_size, inflight_offset;
     MemoryListener log_listener;
@@ -84,6 +84,14 @@ bool vhost_add_rings(Vhost *vhost, unsigned count, GError **errp);
 void vhost_free(Vhost *vhost);
 /* The netdev goes: nobody will come. */
 void vhost_lose(Vhost *vhost);
+
+/* Ask all back-ends of other programs whether they answer at all; those that do not are hung up on.
+ * Main thread, or task. */
+void vhost_check_all(void);
+/* How many have not answered. */
+unsigned vhost_checks(void);
+/* @fn is called from the main loop when they all have, or have gone. */
+void vhost_set_checked(void (*fn)(void));
 
 /* Is a back-end there? */
 static inline bool vhost_is_up(const Vhost *vhost)

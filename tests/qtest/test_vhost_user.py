@@ -217,6 +217,46 @@ def silent():
             m.qmp.event("DEVICE_DELETED", device="d0")
 
 
+def falls_silent():
+    """One that has worked, and says nothing any more: the machine goes on while commands and resets wait for it."""
+    size = 128 * MIB
+    commands = [("stop", {}), ("cont", {}), ("human-monitor-command", {"command-line": "stop"}), ("cont", {}),
+                ("object-add", {"qom-type": "memory-backend-memfd", "id": "m1", "size": size}),
+                ("device_add", {"driver": "pc-dimm", "id": "dimm", "memdev": "m1"}), ("migrate", {"uri": "fd:none"})]
+    with disk() as (end, m):
+        driver = ready(m)
+        tap.equal(driver.talk(0, b"before"), b"before")
+        for speaks in (True, False):
+            for name, arguments in commands if speaks else commands[:2]:
+                with end.lock:
+                    end.silent, end.asked, ends = True, False, len([s for s in end.seen if s[0] == 0])
+                m.qmp.send(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+                end.wait(lambda: end.asked, f"the question before {name}")
+                m("memset 0x1000 0x1000 0x5a")
+                tap.equal(len(end.told(0)), ends, "connections that ended")
+                if speaks:
+                    end.speak()
+                else:
+                    end.silent = False
+                    end.drop()
+                reply = m.qmp.receive()
+                while "event" in reply:
+                    reply = m.qmp.receive()
+                tap.equal("return" in reply, name != "migrate", f"{name}: {reply}")
+            machine.vm.wait_until(lambda: m.qmp.command("query-status")["running"], "it runs")
+            tap.equal(driver.talk(0, b"after"), b"after")
+        # A reset of the guest's, by the keyboard's controller.
+        with end.lock:
+            end.silent, end.asked = True, False
+        m("outb 0x64 0xfe")
+        end.wait(lambda: end.asked, "the question before a reset")
+        tap.equal(m.qmp.command("query-status")["running"], True)
+        tap.equal([event for event in m.qmp.events if event["event"] == "RESET"], [])
+        end.speak()
+        m.qmp.event("RESET", guest=True)
+        tap.equal(ready(m).talk(0, b"anew"), b"anew")
+
+
 def gone():
     """No other can come: requests fail, those under way and new ones, and after a reset."""
     with tempfile.TemporaryDirectory() as folder:
@@ -552,6 +592,7 @@ if __name__ == "__main__":
         ("blk: the program dies, without one", lambda: dies(False)),
         ("blk: the program dies for good", gone),
         ("silent: nobody is held up", silent),
+        ("silent later: nobody is held up", falls_silent),
         ("memory follows, by slots", lambda: follows(True)),
         ("memory follows, by tables", lambda: follows(False)),
         ("one device after another on a connection", again),
