@@ -50,6 +50,9 @@ static void backend_free(BlockBackend *backend)
     g_ptr_array_remove(backends, backend);
     block_edge_detach(&backend->edge);
     throttle_member_free(backend->limits);
+    for (unsigned i = 0; i < BLOCK_LATENCY_COUNT; i++) {
+        latency_free(backend->latencies[i]);
+    }
     g_mutex_clear(&backend->mutex);
     g_cond_clear(&backend->ended);
     g_free(backend->name);
@@ -277,21 +280,25 @@ uint64_t block_backend_size(BlockBackend *backend)
 
 /* ---- requests ---- */
 
-static int carry_out(BlockNode *node, BlockRequest *r)
+static int carry_out(BlockNode *node, BlockRequest *r, bool fua)
 {
+    const unsigned flags = fua ? BLOCK_FUA : 0;
+
     switch (r->op) {
     case BLOCK_READ:
         return block_node_read(node, r->offset, r->iov, r->iovcnt);
     case BLOCK_WRITE:
-        return block_node_write(node, r->offset, r->iov, r->iovcnt);
+        return block_node_write(node, r->offset, r->iov, r->iovcnt, flags);
     case BLOCK_FLUSH:
         return block_node_flush(node);
     case BLOCK_DISCARD:
-        return block_node_discard(node, r->offset, r->bytes);
+        return block_node_discard(node, r->offset, r->bytes, flags);
     case BLOCK_CALL:
         return r->call(node, r);
     default:
-        return block_node_write_zeroes(node, r->offset, r->bytes, r->unmap);
+        return block_node_write_zeroes(node, r->offset, r->bytes,
+                                       flags | (r->unmap ? BLOCK_UNMAP : 0) |
+                                           (r->fast ? BLOCK_FAST : 0));
     }
 }
 
@@ -304,8 +311,17 @@ static void tell_waiters(BlockBackend *backend)
 }
 
 /* With the mutex. */
-static void account(BlockStatistics *stats, const BlockRequest *r)
+static void account(BlockBackend *backend, const BlockRequest *r)
 {
+    static const uint8_t kinds[BLOCK_OP_COUNT] = { [BLOCK_READ] = 1 + BLOCK_LATENCY_READ,
+                                                   [BLOCK_WRITE] = 1 + BLOCK_LATENCY_WRITE,
+                                                   [BLOCK_WRITE_ZEROES] = 1 + BLOCK_LATENCY_WRITE,
+                                                   [BLOCK_FLUSH] = 1 + BLOCK_LATENCY_FLUSH };
+    BlockStatistics *stats = &backend->stats;
+
+    if (kinds[r->op]) {
+        latency_count(backend->latencies[kinds[r->op] - 1], r->end_ns - r->start_ns);
+    }
     stats->ns[r->op] += r->end_ns - r->start_ns;
     if (r->error) {
         stats->failed[r->op]++;
@@ -439,7 +455,7 @@ static void ended(BlockRequest *r, int err, bool call)
     r->error = err;
     r->end_ns = clock_host_ns();
     g_mutex_lock(&backend->mutex);
-    account(&backend->stats, r);
+    account(backend, r);
     g_queue_push_tail_link(&backend->done, &r->link);
     if (call) {
         schedule(backend);
@@ -484,16 +500,13 @@ static void work(void *data)
     BlockRequest *r = data;
     BlockBackend *backend = r->backend;
     BlockNode *node = block_backend_node(backend);
-    bool fua = r->and_flush && r->op != BLOCK_CALL && block_node_set_fua(node);
+    bool fua = r->and_flush && r->op != BLOCK_CALL && block_node_can_fua(node);
     bool tells;
     int err;
 
     throttle_node_passed(node);
-    block_node_set_fast(r->fast);
-    err = carry_out(node, r);
-    block_node_set_fast(false);
+    err = carry_out(node, r, fua);
     throttle_node_passed(NULL);
-    block_node_set_fua(NULL);
     if (!err && r->and_flush && !fua) {
         err = block_node_flush(node);
     }
@@ -600,7 +613,7 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
     if (started == BACKEND_AIO_DONE) {
         r->end_ns = clock_host_ns();
         g_mutex_lock(&backend->mutex);
-        account(&backend->stats, r);
+        account(backend, r);
         backend->pending--;
         tell_waiters(backend);
         g_mutex_unlock(&backend->mutex);

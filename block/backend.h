@@ -12,6 +12,7 @@
 #ifndef BLOCK_BACKEND_H
 #define BLOCK_BACKEND_H
 
+#include "block/latency.h"
 #include "block/node.h"
 #include "block/throttle-group.h"
 #include "util/loop.h"
@@ -51,6 +52,14 @@ struct BlockRequest {
     const BlockNode *throttled; /* and for those of the throttle nodes above this one */
     bool flushing;              /* `and_flush`, in the host's kernel: it is written */
 };
+
+/* Kinds of requests whose latencies are counted by themselves; zeros are writes. */
+typedef enum BlockLatency {
+    BLOCK_LATENCY_READ,
+    BLOCK_LATENCY_WRITE,
+    BLOCK_LATENCY_FLUSH,
+} BlockLatency;
+#define BLOCK_LATENCY_COUNT 3
 
 typedef struct BlockStatistics {
     uint64_t operations[BLOCK_OP_COUNT], bytes[BLOCK_OP_COUNT], failed[BLOCK_OP_COUNT],
@@ -96,6 +105,7 @@ struct BlockBackend {
     GCond ended;
     unsigned waiters; /* for that */
     BlockStatistics stats;
+    LatencyHistogram *latencies[BLOCK_LATENCY_COUNT]; /* NULL: they are not counted */
     unsigned pending; /* requests whose `done` was not called, but for those held back */
     GQueue done;      /* requests that the pool is through with */
     GQueue failures;  /* those of them that failed, of a loop: for the main loop */
@@ -168,6 +178,12 @@ void block_hold_all(void);
 void block_resume_all(void);
 /* What there is now. */
 BlockStatistics block_backend_statistics(BlockBackend *backend);
+
+/* Count from now on in @histogram, which is taken, or, NULL, nowhere. */
+void block_backend_set_latency(BlockBackend *backend, BlockLatency kind,
+                               LatencyHistogram *histogram);
+/* What was counted, the caller's; NULL: it is not. */
+LatencyHistogram *block_backend_latency(BlockBackend *backend, BlockLatency kind);
 
 /* What to do about @request's error, by rerror= and werror=: REPORT, IGNORE or STOP. Sends
  * BLOCK_IO_ERROR. */

@@ -105,25 +105,26 @@ static int debug_read(BlockNode *node, uint64_t offset, const struct iovec *iov,
     return err ? err : block_node_read(node->file.node, offset, iov, iovcnt);
 }
 
-static int debug_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int debug_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                       unsigned flags)
 {
     int err = debug_error(node, BLKDEBUG_IO_TYPE_WRITE, offset, iov_size(iov, iovcnt));
 
-    return err ? err : block_node_write(node->file.node, offset, iov, iovcnt);
+    return err ? err : block_node_write(node->file.node, offset, iov, iovcnt, flags);
 }
 
-static int debug_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int debug_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err = debug_error(node, BLKDEBUG_IO_TYPE_WRITE_ZEROES, offset, bytes);
 
-    return err ? err : block_node_write_zeroes(node->file.node, offset, bytes, unmap);
+    return err ? err : block_node_write_zeroes(node->file.node, offset, bytes, flags);
 }
 
-static int debug_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int debug_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err = debug_error(node, BLKDEBUG_IO_TYPE_DISCARD, offset, bytes);
 
-    return err ? err : block_node_discard(node->file.node, offset, bytes);
+    return err ? err : block_node_discard(node->file.node, offset, bytes, flags);
 }
 
 /* An error at a sector meets no flush. */

@@ -41,7 +41,7 @@ static int make_empty(BlockNode *top, BlockNode *base, uint64_t size)
 
     block_edge_detach(&top->backing);
     top->unmap = true;
-    err = block_node_discard(top, 0, size);
+    err = block_node_discard(top, 0, size, 0);
     top->unmap = unmap;
     block_edge_link(&top->backing, top, base);
     block_node_update_perms(top, NULL); /* it was so before */

@@ -231,20 +231,17 @@ static int before_write(const BlockNode *node, uint64_t offset, uint64_t bytes)
     const BlockdevOptionsCbw *o = options_of(node);
     Cbw *s = node->state;
     uint64_t done;
-    bool fast;
     int err;
 
     if (is_broken(s) || offset >= s->copy.size) {
         return 0;
     }
-    fast = block_node_set_fast(false); /* that is not about the copy */
     bytes = MIN(bytes, s->copy.size - offset);
     if (!o->cbw_timeout || !block_copy_is_left(&s->copy, offset, bytes)) {
         err = block_copy_before(&s->copy, offset, bytes, &done);
     } else {
         err = copy_until(s, offset, bytes, o->cbw_timeout);
     }
-    block_node_set_fast(fast);
     if (err && o->on_cbw_error == ON_CBW_ERROR_BREAK_SNAPSHOT) {
         __atomic_store_n(&s->broken, true, __ATOMIC_SEQ_CST);
         err = 0;
@@ -257,25 +254,26 @@ static int cbw_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
     return block_node_read(node->file.node, offset, iov, iovcnt);
 }
 
-static int cbw_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int cbw_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                     unsigned flags)
 {
     int err = before_write(node, offset, iov_size(iov, iovcnt));
 
-    return err ? err : block_node_write(node->file.node, offset, iov, iovcnt);
+    return err ? err : block_node_write(node->file.node, offset, iov, iovcnt, flags);
 }
 
-static int cbw_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int cbw_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err = before_write(node, offset, bytes);
 
-    return err ? err : block_node_write_zeroes(node->file.node, offset, bytes, unmap);
+    return err ? err : block_node_write_zeroes(node->file.node, offset, bytes, flags);
 }
 
-static int cbw_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int cbw_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err = before_write(node, offset, bytes);
 
-    return err ? err : block_node_discard(node->file.node, offset, bytes);
+    return err ? err : block_node_discard(node->file.node, offset, bytes, flags);
 }
 
 static bool cbw_locate(BlockNode *node, BlockLocation *at)
@@ -409,5 +407,5 @@ int cbw_snapshot_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     dirty_set_remove(s->readable, offset, end - offset);
     dirty_set_remove(s->copy.left, offset, end - offset);
     block_ranges_unlock(&s->copy.ranges, offset, end - offset);
-    return block_node_discard(*s->copy.target, offset, end - offset);
+    return block_node_discard(*s->copy.target, offset, end - offset, 0);
 }

@@ -84,33 +84,34 @@ static int cor_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
     return err;
 }
 
-static int cor_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int cor_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                     unsigned flags)
 {
     size_t bytes = iov_size(iov, iovcnt);
     int err;
 
     block_ranges_lock(node->state, offset, bytes);
-    err = block_node_write(node->file.node, offset, iov, iovcnt);
+    err = block_node_write(node->file.node, offset, iov, iovcnt, flags);
     block_ranges_unlock(node->state, offset, bytes);
     return err;
 }
 
-static int cor_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int cor_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err;
 
     block_ranges_lock(node->state, offset, bytes);
-    err = block_node_write_zeroes(node->file.node, offset, bytes, unmap);
+    err = block_node_write_zeroes(node->file.node, offset, bytes, flags);
     block_ranges_unlock(node->state, offset, bytes);
     return err;
 }
 
-static int cor_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int cor_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err;
 
     block_ranges_lock(node->state, offset, bytes);
-    err = block_node_discard(node->file.node, offset, bytes);
+    err = block_node_discard(node->file.node, offset, bytes, flags);
     block_ranges_unlock(node->state, offset, bytes);
     return err;
 }

@@ -65,7 +65,7 @@ static int copy_packed(BlockCopy *copy, uint64_t offset, uint64_t bytes, uint8_t
         err = block_status_chain(*copy->source, NULL, offset, some, &status);
         if (!err && status.zero && status.bytes == some) {
             *read = false;
-            err = block_node_write_zeroes(*copy->target, offset, some, true);
+            err = block_node_write_zeroes(*copy->target, offset, some, BLOCK_UNMAP);
             continue;
         }
         err = err ? err : block_node_pread(*copy->source, offset, buf, some);

@@ -113,7 +113,7 @@ int block_create_allocate(BlockNode *file, uint64_t offset, uint64_t bytes,
     int err = 0;
 
     if (preallocation == BLOCK_PREALLOCATION_FALLOC) {
-        err = block_node_write_zeroes(file, offset, bytes, false);
+        err = block_node_write_zeroes(file, offset, bytes, 0);
     } else if (preallocation == BLOCK_PREALLOCATION_FULL) {
         zeros = g_malloc0(ZERO_CHUNK);
         while (bytes && !err) {
@@ -178,7 +178,7 @@ static int try_room(BlockNode *file, uint64_t length, uint64_t bytes, uint64_t p
     if (err == ENOTSUP) { /* a device, whose end does not move */
         return 0;
     }
-    err = err || !places ? err : block_node_write_zeroes(file, length, places, false);
+    err = err || !places ? err : block_node_write_zeroes(file, length, places, 0);
     undo = block_node_truncate(file, length);
     return err ? err : undo;
 }

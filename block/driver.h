@@ -37,14 +37,14 @@ struct BlockDriver {
     /* Requests: 0 or a positive errno value. Zeros and discards may say ENOTSUP: zeros are then
      * written, and discards forgotten. */
     int (*read)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
-    int (*write)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+    int (*write)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                 unsigned flags);
     /* As block_node_write_packed(); NULL: nothing is compressed. */
     int (*write_packed)(BlockNode *node, uint64_t offset, const void *data);
-    int (*write_zeroes)(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
-    int (*discard)(BlockNode *node, uint64_t offset, uint64_t bytes);
+    int (*write_zeroes)(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags);
+    int (*discard)(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags);
     int (*flush)(BlockNode *node);
-    /* Can what is written be on the disk when that is done, without a flush, as
-     * block_node_wants_fua() says? NULL: no. */
+    /* Does it know what to do about BLOCK_FUA? NULL: no, and it is never given that. */
     bool (*can_fua)(BlockNode *node);
     /* Where in a file the bytes of a read or write are, as they are, or what a flush is of: @at,
      * which block_node_locate() has checked. False: only read, write and flush above know. Any
@@ -104,17 +104,8 @@ int block_node_write_packed(BlockNode *node, uint64_t offset, const void *data);
 /* Bytes of such a cluster, and otherwise those that are written as a whole; 0: it has none. */
 uint64_t block_node_cluster_size(BlockNode *node);
 
-/* For can_fua, of drivers whose writes are those of the node below. */
+/* For can_fua, of drivers that give the node below the flags that they are given. */
 bool block_node_can_fua_below(BlockNode *node);
-/* Do the writes that this thread makes have to be on the disk when they are done? */
-bool block_node_wants_fua(void);
-
-/* From now on zeros that this thread writes are ENOTSUP where that would take as long as writing
- * bytes does; what was there may have changed then. False ends it. What it was before: who writes
- * to another node meanwhile, does so without it. */
-bool block_node_set_fast(bool fast);
-/* Is it so? For drivers' write_zeroes, which may know ways that take long. */
-bool block_node_wants_fast(void);
 
 /* The driver's locate, if nothing is to be done about the request here. */
 bool block_node_locate(BlockNode *node, BlockLocation *at);

@@ -272,7 +272,8 @@ static int file_read(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     return err;
 }
 
-static int file_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int file_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                      unsigned flags)
 {
     const FileState *s = node->state;
     int fd = is_direct(s, offset, iov, iovcnt) ? s->direct_fd : s->fd;
@@ -385,12 +386,12 @@ static int file_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockSt
 }
 
 /* A hole makes a file no longer: zeros are written then. */
-static int file_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int file_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     FileState *s = node->state;
     int64_t length = file_length(node);
 
-    if (unmap && length >= 0 && offset + bytes <= (uint64_t)length) {
+    if (flags & BLOCK_UNMAP && length >= 0 && offset + bytes <= (uint64_t)length) {
         int err = allocate(s, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
 
         if (err != ENOTSUP) {
@@ -400,7 +401,7 @@ static int file_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, b
     return allocate(s, FALLOC_FL_ZERO_RANGE, offset, bytes);
 }
 
-static int file_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int file_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     FileState *s = node->state;
     uint64_t range[2] = { offset, bytes };

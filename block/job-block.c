@@ -193,7 +193,7 @@ static int copy_part(BlockNode *from, BlockNode *to, const BlockStatus *status, 
 
     *read = false;
     if (status->zero) {
-        return block_node_write_zeroes(to, offset, status->bytes, true);
+        return block_node_write_zeroes(to, offset, status->bytes, BLOCK_UNMAP);
     }
     err = block_node_pread(from, offset, buf, status->bytes);
     *read = err;

@@ -141,11 +141,12 @@ static bool nbd_set_perms(BlockNode *node, unsigned uses, unsigned shares, GErro
 /* ---- reads and writes ---- */
 
 /* [@offset, @offset + @len) of the export: whole blocks, at most the largest payload. */
-static int transfer(const NbdState *s, NbdOp op, uint64_t offset, void *buf, size_t len)
+static int transfer(const NbdState *s, NbdOp op, uint64_t offset, void *buf, size_t len,
+                    unsigned flags)
 {
     NbdCommand command = { .op = op, .offset = offset, .bytes = len, .buf = buf };
 
-    command.fua = op == NBD_OP_WRITE && block_node_wants_fua();
+    command.fua = flags & BLOCK_FUA;
     return nbd_client_run(s->client, &command);
 }
 
@@ -156,7 +157,7 @@ static bool is_aligned(const NbdState *s, uint64_t offset, uint64_t bytes)
 
 /* Blocks that [@offset, @offset + @len) touches, by memory of our own. */
 static int transfer_around(NbdState *s, bool write, uint64_t offset, const struct iovec *iov,
-                           unsigned iovcnt, size_t skip, size_t len)
+                           unsigned iovcnt, size_t skip, size_t len, unsigned flags)
 {
     const NbdExport *e = nbd_client_export(s->client);
     uint64_t begin = offset & ~(e->align - 1);
@@ -165,11 +166,11 @@ static int transfer_around(NbdState *s, bool write, uint64_t offset, const struc
     int err = buf ? 0 : ENOMEM;
 
     if (!err && (!write || !is_aligned(s, offset, len))) {
-        err = transfer(s, NBD_OP_READ, begin, buf, end - begin);
+        err = transfer(s, NBD_OP_READ, begin, buf, end - begin, 0);
     }
     if (!err && write) {
         iov_to_buf(iov, iovcnt, skip, buf + (offset - begin), len);
-        err = transfer(s, NBD_OP_WRITE, begin, buf, end - begin);
+        err = transfer(s, NBD_OP_WRITE, begin, buf, end - begin, flags);
     } else if (!err) {
         iov_from_buf(iov, iovcnt, skip, buf + (offset - begin), len);
     }
@@ -178,7 +179,7 @@ static int transfer_around(NbdState *s, bool write, uint64_t offset, const struc
 
 /* [@skip, @skip + @len) of @iov. */
 static int move(NbdState *s, bool write, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
-                size_t skip, size_t len)
+                size_t skip, size_t len, unsigned flags)
 {
     const NbdExport *e = nbd_client_export(s->client);
     size_t max = iovcnt == 1 ? e->max_payload : MIN(e->max_payload, PIECE);
@@ -192,9 +193,9 @@ static int move(NbdState *s, bool write, uint64_t offset, const struct iovec *io
 
         if (iovcnt == 1 && aligned) {
             err = transfer(s, write ? NBD_OP_WRITE : NBD_OP_READ, offset,
-                           (uint8_t *)iov->iov_base + skip, piece);
+                           (uint8_t *)iov->iov_base + skip, piece, flags);
         } else {
-            err = transfer_around(s, write, offset, iov, iovcnt, skip, piece);
+            err = transfer_around(s, write, offset, iov, iovcnt, skip, piece, flags);
         }
         offset += piece;
         skip += piece;
@@ -210,10 +211,11 @@ static int nbd_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
     size_t bytes = iov_size(iov, iovcnt), inside = offset < size ? MIN(bytes, size - offset) : 0;
 
     iov_clear(iov, iovcnt, inside);
-    return move(s, false, offset, iov, iovcnt, 0, inside);
+    return move(s, false, offset, iov, iovcnt, 0, inside, 0);
 }
 
-static int nbd_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int nbd_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                     unsigned flags)
 {
     NbdState *s = node->state;
     uint64_t size = nbd_client_export(s->client)->size;
@@ -229,7 +231,7 @@ static int nbd_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     } else {
         g_rw_lock_writer_lock(&s->lock);
     }
-    err = move(s, true, offset, iov, iovcnt, 0, bytes);
+    err = move(s, true, offset, iov, iovcnt, 0, bytes, flags);
     if (whole) {
         g_rw_lock_reader_unlock(&s->lock);
     } else {
@@ -241,7 +243,7 @@ static int nbd_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
 /* ---- the rest ---- */
 
 /* Zeros and discards of whole blocks. */
-static int range(BlockNode *node, NbdOp op, uint64_t offset, uint64_t bytes, bool unmap)
+static int range(BlockNode *node, NbdOp op, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     NbdState *s = node->state;
     uint64_t size = nbd_client_export(s->client)->size;
@@ -253,11 +255,11 @@ static int range(BlockNode *node, NbdOp op, uint64_t offset, uint64_t bytes, boo
     g_rw_lock_reader_lock(&s->lock);
     while (!err && bytes) {
         NbdCommand command = {
-            .op = op, .offset = offset, .bytes = MIN(bytes, RANGE), .unmap = unmap
+            .op = op, .offset = offset, .bytes = MIN(bytes, RANGE), .unmap = flags & BLOCK_UNMAP
         };
 
-        command.fua = block_node_wants_fua();
-        command.fast = op == NBD_OP_ZERO && block_node_wants_fast();
+        command.fua = flags & BLOCK_FUA;
+        command.fast = flags & BLOCK_FAST;
         err = nbd_client_run(s->client, &command);
         offset += command.bytes;
         bytes -= command.bytes;
@@ -266,20 +268,20 @@ static int range(BlockNode *node, NbdOp op, uint64_t offset, uint64_t bytes, boo
     return err == EOPNOTSUPP ? ENOTSUP : err;
 }
 
-static int nbd_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int nbd_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     const NbdState *s = node->state;
     const NbdExport *e = nbd_client_export(s->client);
 
-    if (!e->can_zero || (block_node_wants_fast() && !e->can_fast_zero) ||
+    if (!e->can_zero || (flags & BLOCK_FAST && !e->can_fast_zero) ||
         !is_aligned(s, offset, bytes)) {
         return ENOTSUP;
     }
-    return range(node, NBD_OP_ZERO, offset, bytes, unmap);
+    return range(node, NBD_OP_ZERO, offset, bytes, flags);
 }
 
 /* What is no whole block stays. */
-static int nbd_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int nbd_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     const NbdState *s = node->state;
     const NbdExport *e = nbd_client_export(s->client);
@@ -289,7 +291,7 @@ static int nbd_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     if (!e->can_trim) {
         return ENOTSUP;
     }
-    return begin < end ? range(node, NBD_OP_TRIM, begin, end - begin, true) : 0;
+    return begin < end ? range(node, NBD_OP_TRIM, begin, end - begin, flags | BLOCK_UNMAP) : 0;
 }
 
 static int nbd_flush_node(BlockNode *node)

@@ -23,21 +23,6 @@ static bool may_write(const BlockNode *node, int *err)
 
 /* ---- who wants to know of writes ---- */
 
-static __thread bool fast;
-
-bool block_node_set_fast(bool on)
-{
-    bool was = fast;
-
-    fast = on;
-    return was;
-}
-
-bool block_node_wants_fast(void)
-{
-    return fast;
-}
-
 void block_node_add_hook(BlockNode *node, BlockWriteHook *hook)
 {
     node->hooks = node->hooks ? node->hooks : g_ptr_array_new();
@@ -55,8 +40,6 @@ void block_node_remove_hook(BlockNode *node, BlockWriteHook *hook)
 static void call_after(const BlockNode *node, unsigned count, uint64_t offset, uint64_t bytes,
                        int err)
 {
-    bool was = block_node_set_fast(false);
-
     while (node->hooks && count-- > 0) {
         BlockWriteHook *hook = node->hooks->pdata[count];
 
@@ -64,13 +47,11 @@ static void call_after(const BlockNode *node, unsigned count, uint64_t offset, u
             hook->after(hook, offset, bytes, err);
         }
     }
-    block_node_set_fast(was);
 }
 
 /* Those that had agreed are told when another one has not. */
 static int call_before(const BlockNode *node, uint64_t offset, uint64_t bytes)
 {
-    bool was = block_node_set_fast(false);
     int err = 0;
 
     for (unsigned i = 0; node->hooks && i < node->hooks->len && !err; i++) {
@@ -81,7 +62,6 @@ static int call_before(const BlockNode *node, uint64_t offset, uint64_t bytes)
             call_after(node, i, offset, bytes, err);
         }
     }
-    block_node_set_fast(was);
     return err;
 }
 
@@ -107,7 +87,8 @@ int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
     return bytes ? node->driver->read(node, offset, iov, iovcnt) : 0;
 }
 
-int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                     unsigned flags)
 {
     uint64_t bytes = iov_size(iov, iovcnt);
     int err;
@@ -121,18 +102,16 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     block_node_check_threshold(node, offset + bytes);
     if (node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF && bytes &&
         iov_is_zero(iov, iovcnt)) {
-        bool was = block_node_set_fast(false); /* it is bytes that are written */
+        bool unmap = node->detect_zeroes == BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP;
 
-        err = block_node_write_zeroes(node, offset, bytes,
-                                      node->detect_zeroes == BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP);
-        block_node_set_fast(was);
-        return err;
+        return block_node_write_zeroes(node, offset, bytes,
+                                       (flags & BLOCK_FUA) | (unmap ? BLOCK_UNMAP : 0));
     }
     err = bytes ? call_before(node, offset, bytes) : 0;
     if (err || !bytes) {
         return err;
     }
-    return written(node, offset, bytes, node->driver->write(node, offset, iov, iovcnt));
+    return written(node, offset, bytes, node->driver->write(node, offset, iov, iovcnt, flags));
 }
 
 int block_node_write_packed(BlockNode *node, uint64_t offset, const void *data)
@@ -180,13 +159,13 @@ bool block_node_locate(BlockNode *node, BlockLocation *at)
     return node->driver->locate && node->driver->locate(node, at);
 }
 
-static int write_out_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int write_out_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     g_autofree void *zeros = g_malloc0(MIN(bytes, ZERO_CHUNK));
 
     while (bytes) {
         struct iovec iov = { zeros, MIN(bytes, ZERO_CHUNK) };
-        int err = node->driver->write(node, offset, &iov, 1);
+        int err = node->driver->write(node, offset, &iov, 1, flags & BLOCK_FUA);
 
         if (err) {
             return err;
@@ -197,7 +176,7 @@ static int write_out_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes)
     return 0;
 }
 
-int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err;
 
@@ -213,13 +192,15 @@ int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bo
         return err;
     }
     err = node->driver->write_zeroes
-              ? node->driver->write_zeroes(node, offset, bytes, unmap && node->unmap)
+              ? node->driver->write_zeroes(node, offset, bytes,
+                                           node->unmap ? flags : flags & ~(unsigned)BLOCK_UNMAP)
               : ENOTSUP;
-    err = err == ENOTSUP && !fast ? write_out_zeroes(node, offset, bytes) : err;
+    err = err == ENOTSUP && !(flags & BLOCK_FAST) ? write_out_zeroes(node, offset, bytes, flags)
+                                                  : err;
     return written(node, offset, bytes, err);
 }
 
-int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     int err;
 
@@ -236,7 +217,7 @@ int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     if (err) {
         return err;
     }
-    err = node->driver->discard(node, offset, bytes);
+    err = node->driver->discard(node, offset, bytes, flags);
     if (err == ENOTSUP) { /* nothing has changed */
         call_after(node, node->hooks ? node->hooks->len : 0, offset, bytes, 0);
         return 0;
@@ -255,27 +236,14 @@ int block_node_flush(BlockNode *node)
     return node->file.node ? block_node_flush(node->file.node) : 0;
 }
 
-static __thread bool fua;
-
-bool block_node_wants_fua(void)
-{
-    return fua;
-}
-
-static bool can_fua(BlockNode *node)
+bool block_node_can_fua(BlockNode *node)
 {
     return !node->no_flush && node->driver->can_fua && node->driver->can_fua(node);
 }
 
 bool block_node_can_fua_below(BlockNode *node)
 {
-    return can_fua(node->file.node);
-}
-
-bool block_node_set_fua(BlockNode *node)
-{
-    fua = node && can_fua(node);
-    return fua;
+    return block_node_can_fua(node->file.node);
 }
 
 int block_node_pread(BlockNode *node, uint64_t offset, void *buf, size_t len)
@@ -289,7 +257,7 @@ int block_node_pwrite(BlockNode *node, uint64_t offset, const void *buf, size_t 
 {
     const struct iovec iov = { (void *)(uintptr_t)buf, len };
 
-    return block_node_write(node, offset, &iov, 1);
+    return block_node_write(node, offset, &iov, 1, 0);
 }
 
 int64_t block_node_length(BlockNode *node)

@@ -160,18 +160,26 @@ bool block_node_update_perms(BlockNode *node, GError **errp);
 
 /* ---- requests: threads of the pool, or nobody else uses the node; they wait ---- */
 
+/* What there is to say of a write, of zeros, or of a discard. */
+enum {
+    BLOCK_UNMAP =
+        1 << 0,         /* zeros: the place may go back to the host, if the node's options let it */
+    BLOCK_FUA = 1 << 1, /* done when it is on the disk, without a flush: block_node_can_fua() */
+    BLOCK_FAST = 1 << 2, /* zeros: ENOTSUP where they take as long as bytes; then what was there may
+                            have changed */
+};
+
 /* 0 or a positive errno value. [@offset, @offset + bytes of @iov) may be anywhere below
  * BLOCK_MAX_SIZE: zeros are read beyond the end, and a write there makes the node longer, or fails.
  * Nothing is written to nodes that are not active: EPERM. */
 int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
-int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
-/* @unmap: the place may go back to the host, if the node's options let it. */
-int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
-int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes);
+int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                     unsigned flags);
+int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags);
+int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags);
 int block_node_flush(BlockNode *node);
-/* From now on what this thread writes to @node is done when it is on the disk, and needs no flush;
- * until that is ended with NULL. False: @node cannot. */
-bool block_node_set_fua(BlockNode *node);
+/* May BLOCK_FUA be said of it? */
+bool block_node_can_fua(BlockNode *node);
 /* The same of plain memory. */
 int block_node_pread(BlockNode *node, uint64_t offset, void *buf, size_t len);
 int block_node_pwrite(BlockNode *node, uint64_t offset, const void *buf, size_t len);

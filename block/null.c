@@ -39,17 +39,18 @@ static int null_read(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     return take(node);
 }
 
-static int null_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int null_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                      unsigned flags)
 {
     return take(node);
 }
 
-static int null_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int null_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     return take(node);
 }
 
-static int null_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int null_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     return take(node);
 }

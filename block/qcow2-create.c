@@ -155,7 +155,7 @@ static int fill_qcow2(BlockNode *file, const void *opaque)
     err = block_node_truncate(file, 0); /* nothing of what was there stays */
     err = err ? err : block_node_truncate(file, used * s.cluster);
     if (!err && file->options->driver == BLOCKDEV_DRIVER_HOST_DEVICE) { /* where that stays */
-        err = block_node_write_zeroes(file, 0, used * s.cluster, false);
+        err = block_node_write_zeroes(file, 0, used * s.cluster, 0);
     }
     err = err ? err
               : block_node_pwrite(file, s.table_offset + layout.table_clusters * s.cluster, blocks,
@@ -197,7 +197,7 @@ static int preallocate_run(Qcow2 *s, uint64_t offset, uint64_t *place, uint64_t 
     }
     bytes = *count << s->cluster_bits;
     if (!fresh) { /* others may have had them */
-        err = block_node_write_zeroes(file, *place, bytes, false);
+        err = block_node_write_zeroes(file, *place, bytes, 0);
     }
     err = err ? err : block_create_allocate(file, *place, bytes, preallocation, watch);
     err = err ? err : qcow2_map_run(s, offset, *count, *place);

@@ -85,7 +85,8 @@ int qcow2_write_run(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned
         return err;
     }
     *done = count << s->cluster_bits;
-    err = block_node_write(s->node->file.node, place, part, iov_slice(iov, iovcnt, 0, *done, part));
+    err = block_node_write(s->node->file.node, place, part, iov_slice(iov, iovcnt, 0, *done, part),
+                           0);
     return err ? err : qcow2_map_run(s, offset, count, place);
 }
 

@@ -470,7 +470,8 @@ static int write_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsig
     }
     if (in_place) {
         return block_node_write(s->node->file.node,
-                                (entry & QCOW2_OFFSET) + (offset & (s->cluster - 1)), iov, iovcnt);
+                                (entry & QCOW2_OFFSET) + (offset & (s->cluster - 1)), iov, iovcnt,
+                                0);
     }
     return may_change ? write_copy(s, offset, entry, iov, iovcnt) : EAGAIN;
 }
@@ -515,7 +516,8 @@ static int qcow2_read(BlockNode *node, uint64_t offset, const struct iovec *iov,
     return there ? qcow2_read_anywhere(s, offset, part, iov_slice(iov, iovcnt, 0, there, part)) : 0;
 }
 
-static int qcow2_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int qcow2_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                       unsigned flags)
 {
     Qcow2 *s = node->state;
 
@@ -580,7 +582,7 @@ static int write_part(BlockNode *node, uint64_t offset, size_t len)
     g_autofree void *zeros = g_malloc0(len);
     const struct iovec iov = { zeros, len };
 
-    return qcow2_write(node, offset, &iov, 1);
+    return qcow2_write(node, offset, &iov, 1, 0);
 }
 
 /* Whole clusters by their entries; the parts at both ends stay for a discard, else zeros are
@@ -632,18 +634,17 @@ int qcow2_forget_clusters(Qcow2 *s, uint64_t offset, uint64_t bytes)
     return err;
 }
 
-static int qcow2_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int qcow2_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     const Qcow2 *s = node->state;
 
-    if (block_node_wants_fast() &&
-        (bytes < s->cluster || (s->version == 2 && node->backing.node))) {
+    if (flags & BLOCK_FAST && (bytes < s->cluster || (s->version == 2 && node->backing.node))) {
         return ENOTSUP; /* bytes have to be written */
     }
     return clear_range(node, offset, bytes, false);
 }
 
-static int qcow2_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int qcow2_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     return clear_range(node, offset, bytes, true);
 }

@@ -103,7 +103,8 @@ static bool begins_format(BlockNode *node, uint64_t offset, const struct iovec *
     return block_guess_from(bytes) != NULL;
 }
 
-static int raw_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int raw_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                     unsigned flags)
 {
     const RawState *s = node->state;
     uint64_t below;
@@ -112,23 +113,23 @@ static int raw_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     if (s->no_formats && begins_format(node, offset, iov, iovcnt)) {
         return EPERM;
     }
-    return err ? err : block_node_write(node->file.node, below, iov, iovcnt);
+    return err ? err : block_node_write(node->file.node, below, iov, iovcnt, flags);
 }
 
-static int raw_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int raw_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     uint64_t below;
     int err = place(node, offset, bytes, &below);
 
-    return err ? err : block_node_write_zeroes(node->file.node, below, bytes, unmap);
+    return err ? err : block_node_write_zeroes(node->file.node, below, bytes, flags);
 }
 
-static int raw_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int raw_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     uint64_t below;
     int err = place(node, offset, bytes, &below);
 
-    return err ? err : block_node_discard(node->file.node, below, bytes);
+    return err ? err : block_node_discard(node->file.node, below, bytes, flags);
 }
 
 static bool raw_locate(BlockNode *node, BlockLocation *at)

@@ -36,12 +36,13 @@ static int access_read(BlockNode *node, uint64_t offset, const struct iovec *iov
     return cbw_snapshot_read(node->file.node, offset, iov, iovcnt);
 }
 
-static int access_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int access_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                        unsigned flags)
 {
     return ENOTSUP;
 }
 
-static int access_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int access_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     return cbw_snapshot_discard(node->file.node, offset, bytes);
 }

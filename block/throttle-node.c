@@ -66,22 +66,22 @@ static int throttle_read(BlockNode *node, uint64_t offset, const struct iovec *i
 }
 
 static int throttle_write(BlockNode *node, uint64_t offset, const struct iovec *iov,
-                          unsigned iovcnt)
+                          unsigned iovcnt, unsigned flags)
 {
     enter(node, true, iov_size(iov, iovcnt));
-    return block_node_write(node->file.node, offset, iov, iovcnt);
+    return block_node_write(node->file.node, offset, iov, iovcnt, flags);
 }
 
-static int throttle_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int throttle_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     enter(node, true, bytes);
-    return block_node_write_zeroes(node->file.node, offset, bytes, unmap);
+    return block_node_write_zeroes(node->file.node, offset, bytes, flags);
 }
 
-static int throttle_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int throttle_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     enter(node, true, bytes);
-    return block_node_discard(node->file.node, offset, bytes);
+    return block_node_discard(node->file.node, offset, bytes, flags);
 }
 
 static bool throttle_locate(BlockNode *node, BlockLocation *at)

@@ -194,6 +194,20 @@ static BlockDeviceStats *device_stats(const PflashUse *use)
     return stats;
 }
 
+static BlockLatencyHistogramInfo *latency_info(BlockBackend *backend, BlockLatency kind)
+{
+    LatencyHistogram *histogram = block_backend_latency(backend, kind);
+    BlockLatencyHistogramInfo *info = NULL;
+
+    if (histogram) {
+        info = g_new0(BlockLatencyHistogramInfo, 1);
+        info->boundaries = g_array_copy((GArray *)(uintptr_t)latency_boundaries(histogram));
+        info->bins = g_array_copy((GArray *)(uintptr_t)latency_bins(histogram));
+        latency_free(histogram);
+    }
+    return info;
+}
+
 static void add_backend_stats(BlockBackend *backend, void *list)
 {
     const BlockStatistics stats = block_backend_statistics(backend), *from = &stats;
@@ -231,6 +245,9 @@ static void add_backend_stats(BlockBackend *backend, void *list)
     }
     to->wr_highest_offset = (int64_t)from->written_end;
     to->account_invalid = false;
+    to->rd_latency_histogram = latency_info(backend, BLOCK_LATENCY_READ);
+    to->wr_latency_histogram = latency_info(backend, BLOCK_LATENCY_WRITE);
+    to->flush_latency_histogram = latency_info(backend, BLOCK_LATENCY_FLUSH);
     item->device = g_strdup(backend->name ? backend->name : "");
     item->qdev = block_info_device(backend);
     item->node_name = g_strdup(block_backend_node(backend)->name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QMP commands about limits and thresholds (qapi/block-throttle.json). */
+/* QMP commands about limits, thresholds and times of requests (qapi/block-throttle.json,
+ * block.json). */
 #include "block/backend.h"
 #include "block/dirty-bitmap.h"
 #include "monitor/block-info.h"
@@ -83,6 +84,38 @@ bool qmp_block_set_io_throttle(
         return false;
     }
     backend->limits_origin = THROTTLE_CHANGED;
+    return true;
+}
+
+bool qmp_block_latency_histogram_set(const char *id, GArray *boundaries, GArray *boundaries_read,
+                                     GArray *boundaries_write, GArray *boundaries_flush,
+                                     GError **errp)
+{
+    static const char *const kinds[BLOCK_LATENCY_COUNT] = { "read", "write", "flush" };
+    const GArray *lists[BLOCK_LATENCY_COUNT] = { boundaries_read ? boundaries_read : boundaries,
+                                                 boundaries_write ? boundaries_write : boundaries,
+                                                 boundaries_flush ? boundaries_flush : boundaries };
+    const bool none = !lists[0] && !lists[1] && !lists[2];
+    BlockBackend *backend = block_backend_find(id);
+
+    backend = backend ? backend : find(NULL, id, errp);
+    if (!backend) {
+        return false;
+    }
+    for (unsigned i = 0; i < BLOCK_LATENCY_COUNT; i++) {
+        if (lists[i] && !latency_boundaries_rise(lists[i])) {
+            error_set(errp,
+                      "the boundaries of %s do not rise: each is larger than the one before "
+                      "it, and the first than 0",
+                      kinds[i]);
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < BLOCK_LATENCY_COUNT; i++) {
+        if (lists[i] || none) {
+            block_backend_set_latency(backend, i, lists[i] ? latency_new(lists[i]) : NULL);
+        }
+    }
     return true;
 }
 

@@ -43,9 +43,9 @@ static int ask(BlockNode *node, const Request *r, uint64_t size)
         return block_node_pwrite(node, offset, buf, r->bytes);
     case ZEROES:
     case UNMAP:
-        return block_node_write_zeroes(node, offset, r->bytes, r->kind == UNMAP);
+        return block_node_write_zeroes(node, offset, r->bytes, r->kind == UNMAP ? BLOCK_UNMAP : 0);
     case DISCARD:
-        return block_node_discard(node, offset, r->bytes);
+        return block_node_discard(node, offset, r->bytes, 0);
     default:
         return block_node_flush(node);
     }

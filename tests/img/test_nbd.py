@@ -473,6 +473,25 @@ def on_the_disk():
                 tap.equal([number for number in flushes if number < last], [], lines)
 
 
+def copies_need_no_disk():
+    """What is copied on the way of a write that has to be on the disk need not be there."""
+    img.need_reference()
+    with img.folder() as folder, img.folder() as other:
+        log = f"{folder}/log"
+        native = ("--filter=fua", "memory", "4M", "fuamode=native")
+        with nbdkit(folder, "--filter=log", *native, f"logfile={log}") as path, nbdkit(other, "--filter=log", *native, f"logfile={other}/log") as disk:
+            server = "{}.driver=raw,{}.file.driver=nbd,{}.file.server.type=unix,{}.file.server.path="
+            options = "driver=copy-before-write," + ",".join(server.replace("{}", key) + at for key, at in (("file", disk), ("target", path)))
+            with serving(folder, "-t", "--image-opts", options) as process:
+                subprocess.run(["qemu-io", "-t", "writeback", "-f", "raw", "-c", "write -f -P 1 0 4k", uri(f"{folder}/s")], check=True,
+                               stdout=subprocess.DEVNULL, timeout=vm.LONG)
+                process.terminate()
+                process.wait(vm.LONG)
+        for where, fua in ((log, "0"), (f"{other}/log", "1")):
+            found = re.findall(r" (?:Write|Zero) id=.* fua=(\w+)", content(where).decode())
+            tap.equal(found, [fua], where)
+
+
 def fast_zeros():
     """Who wants zeros only where they cost less than bytes is told so; a server behind it is asked, if it knows that."""
     img.need_reference()
@@ -527,4 +546,4 @@ if __name__ == "__main__":
     tap.run([(function.__name__, function) for function in (
         names, no_names, copies, map_is_the_references, no_whole_blocks, reference_server, read_only, refused_at_once,
         wrong_answers, old_style, no_memory_of_ours, wrong_extents, xz, gzip, tar, partition, copy_on_write, https, http, vmdk, vdi,
-        tool_serves, on_the_disk, fast_zeros, tool_in_the_background, tool_refuses)])
+        tool_serves, on_the_disk, copies_need_no_disk, fast_zeros, tool_in_the_background, tool_refuses)])

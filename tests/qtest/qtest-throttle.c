@@ -115,6 +115,75 @@ static void test_command(void)
     qtest_quit(d.qt);
 }
 
+/* How many requests are in the first and in the last bin. */
+static void assert_bins(Disk *d, const char *kind, int64_t first, int64_t last)
+{
+    g_autoptr(json_object) stats = qtest_qmp(d->qt, "query-blockstats", "{}");
+    g_autofree char *path = g_strdup_printf("0.stats.%s_latency_histogram", kind);
+    json_object *found = qtest_get(stats, path), *bins;
+
+    if (first < 0) {
+        g_assert_null(found);
+        return;
+    }
+    bins = json_object_object_get(found, "bins");
+    g_assert_cmpint(json_object_get_int64(json_object_array_get_idx(bins, 0)), ==, first);
+    g_assert_cmpint(
+        json_object_get_int64(json_object_array_get_idx(bins, json_object_array_length(bins) - 1)),
+        ==, last);
+    g_assert_cmpint(json_object_array_length(bins), ==,
+                    json_object_array_length(json_object_object_get(found, "boundaries")) + 1);
+}
+
+/* No request takes less than a nanosecond, and none as long as an hour. */
+static void test_latency(void)
+{
+    static const char *const bad[] = {
+        "{'id': 'd0', 'boundaries': [7], 'boundaries-flush': [10, 10]}",
+        "{'id': 'd0', 'boundaries': [7], 'boundaries-flush': [20, 10]}",
+        "{'id': 'd0', 'boundaries': [7], 'boundaries-flush': [0, 10]}",
+    };
+    g_autoptr(json_object) missing = NULL;
+    Disk d;
+
+    drive(&d,
+          qtest_start(MACHINE "-drive if=none,id=d0,format=raw,file=%s" DEVICE ",id=disk", image));
+    assert_bins(&d, "rd", -1, 0);
+    qtest_qmp_ok(d.qt, "block-latency-histogram-set",
+                 "{'id': 'disk', 'boundaries': [1, 3600000000000], "
+                 "'boundaries-write': [3600000000000]}");
+    flood(&d, IN, 3, 1);
+    assert_done(&d, 3);
+    flood(&d, OUT, 5, 1);
+    assert_done(&d, 5);
+    assert_bins(&d, "rd", 0, 0);
+    assert_bins(&d, "wr", 5, 0);
+    assert_bins(&d, "flush", 0, 0);
+    qtest_qmp_ok(d.qt, "block-latency-histogram-set", "{'id': 'd0', 'boundaries-read': [1]}");
+    flood(&d, IN, 2, 1);
+    assert_done(&d, 2);
+    assert_bins(&d, "rd", 0, 2);
+    assert_bins(&d, "wr", 5, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(json_object) error = qtest_qmp_error(d.qt, "block-latency-histogram-set", bad[i]);
+
+        g_assert_cmpstr(qtest_get_str(error, "desc"), ==,
+                        "the boundaries of flush do not rise: each is larger than the one before "
+                        "it, and the first than 0");
+    }
+    assert_bins(&d, "rd", 0, 2);
+    qtest_qmp_ok(d.qt, "block-latency-histogram-set", "{'id': 'd0', 'boundaries-read': []}");
+    flood(&d, IN, 4, 1);
+    assert_done(&d, 4);
+    assert_bins(&d, "rd", 4, 4);
+    qtest_qmp_ok(d.qt, "block-latency-histogram-set", "{'id': 'd0'}");
+    assert_bins(&d, "rd", -1, 0);
+    assert_bins(&d, "wr", -1, 0);
+    missing = qtest_qmp_error(d.qt, "block-latency-histogram-set", "{'id': 'none'}");
+    g_assert_cmpstr(qtest_get_str(missing, "class"), ==, "DeviceNotFound");
+    qtest_quit(d.qt);
+}
+
 static void test_node(void)
 {
     g_autoptr(json_object) limits = NULL, busy = NULL, bad = NULL, missing = NULL;
@@ -245,6 +314,7 @@ int main(int argc, char **argv)
     g_test_add_func("/throttle/drive", test_drive);
     g_test_add_func("/throttle/bytes", test_bytes);
     g_test_add_func("/throttle/command", test_command);
+    g_test_add_func("/throttle/latency", test_latency);
     g_test_add_func("/throttle/node", test_node);
     g_test_add_func("/throttle/below", test_below);
     g_test_add_func("/throttle/group", test_group);

@@ -158,9 +158,10 @@ int image_step_do(const ImageStep *step, BlockNode *node)
         memset(data, step->byte, step->bytes);
         return block_node_pwrite(node, step->offset, data, step->bytes);
     case IMAGE_ZERO:
-        return block_node_write_zeroes(node, step->offset, step->bytes, step->unmap);
+        return block_node_write_zeroes(node, step->offset, step->bytes,
+                                       step->unmap ? BLOCK_UNMAP : 0);
     case IMAGE_DISCARD:
-        return block_node_discard(node, step->offset, step->bytes);
+        return block_node_discard(node, step->offset, step->bytes, 0);
     case IMAGE_SNAPSHOT:
         return toggle_snapshot(node);
     default:
@@ -224,11 +225,12 @@ static int trouble_read(BlockNode *node, uint64_t offset, const struct iovec *io
     return err ? err : below->read(node, offset, iov, iovcnt);
 }
 
-static int trouble_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int trouble_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                         unsigned flags)
 {
     int err = meet(false);
 
-    return err ? err : below->write(node, offset, iov, iovcnt);
+    return err ? err : below->write(node, offset, iov, iovcnt, flags);
 }
 
 static int trouble_flush(BlockNode *node)

@@ -227,8 +227,8 @@ static void test_read_only(void)
     BlockNode *node = add(NULL, "file,node-name=f,filename=%s,read-only=on", path), *top;
 
     g_assert_cmpint(block_node_pwrite(node, 0, "x", 1), ==, EROFS);
-    g_assert_cmpint(block_node_write_zeroes(node, 0, 1, true), ==, EROFS);
-    g_assert_cmpint(block_node_discard(node, 0, 512), ==, EROFS);
+    g_assert_cmpint(block_node_write_zeroes(node, 0, 1, BLOCK_UNMAP), ==, EROFS);
+    g_assert_cmpint(block_node_discard(node, 0, 512, 0), ==, EROFS);
     g_assert_cmpint(block_node_truncate(node, 512), ==, EROFS);
     top = add(NULL, "raw,node-name=r,file=f");
     g_assert_true(top->read_only);
@@ -298,7 +298,7 @@ static void check_contents(BlockNode *node)
     uint64_t size = (uint64_t)block_node_length(node);
 
     g_assert_cmpuint(size, ==, 64 * KIB);
-    g_assert_cmpint(block_node_write_zeroes(node, 0, size, false), ==, 0);
+    g_assert_cmpint(block_node_write_zeroes(node, 0, size, 0), ==, 0);
     for (unsigned i = 0; i < 500; i++) {
         uint64_t at = (uint64_t)g_rand_int_range(rand, 0, 64 * KIB);
         uint64_t len = (uint64_t)g_rand_int_range(rand, 1, (gint32)(64 * KIB - at) + 1);
@@ -313,11 +313,11 @@ static void check_contents(BlockNode *node)
         switch (g_rand_int_range(rand, 0, 4)) {
         case 0:
             memset(want + at, 0, len);
-            g_assert_cmpint(block_node_write_zeroes(node, at, len, i % 2), ==, 0);
+            g_assert_cmpint(block_node_write_zeroes(node, at, len, i % 2 ? BLOCK_UNMAP : 0), ==, 0);
             break;
         case 1:
             memset(want + at, 0, len); /* of a file a discard leaves zeros */
-            g_assert_cmpint(block_node_discard(node, at, len), ==, 0);
+            g_assert_cmpint(block_node_discard(node, at, len, 0), ==, 0);
             break;
         case 2:
             memset(want + at, (int)i, len);
@@ -408,7 +408,7 @@ static void test_inject(void)
     g_assert_cmpint(block_node_pread(node, 7 * 512, buf, 513), ==, EIO);
     g_assert_cmpint(block_node_pread(node, 9 * 512, buf, 512), ==, 0);
     g_assert_cmpint(block_node_pread(node, 9 * 512 - 1, buf, 1), ==, EIO);
-    g_assert_cmpint(block_node_write_zeroes(node, 0, 512, false), ==, 0);
+    g_assert_cmpint(block_node_write_zeroes(node, 0, 512, 0), ==, 0);
     g_assert_cmpint(block_node_pwrite(node, 0, buf, 512), ==, ENOSPC);
     g_assert_cmpint(block_node_pwrite(node, 0, buf, 512), ==, 0);
     g_assert_cmpint(block_node_flush(node), ==, EIO);
@@ -732,11 +732,11 @@ static void test_status(void)
     node = block_node_find("n", NULL);
     g_assert_cmpuint(data_at(node, 0), ==, MIB);
     g_assert_cmpuint(data_at(node, 64 * KIB), ==, MIB - 64 * KIB);
-    g_assert_cmpint(block_node_discard(node, 512 * KIB, 64 * KIB), ==, 0);
+    g_assert_cmpint(block_node_discard(node, 512 * KIB, 64 * KIB, 0), ==, 0);
     g_assert_cmpuint(data_at(node, 0), ==, 512 * KIB);
     g_assert_cmpuint(data_at(node, 512 * KIB), ==, 0);
     g_assert_cmpuint(data_at(node, 576 * KIB), ==, MIB - 576 * KIB);
-    g_assert_cmpint(block_node_write_zeroes(node, 768 * KIB, 64 * KIB, true), ==, 0);
+    g_assert_cmpint(block_node_write_zeroes(node, 768 * KIB, 64 * KIB, BLOCK_UNMAP), ==, 0);
     g_assert_cmpuint(data_at(node, 576 * KIB), ==, 192 * KIB);
     g_assert_cmpint(block_node_truncate(node, 64 * KIB), ==, 0);
     g_assert_cmpint(block_node_truncate(node, MIB), ==, 0);

@@ -174,7 +174,7 @@ static void test_requests_mark(void)
     g_assert_cmpint(block_node_pwrite(node, 511, buf, 2), ==, 0);
     assert_marked(fine, "0+2");
     assert_marked(coarse, "0+128");
-    g_assert_cmpint(block_node_write_zeroes(node, 128 * KIB, 512, false), ==, 0);
+    g_assert_cmpint(block_node_write_zeroes(node, 128 * KIB, 512, 0), ==, 0);
     assert_marked(fine, "0+2 256+1");
     g_assert_cmpint(block_node_pwrite(node, 1000 * KIB - 1, buf, 1), ==, 0);
     assert_marked(coarse, "0+128 256+128 1920+80"); /* as far as the node goes */

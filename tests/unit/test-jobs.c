@@ -400,8 +400,8 @@ static void test_hooks(void)
     block_node_add_hook(node, &first.hook);
     block_node_add_hook(node, &second.hook);
     g_assert_cmpint(block_node_pwrite(node, 0, buf, sizeof(buf)), ==, 0);
-    g_assert_cmpint(block_node_write_zeroes(node, 0, 512, true), ==, 0);
-    g_assert_cmpint(block_node_discard(node, 0, 512), ==, 0);
+    g_assert_cmpint(block_node_write_zeroes(node, 0, 512, BLOCK_UNMAP), ==, 0);
+    g_assert_cmpint(block_node_discard(node, 0, 512, 0), ==, 0);
     g_assert_cmpint(block_node_pread(node, 0, buf, sizeof(buf)), ==, 0);
     g_assert_cmpint(block_node_pwrite(node, 0, buf, 0), ==, 0);
     g_assert_cmpuint(first.before, ==, 3);

@@ -21,10 +21,11 @@ static void operate(BlockNode *node, uint8_t *want, size_t size, GRand *rand, un
         switch (g_rand_int_range(rand, 0, 6)) {
         case 0:
             memset(want + from, 0, len);
-            g_assert_cmpint(block_node_write_zeroes(node, from, len, i % 2), ==, 0);
+            g_assert_cmpint(block_node_write_zeroes(node, from, len, i % 2 ? BLOCK_UNMAP : 0), ==,
+                            0);
             break;
         case 1:
-            g_assert_cmpint(block_node_discard(node, from, len), ==, 0);
+            g_assert_cmpint(block_node_discard(node, from, len, 0), ==, 0);
             g_assert_cmpint(block_node_pread(node, from, got, len), ==, 0);
             for (size_t b = 0; b < len; b++) {
                 g_assert_true(got[b] == want[from + b] || got[b] == 0);
@@ -404,8 +405,8 @@ static void test_hostile(void)
                 block_node_pread(node, n * 32 * KIB, buf, 32 * KIB);
                 block_node_pwrite(node, n * 20 * KIB, buf, 700);
             }
-            block_node_write_zeroes(node, 0, 16 * KIB, true);
-            block_node_discard(node, 64 * KIB, 64 * KIB);
+            block_node_write_zeroes(node, 0, 16 * KIB, BLOCK_UNMAP);
+            block_node_discard(node, 64 * KIB, 64 * KIB, 0);
             image_close();
         }
     }

@@ -139,9 +139,9 @@ static bool copy_down(BlockNode *from, BlockNode *to, const ImgArgs *args, uint6
 static bool clear_end(BlockNode *from, BlockNode *to, GError **errp)
 {
     int64_t length = block_node_length(from), end = block_node_length(to);
-    int err = length < end
-                  ? block_node_write_zeroes(to, (uint64_t)length, (uint64_t)(end - length), true)
-                  : 0;
+    int err = length < end ? block_node_write_zeroes(to, (uint64_t)length, (uint64_t)(end - length),
+                                                     BLOCK_UNMAP)
+                           : 0;
 
     if (err) {
         error_set_errno(errp, err, "%s cannot be written behind %" PRId64 " bytes", to->filename,
@@ -168,7 +168,7 @@ static bool copy_all(GPtrArray *layers, BlockNode *to, const ImgArgs *args, uint
 static bool make_empty(ImgImage *image, GError **errp)
 {
     BlockNode *node = image->edge.node;
-    int err = block_node_discard(node, 0, (uint64_t)block_node_length(node));
+    int err = block_node_discard(node, 0, (uint64_t)block_node_length(node), 0);
 
     if (err) {
         error_set_errno(errp, err, "%s: what was committed cannot be taken out of it",

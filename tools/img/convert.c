@@ -213,9 +213,8 @@ static bool open_target(Convert *c, GError **errp)
 /* What is behind the end of an image, up to a whole sector. */
 static bool clear(const ImgCopy *copy, uint64_t from, uint64_t end, GError **errp)
 {
-    int err = copy->is_zero || from == end
-                  ? 0
-                  : block_node_write_zeroes(copy->to, from, end - from, false);
+    int err =
+        copy->is_zero || from == end ? 0 : block_node_write_zeroes(copy->to, from, end - from, 0);
 
     if (err) {
         error_set_errno(errp, err, "%s cannot be written", copy->to->filename);

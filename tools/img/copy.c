@@ -126,7 +126,9 @@ static bool take(Work *work, Part *part)
 
 static int write_zeros(const ImgCopy *copy, uint64_t at, uint64_t bytes)
 {
-    return copy->is_zero && !copy->above ? 0 : block_node_write_zeroes(copy->to, at, bytes, true);
+    return copy->is_zero && !copy->above
+               ? 0
+               : block_node_write_zeroes(copy->to, at, bytes, BLOCK_UNMAP);
 }
 
 /* Whole clusters, and the last one, which may be shorter; @p has room for the rest of that. */
