@@ -153,6 +153,17 @@ static inline BlockNode *block_backend_node(const BlockBackend *backend)
 {
     return backend->edge.node;
 }
+/* What commands that name the drive mean: its node, or what is below nodes that are a part of it.
+ */
+static inline BlockNode *block_backend_image(const BlockBackend *backend)
+{
+    BlockNode *node = backend->edge.node;
+
+    while (node->implicit) {
+        node = node->file.node;
+    }
+    return node;
+}
 uint64_t block_backend_size(BlockBackend *backend);
 
 /* Let it have @config, with the other members of this group; without any limit it is in none. An

@@ -247,3 +247,22 @@ BlockNode *drive_node_open(const DriveArg *arg, bool temporary, GError **errp)
     }
     return node;
 }
+
+BlockNode *drive_node_copy_on_read(const DriveArg *arg, BlockNode *node, GError **errp)
+{
+    struct json_object *json = json_object_new_object();
+    g_autoptr(BlockdevOptions) parsed = NULL;
+    BlockNode *above;
+
+    set_text(json, "driver", "copy-on-read");
+    set_text(json, "file", node->name);
+    set_common(arg->options, false, json);
+    parsed = BlockdevOptions_from_json(json, NULL, errp);
+    json_object_put(json);
+    above = parsed ? block_node_open(parsed, errp) : NULL;
+    if (above) {
+        above->implicit = true;
+    }
+    block_node_unref(node); /* the edge has its own */
+    return above;
+}

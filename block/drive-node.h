@@ -32,5 +32,7 @@ bool drive_is_empty(const DriveArg *arg);
  * written. Without a format its file is looked at: with qcow2's first bytes it is that, else raw,
  * with a warning, and the guest cannot make it look like another (block/raw.h). */
 BlockNode *drive_node_open(const DriveArg *arg, bool temporary, GError **errp);
+/* A copy-on-read node above @node, whose reference it takes: a reference, or NULL. */
+BlockNode *drive_node_copy_on_read(const DriveArg *arg, BlockNode *node, GError **errp);
 
 #endif

@@ -56,12 +56,18 @@ static BlockBackend *new_backend(const char *id, const DriveArg *arg, bool tempo
     const DriveOptions *drive = arg->options;
     BlockNode *node;
 
+    if (drive->copy_on_read && drive_is_read_only(drive)) {
+        error_warn("drive '%s' is read-only: nothing is kept by copy-on-read=on", id);
+    }
     if (drive_is_empty(arg)) {
         return block_medium_empty_drive(id, errp);
     }
     node = drive_node_open(arg, temporary, errp);
     if (node && temporary) {
         node = block_snapshot_temporary(node, errp);
+    }
+    if (node && drive->copy_on_read && !drive_is_read_only(drive)) {
+        node = drive_node_copy_on_read(arg, node, errp);
     }
     BlockBackend *backend = node ? block_backend_new(id, node, errp) : NULL;
 
@@ -168,7 +174,7 @@ bool drive_del(const char *id, GError **errp)
                         "there is no drive '%s'; `info block` lists those there are", id);
         return false;
     }
-    if (!block_node_check_idle(block_backend_node(backend), errp) ||
+    if (!block_node_check_idle(block_backend_image(backend), errp) ||
         (backend->device && !take_medium(backend, errp))) {
         return false;
     }

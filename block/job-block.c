@@ -21,7 +21,7 @@ BlockNode *block_job_node(const char *device, GError **errp)
         error_set(errp, "drive '%s' has no medium", device);
         return NULL;
     }
-    node = backend ? block_backend_node(backend) : block_node_find(device, NULL);
+    node = backend ? block_backend_image(backend) : block_node_find(device, NULL);
     if (!node) {
         error_set(errp, "there is no drive or block node '%s'", device);
     }
@@ -37,7 +37,7 @@ static void match(BlockBackend *backend, void *opaque)
 {
     Search *search = opaque;
 
-    if (backend->name && block_backend_node(backend) == search->node) {
+    if (backend->name && block_backend_image(backend) == search->node) {
         search->name = backend->name;
     }
 }

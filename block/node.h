@@ -68,6 +68,7 @@ struct BlockNode {
     BlockdevOptions *options; /* as it was made */
     bool read_only, unmap, direct, no_flush;
     BlockdevDetectZeroesOptions detect_zeroes;
+    bool implicit;      /* a part of a drive: who names that means the node below it */
     bool listed;        /* the user's, until blockdev-del: that is a reference */
     unsigned refs;      /* edges to it, and that */
     BlockEdge file;     /* to the node below */

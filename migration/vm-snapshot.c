@@ -29,7 +29,7 @@
 /* What devices write, and drives that wait for one (if=none). */
 static void add_disk(BlockBackend *backend, void *disks)
 {
-    BlockNode *node = block_backend_node(backend);
+    BlockNode *node = block_backend_image(backend);
 
     if (!backend->empty && !node->read_only && (backend->writable || !backend->device)) {
         g_ptr_array_add(disks, node);

@@ -71,7 +71,7 @@ BlockNode *block_info_find(const char *device, const char *node_name, GError **e
     if (!backend) {
         error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "there is no drive '%s'", device);
     }
-    return backend ? block_backend_node(backend) : NULL;
+    return backend ? block_backend_image(backend) : NULL;
 }
 
 char *block_info_device(const BlockBackend *backend)

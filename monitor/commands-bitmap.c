@@ -12,7 +12,7 @@ static BlockNode *find_node(const char *name, GError **errp)
 {
     const BlockBackend *backend = block_backend_find(name);
 
-    return backend ? block_backend_node(backend) : block_node_find(name, errp);
+    return backend ? block_backend_image(backend) : block_node_find(name, errp);
 }
 
 BlockDirtyBitmap *bitmap_find(const char *node_name, const char *name, GError **errp)

@@ -65,7 +65,7 @@ static void add_node(BlockNode *node, void *opaque)
     NoMedium search = { node, false };
 
     block_backend_foreach(look_for, &search);
-    if (!search.found) {
+    if (!search.found && !node->implicit) {
         g_ptr_array_add(nodes->list, block_info_new(node, nodes->flat));
     }
 }
@@ -126,7 +126,7 @@ static void add_backend(BlockBackend *backend, void *list)
     info->device = g_strdup(backend->name ? backend->name : "");
     info->qdev = block_info_device(backend);
     info->type = g_strdup("unknown");
-    info->inserted = backend->empty ? NULL : block_info_new(block_backend_node(backend), false);
+    info->inserted = backend->empty ? NULL : block_info_new(block_backend_image(backend), false);
     if (info->inserted && backend->limits) {
         block_info_limits(info->inserted, throttle_member_group(backend->limits));
     }
@@ -250,7 +250,7 @@ static void add_backend_stats(BlockBackend *backend, void *list)
     to->flush_latency_histogram = latency_info(backend, BLOCK_LATENCY_FLUSH);
     item->device = g_strdup(backend->name ? backend->name : "");
     item->qdev = block_info_device(backend);
-    item->node_name = g_strdup(block_backend_node(backend)->name);
+    item->node_name = g_strdup(block_backend_image(backend)->name);
     g_ptr_array_add(list, item);
 }
 

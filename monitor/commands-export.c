@@ -177,7 +177,7 @@ bool qmp_nbd_server_add(const char *device, const char *name, const char *descri
         error_set(errp, "drive '%s' has no medium", device);
         return false;
     }
-    node = backend ? block_backend_node(backend) : block_node_find(device, errp);
+    node = backend ? block_backend_image(backend) : block_node_find(device, errp);
     if (node && writable && node->read_only) {
         config.writable = false; /* as its users expect it, unlike that of block-export-add */
     }

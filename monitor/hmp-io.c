@@ -279,7 +279,7 @@ static void look(BlockBackend *backend, void *opaque)
 {
     Search *s = opaque;
     const char *id = backend->device ? strrchr(backend->device, '/') : NULL;
-    const char *node = block_backend_node(backend)->name;
+    const char *node = block_backend_image(backend)->name;
 
     if (s->is_device ? id && (!strcmp(id + 1, s->name) || !strcmp(backend->device, s->name))
                      : g_strcmp0(backend->name, s->name) == 0 || g_strcmp0(node, s->name) == 0) {

@@ -445,6 +445,48 @@ def copy_on_read():
             subprocess.run(["qemu-img", "check", "-q", top], check=True)
 
 
+def copy_on_read_of_a_drive():
+    """copy-on-read=on: the same, and the drive is its image for all who name it, also for jobs and snapshots. One that is only read keeps
+    nothing, and says so."""
+    def own(path):
+        found = json.loads(subprocess.run(["qemu-img", "map", "--output=json", path], stdout=subprocess.PIPE, check=True).stdout)
+        return [(entry["start"], entry["length"]) for entry in found if entry["depth"] == 0 and entry["data"]]
+
+    with tempfile.TemporaryDirectory() as folder:
+        base, top, above = f"{folder}/base", f"{folder}/top", f"{folder}/above"
+        with open(base, "wb") as file:
+            file.write(b"\x11" * MIB)
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", top], check=True)
+        drive = f"if=none,id=d,file={top},copy-on-read=on"
+        with machine.Machine(extra=["-drive", drive, "-device", "virtio-blk-pci,drive=d"]) as m:
+            def read(at):
+                tap.equal(m.qmp.command("human-monitor-command", **{"command-line": f'qemu-io d "read -q -P 0x11 {at} 512"'}), "")
+
+            inserted = m.qmp.command("query-block")[0]["inserted"]
+            tap.equal((inserted["drv"], inserted["file"], inserted["backing_file"]), ("qcow2", top, base))
+            tap.equal(m.qmp.command("query-blockstats")[0]["node-name"], inserted["node-name"])
+            nodes = [node["drv"] for node in m.qmp.command("query-named-block-nodes", flat=True)]
+            tap.equal(sorted(nodes), ["file", "file", "qcow2", "raw"])
+            read(70000)
+            m.qmp.command("blockdev-snapshot-sync", device="d", **{"snapshot-file": above, "format": "qcow2"})
+            tap.equal(m.qmp.command("query-block")[0]["inserted"]["file"], above)
+            read(270000)
+            m.qmp.command("block-stream", device="d")
+            m.qmp.event("BLOCK_JOB_COMPLETED", device="d")
+            tap.equal("backing_file" in m.qmp.command("query-block")[0]["inserted"], False)
+            m.qmp.command("block_resize", device="d", size=2 * MIB)
+            m.qmp.command("quit")
+            m.process.wait(vm.LONG)
+        tap.equal(own(top), [(65536, 65536)])
+        tap.equal(sum(length for _, length in own(above)), MIB)
+        for path in top, above:
+            subprocess.run(["qemu-img", "check", "-q", path], check=True)
+        found, errors = drives(f"{drive},readonly=on")
+        tap.equal((found["d"]["drv"], "nothing is kept by copy-on-read=on" in errors), ("qcow2", True), errors)
+        found, errors = drives(f"{drive},snapshot=on")
+        tap.equal((found["d"]["drv"], found["d"]["backing_file"], errors), ("qcow2", top, ""))
+
+
 def caches():
     """qcow2's caches of tables: sizes that go together are taken, others are not."""
     with tempfile.TemporaryDirectory() as folder:
@@ -488,7 +530,7 @@ def of_devices():
             tap.equal({entry["device"]: entry["qdev"] for entry in m.qmp.command(command)}, wanted, command)
 
 
-tap.run([("copy-on-read", copy_on_read), ("qcow2: caches", caches), ("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
+tap.run([("copy-on-read", copy_on_read), ("copy-on-read=on of a drive", copy_on_read_of_a_drive), ("qcow2: caches", caches), ("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
          ("a format that is guessed", guessed), ("a format without a driver", foreign),
          ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
          ("what goes with its device", goes_with_its_device), ("drive_del leaves no medium", no_medium_is_left),
