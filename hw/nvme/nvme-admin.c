@@ -124,6 +124,7 @@ static const struct {
     { NVME_SET_FEATURES, nvme_set_features },
     { NVME_GET_FEATURES, nvme_get_features },
     { NVME_ASYNC_EVENT, nvme_ask_event },
+    { NVME_ATTACHMENT, nvme_attachment },
 };
 
 NvmeStatus nvme_admin(Nvme *n, const NvmeCommand *cmd, uint32_t *result)

@@ -10,7 +10,7 @@
 
 struct NvmeBus {
     Bus parent;
-    Nvme *controller;
+    Device *owner; /* an Nvme, or an NvmeSubsys */
 };
 OBJECT_CAST_DEFINE(NvmeBus, NVME_BUS, TYPE_NVME_BUS)
 
@@ -35,25 +35,40 @@ static void resized(void *opaque)
     if (!before || ns->blocks == before) {
         return; /* of an image that is there now, as the machine has come */
     }
-    ns->controller->changed[(ns->nsid - 1) / 32] |= 1u << (ns->nsid - 1) % 32;
-    nvme_event(ns->controller, NVME_EVENT_NAMESPACE);
+    for (unsigned i = 0; ns->subsys && i < NVME_CONTROLLERS; i++) {
+        if (ns->subsys->controllers[i] && nvme_ns(ns->subsys->controllers[i], ns->nsid) == ns) {
+            nvme_ns_changed(ns->subsys->controllers[i], ns->nsid);
+        }
+    }
+    if (!ns->subsys) {
+        nvme_ns_changed(ns->controller, ns->nsid);
+    }
+}
+
+void nvme_ns_changed(Nvme *n, uint32_t nsid)
+{
+    n->changed[(nsid - 1) / 32] |= 1u << (nsid - 1) % 32;
+    nvme_event(n, NVME_EVENT_NAMESPACE);
 }
 
 static bool find_number(const Nvme *n, uint32_t *nsid, GError **errp)
 {
+    NvmeNs *const *taken = n->subsys ? nvme_subsys(n)->ns : n->ns;
+    const char *whose = n->subsys ? "subsystem" : "controller";
+
     if (*nsid > NVME_NAMESPACES) {
         error_set(errp, "nsid=%u: namespaces have numbers from 1 to %u", *nsid, NVME_NAMESPACES);
         return false;
     }
-    if (*nsid && nvme_ns(n, *nsid)) {
-        error_set(errp, "nsid=%u: the controller has a namespace of that number already", *nsid);
+    if (*nsid && taken[*nsid - 1]) {
+        error_set(errp, "nsid=%u: the %s has a namespace of that number already", *nsid, whose);
         return false;
     }
     for (uint32_t i = 1; !*nsid && i <= NVME_NAMESPACES; i++) {
-        *nsid = nvme_ns(n, i) ? 0 : i;
+        *nsid = taken[i - 1] ? 0 : i;
     }
     if (!*nsid) {
-        error_set(errp, "the controller has %u namespaces, which is all that it can have",
+        error_set(errp, "the %s has %u namespaces, which is all that it can have", whose,
                   NVME_NAMESPACES);
     }
     return *nsid;
@@ -73,7 +88,11 @@ bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, GError *
         return false;
     }
     ns->blocks = nvme_ns_blocks(ns);
-    n->ns[nsid - 1] = ns;
+    if (ns->subsys) {
+        nvme_subsys_add_ns(ns);
+    } else {
+        n->ns[nsid - 1] = ns;
+    }
     return true;
 }
 
@@ -81,7 +100,11 @@ void nvme_ns_remove(NvmeNs *ns)
 {
     if (ns->conf && ns->conf->backend) {
         block_drain(ns->conf->backend);
-        ns->controller->ns[ns->nsid - 1] = NULL;
+        if (ns->subsys) {
+            nvme_subsys_remove_ns(ns);
+        } else {
+            ns->controller->ns[ns->nsid - 1] = NULL;
+        }
         block_conf_unrealize(ns->conf);
     }
 }
@@ -95,7 +118,9 @@ typedef struct NvmeNsDevice {
     uint32_t nsid; /* 0: the first that is free */
     char *uuid;    /* NULL: none */
     uint64_t eui64;
+    bool shared, detached;
     /* wiring */
+    Nvme *home; /* where the user has put it, if that is in a subsystem */
     NvmeNs ns;
 } NvmeNsDevice;
 OBJECT_CAST_DEFINE(NvmeNsDevice, NVME_NS_DEVICE, TYPE_NVME_NS)
@@ -117,15 +142,62 @@ static bool parse_uuid(const char *text, uint8_t uuid[16])
     return true;
 }
 
+/* A controller that goes leaves the namespaces of its subsystem: they are on that one's bus. */
+static bool move(NvmeNsDevice *s, GError **errp)
+{
+    Device *dev = &s->parent;
+    NvmeBus *bus = NVME_BUS(dev->bus);
+
+    if (object_is_a(OBJECT(bus->owner), TYPE_NVME_SUBSYS)) {
+        return s->home != NULL; /* it was there before */
+    }
+    s->home = NVME(bus->owner);
+    if (s->home->subsys) {
+        bus_detach(dev);
+        dev->bus = &nvme_subsys(s->home)->bus->parent;
+        return bus_attach(dev, errp);
+    }
+    return true;
+}
+
+static bool set_uuid(NvmeNsDevice *s, GError **errp)
+{
+    if (s->uuid && strcmp(s->uuid, "auto") == 0) {
+        g_free(s->uuid);
+        s->uuid = g_uuid_string_random();
+    }
+    if (s->uuid && !parse_uuid(s->uuid, s->ns.uuid)) {
+        error_set(errp, "uuid=%s is no UUID: expects 8-4-4-4-12 hexadecimal digits", s->uuid);
+        return false;
+    }
+    return true;
+}
+
 static bool ns_realize(Device *dev, GError **errp)
 {
     NvmeNsDevice *s = NVME_NS_DEVICE(dev);
-    Nvme *n = NVME_BUS(dev->bus)->controller;
     g_autofree char *below = NULL;
 
-    s->ns = (NvmeNs){ .conf = &s->conf, .eui64 = s->eui64 };
-    if (s->uuid && !parse_uuid(s->uuid, s->ns.uuid)) {
-        error_set(errp, "uuid=%s is no UUID: expects 8-4-4-4-12 hexadecimal digits", s->uuid);
+    if (object_is_a(OBJECT(NVME_BUS(dev->bus)->owner), TYPE_NVME_SUBSYS) && !s->home) {
+        error_set(errp, "bus=%s is a subsystem: name one of its controllers",
+                  dev->bus->parent.name);
+        return false;
+    }
+    if (!move(s, errp)) {
+        return false;
+    }
+    Nvme *n = s->home;
+    s->ns = (NvmeNs){ .conf = &s->conf,
+                      .eui64 = s->eui64,
+                      .subsys = nvme_subsys(n),
+                      .shared = n->subsys && s->shared,
+                      .detached = s->detached };
+    if (s->detached && !n->subsys) {
+        error_set(errp, "detached=on: the controller is in no subsystem, of which another one "
+                        "could have it; give it subsys=");
+        return false;
+    }
+    if (!set_uuid(s, errp)) {
         return false;
     }
     if (!nvme_ns_add(&s->ns, n, dev, s->nsid, errp)) {
@@ -160,7 +232,17 @@ static const Property ns_properties[] = {
     { .name = "uuid",
       .kind = PROP_STRING,
       .offset = offsetof(NvmeNsDevice, uuid),
-      .description = "UUID of the namespace, for the guest" },
+      .description = "UUID of the namespace, for the guest; auto: another one each time" },
+    { .name = "shared",
+      .kind = PROP_BOOL,
+      .offset = offsetof(NvmeNsDevice, shared),
+      .has_default = true,
+      .default_int = true,
+      .description = "all controllers of the subsystem have it, and not only that of `bus`" },
+    { .name = "detached",
+      .kind = PROP_BOOL,
+      .offset = offsetof(NvmeNsDevice, detached),
+      .description = "no controller of the subsystem has it, until the guest says so" },
     { .name = "eui64",
       .kind = PROP_UINT64,
       .offset = offsetof(NvmeNsDevice, eui64),
@@ -188,9 +270,8 @@ OBJECT_TYPE_REGISTER(ns_type)
 
 /* ---- the bus ---- */
 
-NvmeBus *nvme_bus_new(Nvme *n, GError **errp)
+NvmeBus *nvme_bus_new(Device *dev, GError **errp)
 {
-    const Device *dev = &n->parent.parent;
     g_autofree char *name = g_strdup(dev->id);
     Bus *bus;
 
@@ -198,11 +279,11 @@ NvmeBus *nvme_bus_new(Nvme *n, GError **errp)
         g_free(name);
         name = g_strdup_printf("nvme-bus.%u", i);
     }
-    bus = bus_new(TYPE_NVME_BUS, name, OBJECT(n), errp);
+    bus = bus_new(TYPE_NVME_BUS, name, OBJECT(dev), errp);
     if (!bus) {
         return NULL;
     }
-    NVME_BUS(bus)->controller = n;
+    NVME_BUS(bus)->owner = dev;
     return NVME_BUS(bus);
 }
 
@@ -218,7 +299,13 @@ static char *describe(const Device *dev)
     return g_strdup_printf("namespace %u", NVME_NS_DEVICE(dev)->nsid);
 }
 
-static const BusClass bus_class_table = { .describe = describe };
+/* Who names no bus means a controller. */
+static bool is_subsystem(const Bus *bus)
+{
+    return object_is_a(OBJECT(NVME_BUS(OBJECT(bus))->owner), TYPE_NVME_SUBSYS);
+}
+
+static const BusClass bus_class_table = { .describe = describe, .is_full = is_subsystem };
 
 static const ObjectType bus_type = {
     .name = TYPE_NVME_BUS,

@@ -362,12 +362,13 @@ void nvme_io_again(Nvme *n)
     }
 }
 
+/* Of namespaces that were detached meanwhile, too. */
 static void drain(Nvme *n)
 {
-    for (unsigned i = 0; i < NVME_NAMESPACES && n->running.length; i++) {
-        if (n->ns[i]) {
-            block_drain(n->ns[i]->conf->backend);
-        }
+    const NvmeRequest *r;
+
+    while ((r = g_queue_peek_head(&n->running))) {
+        block_drain(r->ns->conf->backend);
     }
 }
 

@@ -110,6 +110,7 @@ static void fill_effects(const Nvme *n, uint8_t *page)
     for (unsigned i = 0; i < sizeof(admin); i++) {
         page[4 * admin[i]] = 1; /* supported */
     }
+    page[4 * NVME_ATTACHMENT] = n->subsys ? 1 | 1 << 3 : 0; /* it changes which there are */
     for (unsigned i = 0; i < sizeof(io); i++) {
         bool changes = io[i] != NVME_READ && io[i] != NVME_FLUSH;
 

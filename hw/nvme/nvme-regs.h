@@ -58,6 +58,7 @@ enum {
     NVME_SET_FEATURES = 0x09,
     NVME_GET_FEATURES = 0x0a,
     NVME_ASYNC_EVENT = 0x0c,
+    NVME_ATTACHMENT = 0x15,
 };
 
 /* Section 6: commands of the NVM command set. */
@@ -96,6 +97,10 @@ typedef enum NvmeStatus {
     NVME_QUEUE_IN_USE = 0x010c | NVME_DNR,
     NVME_NOT_SAVEABLE = 0x010d | NVME_DNR,
     NVME_NOT_CHANGEABLE = 0x010e | NVME_DNR,
+    NVME_ALREADY_ATTACHED = 0x0118 | NVME_DNR,
+    NVME_IS_PRIVATE = 0x0119 | NVME_DNR,
+    NVME_NOT_ATTACHED = 0x011a | NVME_DNR,
+    NVME_BAD_CONTROLLERS = 0x011c | NVME_DNR,
     NVME_WRITE_FAULT = 0x0280,
     NVME_READ_ERROR = 0x0281,
     /* Not the guest's: a completion comes later. */

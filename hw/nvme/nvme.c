@@ -56,6 +56,10 @@ static bool check(const Nvme *n, GError **errp)
         error_set(errp, "serial= is missing: at most %u characters", NVME_SERIAL_MAX);
     } else if (strlen(n->conf.serial) > NVME_SERIAL_MAX) {
         error_set(errp, "serial=%s is longer than %u characters", n->conf.serial, NVME_SERIAL_MAX);
+    } else if (n->subsys && n->conf.drive) {
+        error_set(errp,
+                  "drive= makes a namespace of one controller: in a subsystem (subsys=) there "
+                  "are those of -device nvme-ns");
     } else if (n->queues == 1 || n->queues > NVME_IO_QUEUES + 1) {
         error_set(errp, "num_queues=%u: 2 to %u; that is one more than max_ioqpairs=", n->queues,
                   NVME_IO_QUEUES + 1);
@@ -127,14 +131,15 @@ static bool nvme_realize(PciDevice *dev, GError **errp)
         return false;
     }
     n->max_pairs = n->queues ? n->queues - 1 : n->max_pairs;
-    if (!(n->bus = nvme_bus_new(n, errp))) {
+    if (!(n->bus = nvme_bus_new(&dev->parent, errp))) {
         return false;
     }
     if (!add_own(n, errp)) {
         nvme_bus_free(g_steal_pointer(&n->bus));
         return false;
     }
-    if (!add_cmb(n, errp)) {
+    if (!nvme_subsys_add(n, errp) || !add_cmb(n, errp)) {
+        nvme_subsys_remove(n);
         boot_order_remove(&dev->parent);
         nvme_ns_remove(&n->own);
         nvme_bus_free(g_steal_pointer(&n->bus));
@@ -162,6 +167,7 @@ static void nvme_unrealize(PciDevice *dev)
         g_clear_pointer(&n->again, g_source_unref);
     }
     boot_order_remove(&dev->parent);
+    nvme_subsys_remove(n);
     nvme_ns_remove(&n->own);
     nvme_bus_free(g_steal_pointer(&n->bus));
     memory_region_destroy(&n->registers);
@@ -320,6 +326,11 @@ static const Property nvme_properties[] = {
     NVME_PROPERTY("msix_qsize", PROP_UINT32, vectors, NVME_QUEUES, "vectors of MSI-X"),
     NVME_PROPERTY("mdts", PROP_UINT8, mdts, 7,
                   "a command has at most 4 KiB << mdts of data; 0: no limit"),
+    { .name = "subsys",
+      .kind = PROP_LINK,
+      .offset = offsetof(Nvme, subsys),
+      .link_type = TYPE_NVME_SUBSYS,
+      .description = "the nvme-subsys that it is a controller of" },
     NVME_PROPERTY("cmb_size_mb", PROP_UINT32, cmb_mib, 0,
                   "MiB of the controller's own memory buffer; 0: it has none"),
     { 0 },

@@ -16,9 +16,10 @@
 #include "hw/pci/pci.h"
 #include "memory/dma.h"
 
-#define TYPE_NVME     "nvme"
-#define TYPE_NVME_NS  "nvme-ns"
-#define TYPE_NVME_BUS "nvme-bus"
+#define TYPE_NVME        "nvme"
+#define TYPE_NVME_NS     "nvme-ns"
+#define TYPE_NVME_BUS    "nvme-bus"
+#define TYPE_NVME_SUBSYS "nvme-subsys"
 
 /* What firmware calls a controller, whatever its PCI IDs are. */
 #define NVME_FIRMWARE_KIND "pci8086,5845"
@@ -34,16 +35,35 @@
 #define NVME_FIRMWARE    "1.0" /* its version, for the guest */
 
 typedef struct Nvme Nvme;
+typedef struct NvmeBus NvmeBus;
 
 /* A namespace: what a controller's own drive, or an nvme-ns, is to the guest. */
 typedef struct NvmeNs {
     BlockConf *conf;
     uint32_t nsid;
     uint8_t uuid[16];
-    uint64_t eui64; /* 0: none */
-    Nvme *controller;
-    uint64_t blocks; /* when it was last looked at; 0: its image is not there yet */
+    uint64_t eui64;            /* 0: none */
+    struct NvmeSubsys *subsys; /* NULL: none */
+    Nvme *controller;          /* that it is for; in a subsystem, of one that is not shared */
+    bool shared;               /* it may be attached to several controllers of the subsystem */
+    bool detached;             /* to none, until the guest attaches it */
+    uint64_t blocks;           /* when it was last looked at; 0: its image is not there yet */
 } NvmeNs;
+
+/* A subsystem: controllers that have namespaces in common (section 1.2). */
+#define NVME_CONTROLLERS 32
+typedef struct NvmeSubsys {
+    Device parent;
+    /* configuration */
+    char *nqn; /* the end of its name; NULL: the device's id */
+    /* wiring */
+    NvmeBus *bus;                        /* of its namespaces */
+    Nvme *controllers[NVME_CONTROLLERS]; /* by their number; borrowed */
+    NvmeNs *ns[NVME_NAMESPACES];         /* all there are, by nsid - 1; borrowed */
+    /* state: who has which, as the controllers' ns has it; bits */
+    uint32_t attached[NVME_CONTROLLERS * NVME_NAMESPACES / 32];
+} NvmeSubsys;
+OBJECT_CAST_DEFINE(NvmeSubsys, NVME_SUBSYS, TYPE_NVME_SUBSYS)
 
 typedef struct NvmeSq {
     hwaddr base;
@@ -79,9 +99,11 @@ struct Nvme {
     /* configuration */
     BlockConf conf; /* of the namespace that `drive` makes; only `serial` and `boot_index` else */
     uint32_t max_pairs, queues, vectors, cmb_mib; /* queues: pairs and the admin one; 0: not said */
+    Object *subsys;                               /* NvmeSubsys; NULL: none */
     uint8_t mdts; /* a command has at most 4 KiB << mdts of data; 0: as much as it can say */
     /* wiring */
     struct NvmeBus *bus;
+    uint16_t number; /* in the subsystem */
     NvmeNs own;
     NvmeNs *ns[NVME_NAMESPACES]; /* by nsid - 1; borrowed */
     MemoryRegion registers, cmb_region;
@@ -112,9 +134,9 @@ OBJECT_CAST_DEFINE(Nvme, NVME, TYPE_NVME)
 
 /* ---- nvme-bus.c: namespaces, and the bus that they are on ---- */
 
-typedef struct NvmeBus NvmeBus;
-/* The bus of @n, whose name is that of the controller; NULL with an error. */
-NvmeBus *nvme_bus_new(Nvme *n, GError **errp);
+/* The bus of @owner, a controller, or a subsystem, that is one of `dev`, whose id is its name; NULL
+ * with an error. */
+NvmeBus *nvme_bus_new(Device *owner, GError **errp);
 void nvme_bus_free(NvmeBus *bus);
 /* Take the backend that ns->conf names, and add it to @n as number @nsid (0: the first that is
  * free). @dev: what the user knows it by. Nothing is left behind on failure. */
@@ -122,8 +144,25 @@ bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, GError *
 void nvme_ns_remove(NvmeNs *ns);
 /* NULL: there is none of that number. */
 NvmeNs *nvme_ns(const Nvme *n, uint32_t nsid);
+/* Let the guest of @n know that there is something new about namespace @nsid. */
+void nvme_ns_changed(Nvme *n, uint32_t nsid);
 /* Logical blocks of it. */
 uint64_t nvme_ns_blocks(const NvmeNs *ns);
+
+/* ---- nvme-subsys.c ---- */
+
+static inline NvmeSubsys *nvme_subsys(const Nvme *n)
+{
+    return n->subsys ? NVME_SUBSYS(n->subsys) : NULL;
+}
+/* @n is a controller of its subsystem, if it has one, from now on, and has its shared namespaces.
+ */
+bool nvme_subsys_add(Nvme *n, GError **errp);
+void nvme_subsys_remove(Nvme *n);
+/* @ns is a namespace of its subsystem from now on. */
+void nvme_subsys_add_ns(NvmeNs *ns);
+void nvme_subsys_remove_ns(NvmeNs *ns);
+NvmeStatus nvme_attachment(Nvme *n, const NvmeCommand *cmd, uint32_t *result);
 
 /* ---- nvme-registers.c ---- */
 

@@ -166,7 +166,34 @@ def nvme(machine_type, *bridge):
             tap.equal(complaints(guest), "")
 
 
+def two_ways():
+    """Two controllers of a subsystem: one disk with two paths. One of them is unplugged while it is written, and another comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = (Image(folder, name, 64) for name in ("first", "second"))
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M", cpus=2, extra=[
+                "-M", "q35", "-device", "pcie-root-port,id=rp,chassis=1,addr=3", "-device", "pcie-root-port,id=rp2,chassis=2,addr=4",
+                "-device", "nvme-subsys,id=s0,nqn=both", "-device", "nvme,id=n0,serial=x,subsys=s0,bus=rp", "-device", "nvme,id=n1,serial=x,subsys=s0,bus=rp2",
+                "-drive", f"if=none,id=d0,file={first.path},format=raw", "-device", "nvme-ns,bus=n0,drive=d0",
+                "-drive", f"if=none,id=d1,file={second.path},format=raw", "-device", "nvme-ns,bus=n1,drive=d1,shared=off"]) as guest:
+            guest.wait_ready()
+            paths = "ls /sys/class/nvme-subsystem/nvme-subsys0 | grep -c -E '^nvme[0-9]+$'"
+            wait_for(guest, f"[ -b /dev/nvme0n1 -a -b /dev/nvme0n2 -a $({paths}) = 2 ]")
+            tap.equal(guest.run("cat /sys/class/nvme-subsystem/nvme-subsys0/subsysnqn").strip(), "nqn.2019-08.org.qemu:both")
+            tap.equal(guest.run("ls /sys/block | grep -c 'nvme0c[0-9]n1'").strip(), "2", "paths to the disk that is shared")
+            write_and_read(guest, "nvme0n1", first)
+            guest.run("dd if=/dev/urandom of=/tmp/p bs=1M count=16 2> /dev/null; (for i in 1 2 3; do dd if=/tmp/p of=/dev/nvme0n1 bs=16k oflag=direct || echo failed; done; echo "
+                      "ended) > /tmp/log 2>&1 &")
+            guest.qmp.command("device_del", id="n0")
+            guest.qmp.event("DEVICE_DELETED", device="n0")
+            wait_for(guest, "grep -q ended /tmp/log")
+            tap.equal(guest.run("grep -c failed /tmp/log; cmp -n 16777216 /tmp/p /dev/nvme0n1 && echo same").split(), ["0", "same"])
+            guest.qmp.command("device_add", driver="nvme", id="n2", serial="x", subsys="s0", bus="rp")
+            wait_for(guest, f"[ $({paths}) = 2 ]")
+            tap.equal(guest.run("md5sum < /tmp/p").split()[0], guest.run("head -c 16777216 /dev/nvme0n1 | md5sum").split()[0])
+
+
 tap.run([
+    ("NVMe by two ways", two_ways),
     ("virtio-scsi on pc", lambda: scsi("pc")),
     ("virtio-scsi on q35, in a root port", lambda: scsi("q35", "-device", "pcie-root-port,id=rp,chassis=1,addr=3")),
     ("NVMe on pc", lambda: nvme("pc")),

@@ -386,6 +386,9 @@ static void check(const char *type)
     add_device("ide-cd");
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
     add_disk("nvme-ns,bus=nv", 9);
+    add_device("nvme-subsys,id=ss");
+    add_device("nvme,id=nw,serial=x,subsys=ss,multifunction=on,addr=18.4");
+    add_disk("nvme-ns,bus=nw", 30);
     add_adapters();
     add_device("rtl8139,bus=b0");
     add_device("qemu-xhci,id=x");

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""NVMe subsystems: controllers that have namespaces in common. Usage: test_nvme_subsys.py BUILD-DIR"""
+import base64
+import os
+import struct
+import tempfile
+
+import machine
+import tap
+
+MIB = 1 << 20
+ATTACH, DETACH = 0, 1
+IDENTIFY, ATTACHMENT, SET_FEATURES, EVENT, LOG = 6, 0x15, 9, 0xc, 2
+NAMESPACE, CONTROLLER, ACTIVE, ALLOCATED, ALLOCATED_NS, ATTACHED_TO, CONTROLLERS = 0, 1, 2, 0x10, 0x11, 0x12, 0x13
+
+
+class Controller:
+    """The one in slot @slot of bus 0, with a queue for admin commands and one for the disks."""
+
+    def __init__(self, m, slot):
+        self.m, self.slot, self.bar, self.ram = m, slot, 0xe0000000 + (slot << 20), 0x100000 * slot
+        self.reset()
+
+    def reset(self):
+        for at, value in ((0x10, self.bar), (0x14, 0), (4, 6)):
+            self.m.write("l", 0xcf8, 0x80000000 | self.slot << 11 | at)
+            self.m.write("l", 0xcfc, value)
+        self.m(f"memset {self.ram:#x} 0x8000 0")
+        for at, value in ((0x14, 0), (0x24, 7 << 16 | 7), (0x28, self.ram), (0x2c, 0), (0x30, self.ram + 0x1000), (0x34, 0), (0x14, 0x460001)):
+            self.m(f"writel {self.bar + at:#x} {value:#x}")
+        self.queues = {0: (self.ram, [0, 0, 1]), 1: (self.ram + 0x2000, [0, 0, 1])}  # where; tail, head, phase
+        tap.equal(self.command(0, 5, cdw10=7 << 16 | 1, cdw11=1, data=self.ram + 0x3000), 0, "completion queue")
+        tap.equal(self.command(0, 1, cdw10=7 << 16 | 1, cdw11=1 << 16 | 1, data=self.ram + 0x2000), 0, "submission queue")
+
+    def submit(self, queue, opcode, nsid=0, cdw10=0, cdw11=0, data=None):
+        at, place = self.queues[queue]
+        entry = struct.pack("<IIQQQQ6I", opcode, nsid, 0, 0, self.ram + 0x4000 if data is None else data, 0, cdw10, cdw11, 0, 0, 0, 0)
+        self.m(f"b64write {at + 64 * place[0]:#x} 64 {base64.b64encode(entry).decode()}")
+        place[0] = (place[0] + 1) % 8
+        self.m(f"writel {self.bar + 0x1000 + 8 * queue:#x} {place[0]:#x}")
+
+    def completion(self, queue):
+        """(Status, result)."""
+        at, place = self.queues[queue]
+        entry = at + 0x1000 + 16 * place[1]
+        machine.vm.wait_until(lambda: int(self.m(f"readw {entry + 14:#x}")[0], 0) & 1 == place[2], "a completion")
+        found = int(self.m(f"readw {entry + 14:#x}")[0], 0) >> 1 & 0x3fff, int(self.m(f"readl {entry:#x}")[0], 0)
+        place[1] = (place[1] + 1) % 8
+        place[2] ^= not place[1]
+        self.m(f"writel {self.bar + 0x1004 + 8 * queue:#x} {place[1]:#x}")
+        return found
+
+    def command(self, *args, **options):
+        self.submit(*args, **options)
+        return self.completion(args[0])[0]
+
+    def data(self, size=4096):
+        return base64.b64decode(self.m(f"b64read {self.ram + 0x4000:#x} {size}")[0])
+
+    def put(self, data):
+        self.m(f"b64write {self.ram + 0x4000:#x} {len(data)} {base64.b64encode(data).decode()}")
+
+    def identify(self, cns, nsid=0, more=0):
+        status = self.command(0, IDENTIFY, nsid, cdw10=cns | more << 16)
+        return self.data() if not status else status
+
+    def numbers(self, cns, **options):
+        data = self.identify(cns, **options)
+        if cns in (ATTACHED_TO, CONTROLLERS):
+            return list(struct.unpack_from(f"<{struct.unpack_from('<H', data)[0]}H", data, 2))
+        return [n for n in struct.unpack("<1024I", data) if n]
+
+    def attach(self, what, nsid, *controllers):
+        self.put(struct.pack(f"<{1 + len(controllers)}H", len(controllers), *controllers).ljust(4096, b"\0"))
+        return self.command(0, ATTACHMENT, nsid, cdw10=what)
+
+    def read(self, nsid, block):
+        status = self.command(1, 2, nsid, cdw10=block)
+        return status or self.data(512)
+
+    def write(self, nsid, block, data):
+        self.put(data)
+        return self.command(1, 1, nsid, cdw10=block)
+
+
+def options(folder):
+    words = ["-device", "nvme-subsys,id=s0,nqn=here", "-device", "nvme,id=n0,serial=abc,subsys=s0,addr=4", "-device", "nvme,id=n1,serial=abc,subsys=s0,addr=5"]
+    for name, more in (("a", "bus=n0"), ("b", "bus=n1,shared=off"), ("c", "bus=n0,detached=on,nsid=7,eui64=5"), ("d", "bus=n0,shared=off,detached=on")):
+        path = f"{folder}/{name}"
+        if not os.path.exists(path):
+            with open(path, "wb") as file:
+                file.truncate(MIB)
+        words += ["-drive", f"if=none,id={name},format=raw,file={path}", "-device", f"nvme-ns,drive={name},{more}"]
+    return words
+
+
+def shared():
+    """What both see of the subsystem and of each other, and that they have the same namespace."""
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(memory="64M", extra=options(folder)) as m:
+        controllers = [Controller(m, slot) for slot in (4, 5)]
+        for number, n in enumerate(controllers):
+            found = n.identify(CONTROLLER)
+            tap.equal((found[76], struct.unpack_from("<H", found, 78)[0], found[256]), (2, number, 8), "CMIC, CNTLID, OACS")
+            tap.equal(found[768:1024].rstrip(b"\0"), b"nqn.2019-08.org.qemu:here")
+            tap.equal(n.numbers(ACTIVE), [1, 2][:1 + number], "active")
+            tap.equal(n.numbers(ALLOCATED), [1, 2, 3, 7], "allocated")
+            tap.equal(n.numbers(CONTROLLERS), [0, 1])
+            tap.equal(n.numbers(CONTROLLERS, more=1), [1])
+            tap.equal(n.numbers(ATTACHED_TO, nsid=1), [0, 1])
+            tap.equal(n.numbers(ATTACHED_TO, nsid=2), [1])
+            tap.equal([n.identify(NAMESPACE, nsid)[30] for nsid in (1,)], [1], "NMIC")
+            tap.equal(n.identify(NAMESPACE, 7), bytes(4096), "one that is not active")
+            tap.equal(struct.unpack_from("<Q", n.identify(ALLOCATED_NS, 7))[0], MIB // 512)
+            tap.equal(n.identify(ATTACHED_TO, 9), 2, "of none")
+        tap.equal(controllers[0].write(1, 3, b"\x5a" * 512), 0)
+        tap.equal(controllers[1].read(1, 3), b"\x5a" * 512)
+        tap.equal(controllers[0].read(2, 0), 0xb, "what another one has")
+        m.qmp.command("block_resize", device="a", size=2 * MIB)
+        for n in controllers:
+            tap.equal(struct.unpack_from("<Q", n.identify(NAMESPACE, 1))[0], 2 * MIB // 512)
+
+
+def attached():
+    """The guest attaches and detaches them, and is told; so it stays over a reset, and over saving and loading."""
+    with tempfile.TemporaryDirectory() as folder:
+        with machine.Machine(memory="64M", extra=options(folder)) as m:
+            first, second = (Controller(m, slot) for slot in (4, 5))
+            tap.equal(second.command(0, SET_FEATURES, cdw10=0xb, cdw11=1 << 8), 0)
+            second.submit(0, EVENT)
+            tap.equal(first.attach(ATTACH, 7, 0, 1), 0)
+            tap.equal(second.completion(0), (0, 2 | 4 << 16), "an event")
+            tap.equal(second.command(0, LOG, cdw10=1023 << 16 | 4), 0)
+            tap.equal(struct.unpack_from("<2I", second.data()), (7, 0), "changed")
+            tap.equal((first.numbers(ACTIVE), second.numbers(ACTIVE)), ([1, 7], [1, 2, 7]))
+            tap.equal(first.attach(ATTACH, 7, 1), 0x118, "it is already")
+            tap.equal(first.attach(ATTACH, 3, 1), 0, "a private one")
+            tap.equal(first.attach(ATTACH, 3, 0), 0x119, "for two")
+            tap.equal(first.attach(DETACH, 1, 1), 0)
+            tap.equal(first.attach(DETACH, 1, 1), 0x11a, "it is not")
+            tap.equal([first.attach(ATTACH, 7), first.attach(ATTACH, 7, 9), first.attach(ATTACH, 7, 0xffff)], [0x11c] * 3, "no such controllers")
+            tap.equal([first.attach(ATTACH, 9, 0), first.attach(5, 7, 0), first.attach(ATTACH, 300, 0), first.attach(ATTACH, 0xffffffff, 0)], [2, 2, 0xb, 0xb])
+            tap.equal(second.read(1, 0), 0xb, "what was detached")
+            m.qmp.command("system_reset")
+            m.qmp.event("RESET")
+            first.reset()
+            second.reset()
+            wanted = [1, 7], [2, 3, 7]
+            tap.equal((first.numbers(ACTIVE), second.numbers(ACTIVE)), wanted, "after a reset")
+            m.qmp.command("migrate", uri=f"file:{folder}/state")
+            machine.vm.wait_until(lambda: m.qmp.command("query-migrate").get("status") == "completed", "it has gone")
+        with machine.Machine(memory="64M", extra=[*options(folder), "-incoming", f"file:{folder}/state"]) as m:
+            machine.vm.wait_until(lambda: m.qmp.command("query-status")["running"], "it has come")
+            first.m = second.m = m
+            tap.equal((first.numbers(ACTIVE), second.numbers(ACTIVE)), wanted, "elsewhere")
+
+
+def unplugged():
+    """A controller that goes leaves the others what they share; one that comes has it, too."""
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(memory="64M", extra=options(folder)) as m:
+        Controller(m, 4)
+        second = Controller(m, 5)
+        tap.equal(second.write(1, 3, b"\x5a" * 512), 0)
+        m.qmp.command("device_del", id="n0")
+        m.write("l", 0xae10, 0)
+        m.write("l", 0xae08, 1 << 4)
+        m.qmp.event("DEVICE_DELETED", device="n0")
+        tap.equal(second.read(1, 3), b"\x5a" * 512)
+        tap.equal(second.numbers(CONTROLLERS), [1])
+        m.qmp.command("device_add", driver="nvme", id="n2", serial="abc", subsys="s0", addr="6")
+        third = Controller(m, 6)
+        tap.equal((third.numbers(CONTROLLERS), third.numbers(ACTIVE)), ([0, 1], [1]))
+        tap.equal(third.read(1, 3), b"\x5a" * 512)
+
+
+def refused():
+    one = ["-device", "nvme-subsys,id=s0", "-device", "nvme,id=n0,serial=a,subsys=s0"]
+    disks = [word for n in "de" for word in ("-blockdev", f"null-co,node-name={n}")]
+    for words, says in ((["-device", "nvme-subsys"], "neither id= nor nqn="), (["-device", "nvme,serial=a,subsys=s9"], "s9"),
+                        ([*one, "-device", "nvme,serial=b,subsys=s0"], "serial=a, which is the subsystem's"),
+                        (["-device", "nvme-subsys,id=s0", "-device", "nvme,serial=a,subsys=s0,drive=d"], "nvme-ns"),
+                        (["-device", "nvme,serial=a", "-device", "nvme-ns,drive=d,detached=on"], "in no subsystem"),
+                        ([*one, "-device", "nvme-ns,drive=d,bus=s0"], "name one of its controllers"),
+                        ([*one, "-device", "nvme-ns,drive=d,nsid=3", "-device", "nvme-ns,drive=e,nsid=3,shared=off"], "subsystem has a namespace of that number"),
+                        ([*one, "-device", "nvme-ns,drive=d,uuid=x"], "no UUID")):
+        status, text = machine.run_program("-accel", "qtest", "-display", "none", "-nodefaults", *disks, *words)
+        tap.equal((status, says in text), (1, True), text)
+
+
+tap.run([("shared and private namespaces", shared), ("attached by the guest", attached), ("controllers go and come", unplugged), ("what is refused", refused)])
