@@ -23,6 +23,9 @@ typedef struct BlockLocation {
 typedef struct BlockAmend {
     unsigned version, refcount_bits; /* 0: as it is */
     bool has_lazy, lazy;             /* refcounts */
+    bool has_size;
+    uint64_t size;                /* of the disk */
+    const char *backing, *format; /* what it says already; NULL: nothing is said of it */
 } BlockAmend;
 
 struct BlockDriver {

@@ -23,9 +23,10 @@ enum {
     AT_COMPATIBLE = 80,
     AT_AUTOCLEAR = 88,
 };
-#define EXT_FORMAT  0xe2792acau /* the backing file's driver */
-#define EXT_BITMAPS 0x23852875u /* where their directory is */
-#define MAX_TABLE   (8 * MIB)
+#define EXT_FORMAT   0xe2792acau /* the backing file's driver */
+#define EXT_FEATURES 0x6803f857u /* names of what version 3 may have */
+#define EXT_BITMAPS  0x23852875u /* where their directory is */
+#define MAX_TABLE    (8 * MIB)
 
 /* ---- reading ---- */
 
@@ -270,17 +271,20 @@ static int rewrite(Qcow2 *s, unsigned length, const char *name, const char *form
     uint64_t autoclear = dir->count ? QCOW2_BITMAPS : 0;
     uint32_t type, len;
 
-    memcpy(fresh, old, s->header_length);
+    memcpy(fresh, old, MIN(length, s->header_length));
     if (length > s->header_length) { /* it was of version 2 */
         put32(fresh, 4, 3);
         put32(fresh, 96, s->refcount_order);
         put32(fresh, 100, length);
     }
-    if (s->version > 2) {
+    if (length == HEADER_V2) {
+        put32(fresh, 4, 2);
+    } else {
         put64(fresh, AT_AUTOCLEAR, autoclear);
     }
     while (!err && (type = next_extension(old, &at, &data, &len)) != EXT_END) {
         if (type != EXT_FORMAT && type != EXT_BITMAPS &&
+            (type != EXT_FEATURES || length > HEADER_V2) &&
             !put_extension(fresh, size, &end, type, old + data, len)) {
             err = ENOSPC;
         }
@@ -324,71 +328,27 @@ int qcow2_header_set_bitmaps(Qcow2 *s, uint32_t count, uint64_t offset, uint64_t
     return err;
 }
 
-/* ---- amending ---- */
-
-/* Can it be so? */
-static bool check_amend(Qcow2 *s, const BlockAmend *amend, GError **errp)
-{
-    unsigned version = amend->version ? amend->version : s->version;
-
-    if (amend->has_lazy && amend->lazy && version < 3) {
-        error_set(errp, "%s: lazy_refcounts=on needs compat=1.1", s->node->filename);
-    } else if (version < s->version) {
-        error_set(errp,
-                  "%s is of version 3, and may have what version 2 has no words for: "
-                  "'dimmable-img convert -O qcow2 -o compat=0.10' makes another image",
-                  s->node->filename);
-    } else if (amend->refcount_bits && amend->refcount_bits != 1u << s->refcount_order) {
-        error_set(errp,
-                  "%s has refcount_bits=%u, and all its counts would have to be written anew: "
-                  "'dimmable-img convert -O qcow2 -o refcount_bits=%u' makes another image",
-                  s->node->filename, 1u << s->refcount_order, amend->refcount_bits);
-    } else {
-        return version == s->version || qcow2_snapshots_are_full(s, errp);
-    }
-    return false;
-}
-
-static int upgrade(Qcow2 *s)
+int qcow2_header_set_version(Qcow2 *s, unsigned version)
 {
     const Directory none = { 0 };
-    int err = rewrite(s, HEADER_V3, s->backing, s->backing_format, &none);
+    const unsigned length = version == 2 ? HEADER_V2 : HEADER_V3;
+    int err = rewrite(s, length, s->backing, s->backing_format, &none);
 
     if (!err) {
-        s->version = 3;
-        s->header_length = HEADER_V3;
+        s->version = version;
+        s->header_length = length;
+        s->compatible = version == 2 ? 0 : s->compatible;
     }
     return err;
 }
 
-static int set_compatible(Qcow2 *s, uint64_t bits)
+int qcow2_header_set_compatible(Qcow2 *s, uint64_t bits)
 {
     const uint64_t raw = GUINT64_TO_BE(bits);
     int err = block_node_pwrite(s->node->file.node, AT_COMPATIBLE, &raw, 8);
 
     s->compatible = err ? s->compatible : bits;
     return err;
-}
-
-bool qcow2_amend(BlockNode *node, const BlockAmend *amend, GError **errp)
-{
-    Qcow2 *s = node->state;
-    int err;
-
-    if (!check_amend(s, amend, errp)) {
-        return false;
-    }
-    g_rw_lock_writer_lock(&s->lock);
-    err = amend->version > s->version ? upgrade(s) : 0;
-    if (!err && amend->has_lazy && s->version > 2) {
-        err = set_compatible(s, amend->lazy ? s->compatible | QCOW2_LAZY
-                                            : s->compatible & ~QCOW2_LAZY);
-    }
-    g_rw_lock_writer_unlock(&s->lock);
-    if (err) {
-        error_set_errno(errp, err, "%s: its header cannot be written", node->filename);
-    }
-    return !err;
 }
 
 /* ---- a new one ---- */

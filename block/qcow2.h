@@ -101,6 +101,9 @@ bool qcow2_header_read(Qcow2 *s, GError **errp);
 int qcow2_header_set_incompatible(Qcow2 *s, uint64_t bits);
 int qcow2_header_set_autoclear(Qcow2 *s, uint64_t bits);
 /* Let it name a directory of @count bitmaps; 0: none. */
+/* @version is 2 or 3, and the image can be of it. It has no bitmaps. */
+int qcow2_header_set_version(Qcow2 *s, unsigned version);
+int qcow2_header_set_compatible(Qcow2 *s, uint64_t bits);
 int qcow2_header_set_bitmaps(Qcow2 *s, uint32_t count, uint64_t offset, uint64_t bytes);
 /* Let it name another backing file, or none (NULL). There are no requests. */
 bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp);

@@ -49,18 +49,34 @@ static bool set_refcount_bits(BlockAmend *amend, const char *text, GError **errp
     return true;
 }
 
-static const char by_rebase[] = "'dimmable-img rebase' changes the backing file";
-static const char by_resize[] = "'dimmable-img resize' changes the size";
+static bool set_size(BlockAmend *amend, const char *text, GError **errp)
+{
+    amend->has_size = parse_size(text, 1, &amend->size, errp);
+    return amend->has_size;
+}
+
+static bool set_backing(BlockAmend *amend, const char *text, GError **errp)
+{
+    amend->backing = g_intern_string(text);
+    return true;
+}
+
+static bool set_format(BlockAmend *amend, const char *text, GError **errp)
+{
+    amend->format = g_intern_string(text);
+    return true;
+}
+
 static const char by_convert[] = "it is of new images: 'dimmable-img convert' makes one";
 static const Amendment amendments[] = {
-    { "compat", "<str>", "Version: 1.1 (3); 0.10 (2) if it is that", set_compat, NULL },
+    { "backing_file", "<str>", "Name of the backing file: what it is", set_backing, NULL },
+    { "backing_fmt", "<str>", "Format of the backing file: what it is", set_format, NULL },
+    { "compat", "<str>", "Version: 1.1 (v3) or 0.10 (v2)", set_compat, NULL },
     { "lazy_refcounts", "<bool (on/off)>", "Write late how often clusters are used", set_lazy,
       NULL },
     { "refcount_bits", "<num>", "Width of a reference count entry in bits: what it is",
       set_refcount_bits, NULL },
-    { "backing_file", NULL, NULL, NULL, by_rebase },
-    { "backing_fmt", NULL, NULL, NULL, by_rebase },
-    { "size", NULL, NULL, NULL, by_resize },
+    { "size", "<size>", "Size of the disk", set_size, NULL },
     { "cluster_size", NULL, NULL, NULL, by_convert },
     { "compression_type", NULL, NULL, NULL, by_convert },
     { "preallocation", NULL, NULL, NULL, by_convert },
@@ -81,8 +97,8 @@ static bool take(BlockAmend *amend, const char *name, const char *text, GError *
         return a->set(amend, text, errp);
     }
     error_set(errp,
-              "amend: there is no option '%s': there are compat, lazy_refcounts and "
-              "refcount_bits",
+              "amend: there is no option '%s': there are backing_file, backing_fmt, compat, "
+              "lazy_refcounts, refcount_bits and size",
               name);
     return false;
 }
