@@ -89,6 +89,8 @@ torture: build guest debug-kernel
 	@for card in e1000 e1000e; do MOVES=20 python3 tests/guest/test_cards.py $(BUILD) $$card || exit 1; done
 	@ROUNDS=200 python3 tests/guest/test_device_rounds.py $(BUILD) pc
 	@ROUNDS=200 python3 tests/guest/test_device_rounds.py $(BUILD) q35
+	@KILLS=20 PYTHONPATH=tests/guest python3 tests/img/test_killed.py $(BUILD)
+	@KILLS=40 PYTHONPATH=tests/guest python3 tests/qtest/test_job_kills.py $(BUILD)
 	@OSPM_RANDOM_STEPS=500000 DIMMABLE_PROGRAM=$(CURDIR)/$(BUILD)/dimmable $(BUILD)/tests/qtest/ospm/test-ospm-random
 	@ROUNDS=100 python3 tests/guest/test_cpus.py $(BUILD) pc "off and on" "come and go"
 	@python3 tests/guest/test_crash_program.py $(BUILD)

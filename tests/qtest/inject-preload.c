@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,7 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static InjectRule *rules; /* NULL: nothing is injected */
+static InjectRule *rules;  /* NULL: nothing is injected */
+static __thread bool dies; /* the program, behind the call that this thread makes */
 
 __attribute__((constructor)) static void map_rules(void)
 {
@@ -77,13 +79,28 @@ static void name_of(int fd, char name[NAME_SIZE])
     name[got > 0 ? got : 0] = '\0';
 }
 
+/* Calls that change what is in a file. */
+static bool changes(const char *call)
+{
+    static const char *const calls[] = { "pwrite64", "pwritev64", "fallocate64", "ftruncate64",
+                                         "fdatasync" };
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+        if (strcmp(call, calls[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether @rule is about @call of @path or, if that is NULL, @fd; -1: there is none. */
 static bool matches(const InjectRule *rule, const char *call, int fd, const char *path)
 {
     char name[NAME_SIZE] = "";
 
     /* Acquire: the rest of the rule was written before. */
-    if (!__atomic_load_n(&rule->armed, __ATOMIC_ACQUIRE) || strcmp(rule->call, call) != 0) {
+    if (!__atomic_load_n(&rule->armed, __ATOMIC_ACQUIRE) ||
+        !(strcmp(rule->call, call) == 0 || (strcmp(rule->call, "change") == 0 && changes(call)))) {
         return false;
     }
     if (!path && fd >= 0 && rule->name[0]) {
@@ -129,9 +146,17 @@ static int injected(const char *call, int fd, const char *path, size_t *len)
         if (rule->hold) {
             wait_disarmed(rule);
         }
+        dies = rule->kill;
     }
     errno = saved;
     return err;
+}
+
+static void die_if_told(void)
+{
+    if (dies) {
+        kill(getpid(), SIGKILL);
+    }
 }
 
 /* ---- the calls ---- */
@@ -143,6 +168,7 @@ static int injected(const char *call, int fd, const char *path, size_t *len)
     {                                                       \
         static TYPE(*next) PARAMS;                          \
         int err = injected(#NAME, FD, PATH, LEN);           \
+        TYPE result;                                        \
                                                             \
         if (err) {                                          \
             errno = err;                                    \
@@ -151,7 +177,9 @@ static int injected(const char *call, int fd, const char *path, size_t *len)
         if (!next) {                                        \
             next = (TYPE(*) PARAMS)dlsym(RTLD_NEXT, #NAME); \
         }                                                   \
-        return next ARGS;                                   \
+        result = next ARGS;                                 \
+        die_if_told();                                      \
+        return result;                                      \
     }
 
 CALL(ssize_t, read, (int fd, void *buf, size_t len), (fd, buf, len), fd, NULL, &len)
@@ -172,6 +200,14 @@ CALL(ssize_t, sendto,
      (fd, buf, len, flags, to, to_len), fd, NULL, NULL)
 CALL(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags), fd, NULL, NULL)
 CALL(int, fsync, (int fd), (fd), fd, NULL, NULL)
+CALL(ssize_t, pwrite64, (int fd, const void *buf, size_t len, off_t offset), (fd, buf, len, offset),
+     fd, NULL, &len)
+CALL(ssize_t, pwritev64, (int fd, const struct iovec *iov, int count, off_t offset),
+     (fd, iov, count, offset), fd, NULL, NULL)
+CALL(int, fallocate64, (int fd, int mode, off_t offset, off_t len), (fd, mode, offset, len), fd,
+     NULL, NULL)
+CALL(int, ftruncate64, (int fd, off_t len), (fd, len), fd, NULL, NULL)
+CALL(int, fdatasync, (int fd), (fd), fd, NULL, NULL)
 CALL(int, accept, (int fd, __SOCKADDR_ARG addr, socklen_t *restrict len), (fd, addr, len), fd, NULL,
      NULL)
 CALL(int, accept4, (int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags),

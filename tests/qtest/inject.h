@@ -19,7 +19,7 @@
  * first; `seen` and `done` are counted by the program, by one thread after another.
  */
 typedef struct InjectRule {
-    char call[16];  /* "read", "accept4", "madvise", ... */
+    char call[16];  /* "read", "accept4", "madvise", ...; "change": any that changes a file */
     char name[112]; /* a part of the name of the descriptor or file; "" is any. A socket is called
                        " ADDRESS ADDRESS ": its own and its peer's, a path or :PORT */
     int32_t err;    /* the call fails with it; 0: it is only shortened */
@@ -28,8 +28,9 @@ typedef struct InjectRule {
     uint32_t seen, done;
     uint32_t armed;
     uint32_t hold; /* the call does not end before the rule is not armed any more */
+    uint32_t kill; /* the program is killed behind the call, which may be shortened to nothing */
 } InjectRule;
 
-_Static_assert(sizeof(InjectRule) == 160, "inject.py knows the layout");
+_Static_assert(sizeof(InjectRule) == 164, "inject.py knows the layout");
 
 #endif

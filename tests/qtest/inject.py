@@ -11,7 +11,7 @@ from unittest import mock
 import vm
 
 RULES = 4
-LAYOUT = "=16s112siIIIIIII"  # InjectRule
+LAYOUT = "=16s112siIIIIIIII"  # InjectRule
 SIZE = struct.calcsize(LAYOUT)
 COUNTERS = struct.calcsize("=16s112siIII")  # seen, done
 ARMED = COUNTERS + 8
@@ -48,12 +48,12 @@ class Injector:
         self.control = control
         self.rules = []
 
-    def fail(self, call, name="", err=0, *, limit=0, skip=0, count=ALWAYS, hold=False):
+    def fail(self, call, name="", err=0, *, limit=0, skip=0, count=ALWAYS, hold=False, kill=False):
         """From now on @call of what is called @name fails with @err ("EIO"), or moves @limit bytes at most; with @hold it
-        does not end before the rule does."""
+        does not end before the rule does; with @kill the program ends behind it."""
         at = len(self.rules) * SIZE
         number = getattr(errno, err) if err else 0
-        struct.pack_into(LAYOUT, self.control, at, call.encode(), name.encode(), number, limit, skip, count, 0, 0, 0, hold)
+        struct.pack_into(LAYOUT, self.control, at, call.encode(), name.encode(), number, limit, skip, count, 0, 0, 0, hold, kill)
         struct.pack_into("=I", self.control, at + ARMED, 1)
         self.rules.append(Rule(self.control, at))
         return self.rules[-1]

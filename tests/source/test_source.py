@@ -390,6 +390,19 @@ def test_suites():
     nothing(wrong)
 
 
+def test_fuzz_targets():
+    """What is built is run, is documented, and has inputs."""
+    def words(path, start, quote):
+        return re.findall(rf"{quote}([a-z0-9-]+){quote}", (ROOT / path).read_text().partition(start)[2].partition("]")[0])
+
+    built = words("tests/fuzz/meson.build", "fuzz_targets = [", "'")
+    table = (ROOT / "docs/fuzzing.md").read_text().partition("| target | input |")[2].partition("\n\n")[0]
+    told = re.findall("`([a-z0-9-]+)`", " ".join(line.split("|")[1] for line in table.splitlines() if line))
+    tap.equal(words("tests/fuzz/run.py", "TARGETS = [", '"'), built, "tests/fuzz/run.py")
+    tap.equal(sorted(told), sorted(built), "docs/fuzzing.md")
+    tap.equal(sorted(os.listdir(ROOT / "tests/fuzz/corpus")), sorted(built), "tests/fuzz/corpus")
+
+
 def test_options():
     """docs/command-line.md has the options that -help has, and no others."""
     shown = subprocess.run([PROGRAM, "-help"], capture_output=True, text=True, check=True).stdout
@@ -410,4 +423,5 @@ tap.run([("includes", test_includes), ("engines", test_engines), ("circles", tes
          ("casts", test_casts),
          ("casts are found", test_casts_are_found), ("prefixes", test_prefixes),
          ("prefixes are found", test_prefixes_are_found), ("one-loop", test_one_loop),
-         ("doc-paths", test_doc_paths), ("suites", test_suites), ("options", test_options)])
+         ("doc-paths", test_doc_paths), ("suites", test_suites), ("fuzz-targets", test_fuzz_targets),
+         ("options", test_options)])

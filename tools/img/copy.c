@@ -9,7 +9,8 @@
 #include "tools/img/output.h"
 #include "util/error.h"
 
-enum { ALIGN = 4096 };
+/* CACHED_CHUNK: what is read is still in the processor's cache when it is written. */
+enum { ALIGN = 4096, CACHED_CHUNK = 1 << 18 };
 
 typedef enum PartKind { PART_DATA, PART_ZERO, PART_BACKING } PartKind;
 
@@ -21,6 +22,9 @@ typedef struct Part {
 
 typedef struct Work {
     const ImgCopy *copy;
+    uint64_t chunk; /* bytes that are read at once, at most */
+    bool cached;    /* it writes to a file by the host's cache */
+    GMutex writes;  /* held while it does */
     GMutex mutex;
     /* Under it. */
     Part rest; /* what is known, and nobody has taken yet: it begins where the next one begins */
@@ -73,16 +77,28 @@ static bool look(Work *work)
     return true;
 }
 
-static uint64_t chunk_of(const ImgCopy *copy)
+/* The host lets one at a time write to a file by its cache, and others burn processor time until
+ * it is their turn: they had better sleep. */
+static bool is_cached_file(const BlockNode *node)
 {
-    return MAX(copy->packed, IMG_COPY_CHUNK);
+    while (node->file.node) {
+        node = node->file.node;
+    }
+    return !node->direct && node->options->driver == BLOCKDEV_DRIVER_FILE;
+}
+
+static uint64_t chunk_of(const ImgCopy *copy, bool cached)
+{
+    uint64_t cluster = block_node_cluster_size(copy->to);
+
+    return MAX(MAX(copy->packed, cluster), cached ? CACHED_CHUNK : IMG_COPY_CHUNK);
 }
 
 /* Clusters are compressed as a whole: what lies within a chunk is read, whatever it is. */
 static void take_chunks(Work *work, Part *part)
 {
     const ImgCopy *copy = work->copy;
-    uint64_t chunk = chunk_of(copy), end = copy->start + copy->bytes;
+    uint64_t chunk = work->chunk, end = copy->start + copy->bytes;
     uint64_t next = MIN(end, part->offset - part->offset % chunk + chunk);
 
     if (part->offset + part->bytes < next || !copy->sparse) {
@@ -113,7 +129,7 @@ static bool take(Work *work, Part *part)
         take_chunks(work, part);
     } else if (ok) {
         if (part->kind == PART_DATA || !copy->sparse) { /* bytes go through a buffer */
-            part->bytes = MIN(part->bytes, IMG_COPY_CHUNK - part->offset % IMG_COPY_CHUNK);
+            part->bytes = MIN(part->bytes, work->chunk - part->offset % work->chunk);
         }
         work->rest.offset += part->bytes;
         work->rest.bytes -= part->bytes;
@@ -234,6 +250,25 @@ static int read_data(const ImgCopy *copy, const Part *part, uint8_t *buf)
     return err;
 }
 
+/* @p has room for a whole cluster, where it compresses. */
+static int write_part(Work *work, uint64_t at, uint8_t *p, size_t len)
+{
+    const ImgCopy *copy = work->copy;
+    int err;
+
+    if (copy->packed) {
+        return write_clusters(copy, at, p, len, at + len == (uint64_t)block_node_length(copy->to));
+    }
+    if (work->cached) {
+        g_mutex_lock(&work->writes);
+    }
+    err = write_data(copy, at, p, len);
+    if (work->cached) {
+        g_mutex_unlock(&work->writes);
+    }
+    return err;
+}
+
 static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
 {
     const ImgCopy *copy = work->copy;
@@ -247,13 +282,10 @@ static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
                             copy->from->filename, part->bytes, part->offset);
             return false;
         }
-        err = copy->packed
-                  ? write_clusters(copy, at, buf, part->bytes,
-                                   at + part->bytes == (uint64_t)block_node_length(copy->to))
-                  : write_data(copy, at, buf, part->bytes);
+        err = write_part(work, at, buf, part->bytes);
     } else if (part->kind == PART_ZERO && !copy->sparse) {
         memset(buf, 0, part->bytes);
-        err = write_data(copy, at, buf, part->bytes);
+        err = write_part(work, at, buf, part->bytes);
     } else if (part->kind == PART_ZERO) {
         err = write_zeros(copy, at, part->bytes);
     }
@@ -281,7 +313,7 @@ static void wait_for_rate(Work *work)
 static gpointer run(gpointer opaque)
 {
     Work *work = opaque;
-    uint8_t *buf = g_aligned_alloc(2, chunk_of(work->copy), ALIGN);
+    uint8_t *buf = g_aligned_alloc(2, work->chunk, ALIGN);
     Part part;
 
     while (take(work, &part)) {
@@ -307,12 +339,16 @@ static gpointer run(gpointer opaque)
 
 bool img_copy(const ImgCopy *copy, GError **errp)
 {
+    const bool cached = is_cached_file(copy->to);
     Work work = { .copy = copy,
+                  .cached = cached,
+                  .chunk = chunk_of(copy, cached),
                   .rest = { .offset = copy->start },
                   .began = g_get_monotonic_time() };
     g_autofree GThread **threads = g_new0(GThread *, copy->threads);
 
     g_mutex_init(&work.mutex);
+    g_mutex_init(&work.writes);
     for (unsigned i = 1; i < copy->threads; i++) { /* this one works, too */
         threads[i] = g_thread_new("copy", run, &work);
     }
@@ -321,6 +357,7 @@ bool img_copy(const ImgCopy *copy, GError **errp)
         g_thread_join(threads[i]);
     }
     g_mutex_clear(&work.mutex);
+    g_mutex_clear(&work.writes);
     if (work.err) {
         g_propagate_error(errp, work.err);
         return false;

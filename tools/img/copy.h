@@ -6,7 +6,7 @@
 #include "block/node.h"
 #include "tools/img/img.h"
 
-enum { IMG_COPY_CHUNK = 1 << 20 }; /* bytes of a request, at most; whole clusters are */
+enum { IMG_COPY_CHUNK = 1 << 20 }; /* bytes of a request, at most; but for whole clusters */
 
 typedef struct ImgCopy {
     BlockNode *from, *to;
