@@ -59,8 +59,8 @@ static void stop(Vhost *vhost)
     }
     vhost->running = false;
     for (unsigned i = 0; i < vhost->ring_count; i++) {
-        if (vhost->rings[i].started && !(ok && vhost_ring_stop(vhost, i, &err))) {
-            ok = false;
+        if (vhost->rings[i].started && !(ok && vhost_ring_stop(vhost, i, err ? NULL : &err))) {
+            ok = ok && vhost->kernel; /* which must not work on the others, either */
             vhost_ring_recover(vhost, i);
         }
     }
