@@ -22,7 +22,7 @@ help:
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make check-translate  the guest suite with every block translated, and with none"
-	@echo "make torture    move Linux between two machines 50 times, on pc and on q35, and with each disk controller 20 times; devices that come and go 200 times; 10^6 random steps of hot-plug; CPUs that come and go 100 times; 20 minutes of stress-ng; Debian installed to disks of four kinds; every scenario of dimmable-memhp-check"
+	@echo "make torture    move Linux between two machines 50 times, on pc and on q35, and with each disk controller 20 times; devices that come and go 200 times; jobs and dimmable-img killed at each kind of write; 10^6 random steps of hot-plug; CPUs that come and go 100 times; 20 minutes of stress-ng; Debian installed to disks of four kinds; every scenario of dimmable-memhp-check"
 	@echo "make debug-kernel  download the debug symbols of the guest's kernel, nearly 300 MB, for the test with the program crash"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
@@ -109,6 +109,7 @@ bench: build guest
 	@python3 tests/bench/devices.py $(BUILD)
 	@python3 tests/bench/folders.py $(BUILD)
 	@python3 tests/bench/img.py $(BUILD)
+	@python3 tests/bench/jobs.py $(BUILD)
 	@python3 tests/bench/programs.py $(BUILD)
 	@python3 tests/bench/debian.py $(BUILD)
 

@@ -3,7 +3,7 @@
 """Disks and a network of a Linux guest, beside qemu-system-x86_64 where it is installed: devices.py BUILD-DIR [RUNS [KIND...]]
 fio on a disk of each kind whose image the host has in its cache (that of vhost-user by qemu-storage-daemon, for both
 programs), then TCP to the host and from there, with the programs of
-scripts/make-image.py's system, and with Intel's cards. Each figure is the median over RUNS (default 3), the two programs in turn. Lower is better."""
+scripts/make-image.py's system, and with Intel's and Realtek's cards. Each figure is the median over RUNS (default 3), the two programs in turn. Lower is better."""
 import contextlib
 import json
 import os
@@ -43,7 +43,7 @@ KINDS = {"virtio": ([*DRIVE, "-device", "virtio-blk-pci,drive=d0"], [], "vdb"),
          "AHCI": ([*DRIVE, "-device", "ahci,id=a", "-device", "ide-hd,drive=d0,bus=a.0"], [*CRC, *SCSI, "libata", "libahci", "ahci"], "sda"),
          "vhost-user": (["-object", "memory-backend-memfd,id=ram,size=512M,share=on", "-M", "pc,memory-backend=ram", "-chardev",
                          "socket,id=c0,path={folder}/sock", "-device", "vhost-user-blk-pci,chardev=c0"], [], "vdb")}
-CARDS = ["e1000", "e1000e"]
+CARDS = {"e1000": ["e1000"], "e1000e": ["e1000e"], "rtl8139": ["mii", "8139cp"]}  # and their drivers
 FIO = ("fio --name=job --filename=/dev/{name} --rw={kind} --bs={size} --iodepth={depth} --ioengine=libaio --direct=1 --thread "
        f"--time_based --runtime={SECONDS} --output-format=json --output=/tmp/fio > /dev/null && cat /tmp/fio")
 
@@ -195,7 +195,8 @@ def measure_card(program, accel, build, figures, model):
     with vm.Vm(program, f"{build}/guest", kernel="vmlinuz-generic", initrd="initrd-generic", accel=accel, memory="256M",
                extra=["-nic", f"user,model={model}"]) as guest:
         guest.wait_ready()
-        guest.run(f"insmod /lib/modules/{model}.ko", timeout=10 * vm.LONG)
+        for module in CARDS[model]:
+            guest.run(f"insmod /lib/modules/{module}.ko", timeout=10 * vm.LONG)
         guest.run("ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; until ping -c 1 -W 1 10.0.2.2 >/dev/null; do :; done", timeout=10 * vm.LONG)
         for name, unit, value in network(guest.run, guest, f"{model}: ", "nc"):
             figures.setdefault((name, unit), []).append(value)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Controllers, Intel's cards, folders, and devices of other programs come and go while Debian's kernel runs, and while they
+"""Controllers, cards, folders, and devices of other programs come and go while Debian's kernel runs, and while they
 are in use; the program grows no more: test_device_rounds.py BUILD-DIR pc|q35 [NAME...]. $ROUNDS (4): how often."""
 import contextlib
 import os
@@ -10,8 +10,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, f"{HERE}/../qtest"]
 import tap  # noqa: E402
+import vhost_backend  # noqa: E402
 import vm  # noqa: E402
 from test_pci_hotplug import GROWTH, asked, taken, wait  # noqa: E402
 
@@ -34,15 +36,23 @@ def disk(words, name, parts=()):
                 parts)
 
 
-def card(model, netdev):
-    """With the router of its own network."""
-    number = netdev[1:]
+def card(model, netdev, driver=None):
+    """With the router of its own network. @driver: the guest's, if that is called otherwise."""
+    number, device, model = netdev[1:], model, driver or model
     there = f"grep -l '^DRIVER={model}$' /sys/class/net/*/device/uevent >/dev/null 2>&1"
     name = f"$(basename $(dirname $(dirname $(grep -l '^DRIVER={model}$' /sys/class/net/*/device/uevent))))"
-    return Kind({"driver": model, "netdev": netdev}, there,
+    return Kind({"driver": device, "netdev": netdev}, there,
                 f"ifconfig {name} 10.0.{number}.15 netmask 255.255.255.0 up; peer=10.0.{number}.2; "
                 "until ping -c 1 -W 1 $peer; do :; done; while ping -c 1 -W 1 $peer; do :; done",
                 f"[ $(cat /sys/class/net/{name}/statistics/rx_packets) -gt 1 ]")
+
+
+def shared(words, driver, options):
+    """A folder that the guest's @driver mounts with @options."""
+    return Kind(words, f"ls -d /sys/bus/virtio/drivers/{driver}/virtio* >/dev/null 2>&1",
+                f"mount {options} tag /mnt && while [ ! -e /tmp/stop ]; do "
+                "head -c 65536 /mnt/0 > /tmp/0; echo > /mnt/new; rm /mnt/new; done; umount /mnt",
+                "[ -s /tmp/0 ]", end="touch /tmp/stop; while grep -q /mnt /proc/mounts; do sleep 0.02; done; rm /tmp/stop /tmp/0")
 
 
 SETS = {
@@ -51,13 +61,13 @@ SETS = {
         disk({"driver": "nvme", "serial": "x", "drive": "d1"}, "nvme0n1")]),
     "cards and a folder": (("vmlinuz-generic", "initrd-generic"), (*VIRTIO, "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "e1000", "e1000e"), [
         card("e1000", "u2"), card("e1000e", "u3"),
-        Kind({"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "tag"},
-             "grep -q tag /sys/bus/virtio/drivers/9pnet_virtio/virtio*/mount_tag 2>/dev/null",
-             "mount -t 9p -o trans=virtio,version=9p2000.L tag /mnt && while [ ! -e /tmp/stop ]; do "
-             "head -c 65536 /mnt/0 > /tmp/0; echo > /mnt/new; rm /mnt/new; done; umount /mnt",
-             "[ -s /tmp/0 ]", end="touch /tmp/stop; while grep -q /mnt /proc/mounts; do sleep 0.02; done; rm /tmp/stop /tmp/0")]),
+        shared({"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "tag"}, "9pnet_virtio", "-t 9p -o trans=virtio,version=9p2000.L")]),
     "other programs' disks": (("vmlinuz", "initrd-more"), (*VIRTIO, "virtio_blk"), [
         disk({"driver": "vhost-user-blk-pci", "chardev": "c0"}, "vda")]),
+    "other programs' folders": (("vmlinuz", "initrd-more"), (*VIRTIO, "fuse", "virtiofs"), [
+        shared({"driver": "vhost-user-fs-pci", "chardev": "c0", "tag": "tag"}, "virtiofs", "-t virtiofs")]),
+    "other programs' cards": (("vmlinuz", "initrd-more"), (*VIRTIO, "failover", "net_failover", "virtio_net"), [
+        card("virtio-net-pci", "u9", "virtio_net")]),
 }
 
 
@@ -68,22 +78,37 @@ def make_images(folder):
             image.truncate(64 << 20)
 
 
+def program_of(folder, name, path):
+    """The words of the program that has the disk or shows the folder."""
+    if "disks" in name:
+        program = shutil.which("qemu-storage-daemon")
+        return [program, "--blockdev", f"driver=file,node-name=f0,filename={folder}/0", "--export",
+                f"type=vhost-user-blk,id=e0,node-name=f0,writable=on,addr.type=unix,addr.path={path}"] if program else None
+    program = next((p for p in ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd") if os.path.exists(p)), None)
+    return [program, f"--socket-path={path}", "-o", f"source={folder}", "-o", "sandbox=chroot"] if program else None
+
+
 @contextlib.contextmanager
 def back_end(folder, name):
-    """The images, and qemu-storage-daemon with one of them, where it is asked for."""
+    """The images, and the other program with one of them, where it is asked for."""
+    path = f"{folder}/back-end"
     make_images(folder)
     if "programs" not in name:
         yield []
         return
-    program = shutil.which("qemu-storage-daemon")
-    if not program:
-        raise tap.Skip("there is no qemu-storage-daemon")
-    path = f"{folder}/disk.sock"
-    process = subprocess.Popen([program, "--blockdev", f"driver=file,node-name=f0,filename={folder}/0", "--export",
-                                f"type=vhost-user-blk,id=e0,node-name=f0,writable=on,addr.type=unix,addr.path={path}"])
+    chardev = ["-chardev", f"socket,id=c0,path={path}"]
+    if "cards" in name:
+        card_back_end = vhost_backend.Card(path)
+        yield [*chardev, "-netdev", "vhost-user,id=u9,chardev=c0"]
+        card_back_end.close()
+        return
+    words = program_of(folder, name, path)
+    if not words:
+        raise tap.Skip("there is no qemu-storage-daemon, or no virtiofsd")
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        vm.wait_until(lambda: os.path.exists(path), path)
-        yield ["-chardev", f"socket,id=c0,path={path}"]
+        vm.wait_until(lambda: os.path.exists(path) or process.poll() is not None, path)
+        yield chardev
     finally:
         process.terminate()
         process.wait()
@@ -93,9 +118,11 @@ def machine(folder, kernel, more):
     words = ["-object", "memory-backend-memfd,id=ram,size=512M", "-M", f"{MACHINE},memory-backend=ram",
              "-fsdev", f"local,id=f0,path={folder},security_model=none", *more]
     for n in range(2):
-        words += ["-blockdev", f"file,node-name=d{n},filename={folder}/{n}", "-netdev", f"user,id=u{n + 2},net=10.0.{n + 2}.0/24"]
+        words += ["-blockdev", f"file,node-name=d{n},filename={folder}/{n}"]
+    for n in range(2, 5):
+        words += ["-netdev", f"user,id=u{n},net=10.0.{n}.0/24"]
     if MACHINE == "q35":
-        words += [word for n in range(3) for word in ("-device", f"pcie-root-port,id=rp{n},chassis={n}")]
+        words += [word for n in range(4) for word in ("-device", f"pcie-root-port,id=rp{n},chassis={n}")]
     return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", kernel=kernel[0], initrd=kernel[1], accel="soft", memory="512M", extra=words)
 
 

@@ -19,6 +19,8 @@ VIRTIO = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_d
 CID, PORT = 7, 1234
 WWPN = "naa.5001405bc1c0ffee"
 OUTER, INNER = "192.168.9.1", "192.168.9.2"
+# A tap that is made anew has it again: what the guest knows of its neighbour stays right.
+TAP_UP = f"ifconfig tv0 hw ether 02:00:00:00:09:01; ifconfig tv0 {OUTER} up"
 DATA = "/tmp/data"  # in both machines, each its own
 
 
@@ -65,7 +67,7 @@ class Cases:
         with linux.machine(cpus=cpus, extra=[
                 "-netdev", f"tap,id=n0,ifname=tv0,script=no,downscript=no,vhost=on{netdev}",
                 "-device", f"virtio-net-pci,netdev=n0,id=c0{card}", *options]) as guest:
-            self.place.run(f"ifconfig tv0 {OUTER} up")
+            self.place.run(TAP_UP)
             if not incoming:
                 guest.wait_ready()
                 for module in VIRTIO:
@@ -109,6 +111,8 @@ class Cases:
                 here, _ = self.data(guest)
                 sender = self.place.shell(f"(n=0; while [ $n -lt 64 ]; do dd bs=64k count=1 2>/dev/null; sleep 0.1; n=$((n + 1)); done) < {DATA} | "
                                           f"streams call {INNER} {PORT} | sha256sum; exit")
+                # Who only begins when the tap has gone is told that there is no way.
+                self.place.run(f"until grep -q ':{PORT:04X} 01 ' /proc/net/tcp; do sleep 0.1; done")
                 linux.migrated(guest, f"exec:cat > {folder}/state")
             with sender, self.networked("-incoming", f"exec:cat {folder}/state", incoming=True) as guest:
                 guest.qmp.event("RESUME", timeout=120)
@@ -126,7 +130,7 @@ class Cases:
                 guest.qmp.event("DEVICE_DELETED", device="c0")
                 guest.qmp.command("netdev_del", id="n0")
                 guest.qmp.command("netdev_add", type="tap", id="n0", ifname="tv0", script="no", downscript="no", vhost=True)
-                self.place.run(f"ifconfig tv0 {OUTER} up")
+                self.place.run(TAP_UP)
                 guest.qmp.command("device_add", driver="virtio-net-pci", id="c0", netdev="n0")
                 guest.run(f"until ifconfig eth0 {INNER} up 2>/dev/null; do sleep 0.1; done", timeout=120)
                 self.ping(guest)

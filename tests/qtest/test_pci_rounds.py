@@ -16,8 +16,9 @@ VIRTIO = [[{"driver": "virtio-blk-pci", "drive": "d0"}], [{"driver": "virtio-net
           [{"driver": "virtio-rng-pci"}], [{"driver": "virtio-balloon-pci"}], [{"driver": "virtio-serial-pci"}]]
 CONTROLLERS = [[{"driver": "virtio-scsi-pci"}, {"driver": "scsi-hd", "drive": "d0"}, {"driver": "scsi-cd"}],
                [{"driver": "nvme", "serial": "x", "drive": "d1"}], [{"driver": "e1000", "netdev": "u0"}],
-               [{"driver": "e1000e", "netdev": "u1"}], [{"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "x"}]]
-VHOST = [[{"driver": "vhost-user-blk-pci", "chardev": "c0"}], [{"driver": "virtio-net-pci", "netdev": "v0"}]]
+               [{"driver": "e1000e", "netdev": "u1"}], [{"driver": "rtl8139", "netdev": "u2"}], [{"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "x"}]]
+VHOST = [[{"driver": "vhost-user-blk-pci", "chardev": "c0"}], [{"driver": "virtio-net-pci", "netdev": "v0"}],
+         [{"driver": "vhost-user-fs-pci", "chardev": "c2", "tag": "x"}]]
 # The registers of docs/pci-hotplug.md, and slots.
 INSERTED, ASKED, EJECT, FIRST = 0xae00, 0xae04, 0xae08, 4
 
@@ -60,17 +61,20 @@ def with_images(kinds):
         for n in range(2):
             with open(f"{folder}/{n}", "wb") as image:
                 image.truncate(1 << 20)
-            words += ["-blockdev", f"raw,node-name=d{n},file.driver=file,file.filename={folder}/{n}", "-netdev", f"user,id=u{n}"]
+            words += ["-blockdev", f"raw,node-name=d{n},file.driver=file,file.filename={folder}/{n}"]
+        for n in range(3):
+            words += ["-netdev", f"user,id=u{n}"]
         no_growth(kinds, *words)
 
 
 def with_back_ends(kinds):
     with tempfile.TemporaryDirectory() as folder:
         ends = [vhost_backend.Backend(f"{folder}/{name}", protocol=protocol) for name, protocol in (
-            ("disk", vhost_backend.DISK), ("net", vhost_backend.MQ))]
+            ("disk", vhost_backend.DISK), ("net", vhost_backend.MQ), ("folder", vhost_backend.MQ))]
         try:
             no_growth(kinds, "-object", "memory-backend-memfd,id=ram,size=64M", "-machine", "pc,memory-backend=ram",
                       "-chardev", f"socket,id=c0,path={folder}/disk", "-chardev", f"socket,id=c1,path={folder}/net",
+                      "-chardev", f"socket,id=c2,path={folder}/folder",
                       "-netdev", "vhost-user,id=v0,chardev=c1")
         finally:
             for end in ends:

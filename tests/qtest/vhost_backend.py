@@ -37,6 +37,12 @@ class Ring:
         self.addr = None
         self.kick = self.call = None
 
+    def set_fd(self, name, fd):
+        """Its "kick" or "call"; the one before is closed."""
+        if getattr(self, name) is not None:
+            os.close(getattr(self, name))
+        setattr(self, name, fd)
+
 
 class Backend(threading.Thread):
     """@listen: it listens at @path for one front-end after another, else it connects. @wrong: {request: function of the
@@ -126,31 +132,39 @@ class Backend(threading.Thread):
         """Answer each buffer by handle(what the driver wrote, room for the answer)."""
         if not ring.addr or not (ring.enabled or not self.accepted & PROTOCOL) or self.hold:
             return
-        desc, used, avail = (self.guest_of(host) for host in ring.addr[:3])
-        while True:
-            index = struct.unpack("<H", self.read(avail + 2, 2))[0]
-            if ring.base == index:
-                break
-            head = struct.unpack("<H", self.read(avail + 4 + 2 * (ring.base % ring.num), 2))[0]
-            data, room, at, more = b"", [], head, True
-            while more:
-                addr, size, flags, following = struct.unpack("<QIHH", self.read(desc + 16 * at, 16))
-                if flags & 2:
-                    room.append((addr, size))
-                else:
-                    data += self.read(addr, size)
-                at, more = following, flags & 1
-            answer = self.handle(data, sum(size for _, size in room))
-            written = len(answer)
-            for addr, size in room:
-                self.write(addr, answer[:size])
-                answer = answer[size:]
-            self.write(used + 4 + 8 * (ring.used % ring.num), struct.pack("<II", head, written))
-            ring.used = (ring.used + 1) & 0xffff
-            ring.base = (ring.base + 1) & 0xffff
-            self.write(used + 2, struct.pack("<H", ring.used))
-            if ring.call is not None:
-                os.eventfd_write(ring.call, 1)
+        while taken := self.take(ring):
+            head, data, room = taken
+            self.give(ring, head, room, self.handle(data, sum(size for _, size in room)))
+
+    def take(self, ring):
+        """The next buffer: its number, what the driver wrote, and where there is room; None: there is none."""
+        desc, _, avail = (self.guest_of(host) for host in ring.addr[:3])
+        index = struct.unpack("<H", self.read(avail + 2, 2))[0]
+        if ring.base == index:
+            return None
+        head = struct.unpack("<H", self.read(avail + 4 + 2 * (ring.base % ring.num), 2))[0]
+        data, room, at, more = b"", [], head, True
+        while more:
+            addr, size, flags, following = struct.unpack("<QIHH", self.read(desc + 16 * at, 16))
+            if flags & 2:
+                room.append((addr, size))
+            else:
+                data += self.read(addr, size)
+            at, more = following, flags & 1
+        ring.base = (ring.base + 1) & 0xffff
+        return head, data, room
+
+    def give(self, ring, head, room, answer):
+        used = self.guest_of(ring.addr[1])
+        written = len(answer)
+        for addr, size in room:
+            self.write(addr, answer[:size])
+            answer = answer[size:]
+        self.write(used + 4 + 8 * (ring.used % ring.num), struct.pack("<II", head, written))
+        ring.used = (ring.used + 1) & 0xffff
+        self.write(used + 2, struct.pack("<H", ring.used))
+        if ring.call is not None:
+            os.eventfd_write(ring.call, 1)
 
     # ---- messages ----
 
@@ -184,7 +198,7 @@ class Backend(threading.Thread):
             ring.enabled = value
         elif request in (SET_VRING_KICK, SET_VRING_CALL):
             ring = self.ring((index & 0xff,))
-            setattr(ring, "kick" if request == SET_VRING_KICK else "call", fds[0] if fds else None)
+            ring.set_fd("kick" if request == SET_VRING_KICK else "call", fds[0] if fds else None)
         if not self.waits:
             self.work(ring)
 
@@ -209,8 +223,8 @@ class Backend(threading.Thread):
             return self.answer(request, struct.pack("<Q", asked[request]))
         if request == GET_VRING_BASE:
             ring = self.ring(struct.unpack_from("<I", payload))
-            base, ring.kick = ring.base, None
-            return self.answer(request, struct.pack("<II", struct.unpack_from("<I", payload)[0], base))
+            ring.set_fd("kick", None)
+            return self.answer(request, struct.pack("<II", struct.unpack_from("<I", payload)[0], ring.base))
         if request == GET_CONFIG:
             size = len(payload) - 12
             return self.answer(request, payload[:12] + bytes(self.config[:size]).ljust(size, b"\0"))
@@ -294,8 +308,50 @@ class Backend(threading.Thread):
                 pass
             with self.lock:
                 self.seen.append((0, b""))
+                for ring in self.rings.values():
+                    ring.set_fd("kick", None)
+                    ring.set_fd("call", None)
                 self.regions, self.rings, self.log, self.hold = [], {}, None, False
                 self.lock.notify_all()
             self.sock.close()
             if not self.listen:
                 return
+
+
+class Card(Backend):
+    """The back-end of a card: at its other end is a host with any address, which answers ARP and pings."""
+    MAC = bytes.fromhex("525400abcdef")
+    HEADER = 12
+
+    def __init__(self, path):
+        super().__init__(path, protocol=MQ | REPLY_ACK, queues=1)
+
+    def work(self, ring):
+        if ring is not self.rings.get(1) or not ring.addr or not ring.enabled:
+            return  # those of ring 0 are kept for what comes
+        while taken := self.take(ring):
+            head, data, room = taken
+            self.give(ring, head, room, b"")
+            answer = self.answer_of(data[self.HEADER:])
+            into = self.rings.get(0)
+            if answer and into and into.addr and into.enabled and (buffer := self.take(into)):
+                self.give(into, buffer[0], buffer[2], bytes(self.HEADER) + answer)
+
+    def answer_of(self, packet):
+        """None: there is none."""
+        source, kind = packet[6:12], packet[12:14]
+        if kind == b"\x08\x06" and packet[20:22] == b"\0\1":
+            return source + self.MAC + packet[12:20] + b"\0\2" + self.MAC + packet[38:42] + packet[22:32]
+        if kind == b"\x08\0" and packet[23] == 1 and packet[34] == 8:
+            addresses = packet[30:34] + packet[26:30]
+            return source + self.MAC + packet[12:26] + addresses + ping_answer(packet[34:])
+        return None
+
+
+def ping_answer(ping):
+    """The same, as an answer (RFC 792)."""
+    ping = b"\0\0\0\0" + ping[4:]
+    words = sum(struct.unpack(f">{(len(ping) + 1) // 2}H", ping + bytes(len(ping) % 2)))
+    while words >> 16:
+        words = (words & 0xffff) + (words >> 16)
+    return ping[:2] + struct.pack(">H", words ^ 0xffff) + ping[4:]

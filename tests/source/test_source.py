@@ -390,6 +390,14 @@ def test_suites():
     nothing(wrong)
 
 
+def test_storage_tests():
+    """The same of docs/storage-tests.md, whose last column has programs of tests/bench."""
+    known = {test["name"] for test in json.loads((Path(sys.argv[1]) / "meson-info/intro-tests.json").read_text())}
+    known |= set(os.listdir(ROOT / "tests/bench"))
+    rows = re.findall(r"^\|.*\|$", (ROOT / "docs/storage-tests.md").read_text(), re.M)
+    nothing([f"docs/storage-tests.md: there is no test {name}" for row in rows for name in re.findall(r"`([^`]*)`", row) if name not in known])
+
+
 def test_fuzz_targets():
     """What is built is run, is documented, and has inputs."""
     def words(path, start, quote):
@@ -423,5 +431,5 @@ tap.run([("includes", test_includes), ("engines", test_engines), ("circles", tes
          ("casts", test_casts),
          ("casts are found", test_casts_are_found), ("prefixes", test_prefixes),
          ("prefixes are found", test_prefixes_are_found), ("one-loop", test_one_loop),
-         ("doc-paths", test_doc_paths), ("suites", test_suites), ("fuzz-targets", test_fuzz_targets),
+         ("doc-paths", test_doc_paths), ("suites", test_suites), ("storage-tests", test_storage_tests), ("fuzz-targets", test_fuzz_targets),
          ("options", test_options)])
