@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QMP commands about what no machine here has (qapi/absent.json): tools ask in any case, and need
- * an answer. */
+/* QMP commands about what no machine here has, or little of (qapi/absent.json): tools ask in any
+ * case, and need an answer. */
 #include "qapi/qapi-commands.h"
+#include "ui/gl.h"
 #include "util/error.h"
 
 /* ---- displays and mice ---- */
 
 DisplayOptions *qmp_query_display_options(GError **errp)
 {
-    return g_new0(DisplayOptions, 1);
+    DisplayOptions *options = g_new0(DisplayOptions, 1);
+
+    options->type = gl_is_there() ? DISPLAY_TYPE_EGL_HEADLESS : DISPLAY_TYPE_NONE;
+    return options;
 }
 
 /* ---- encrypted memory, enclaves ---- */

@@ -65,6 +65,7 @@ char *option_text_audio(const char *what, GError **errp);
 char *option_text_trace(const char *what, GError **errp);
 
 /* options-screen.c */
+bool option_do_display(Startup *startup, const char *arg, GError **errp);
 bool option_do_vga(Startup *startup, const char *arg, GError **errp);
 char *option_text_vga(const char *what, GError **errp);
 /* The graphics card that -vga names, or that a machine with a viewer has by itself. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -vga, and the graphics card of a machine that has none given. */
+/* -display, -vga, and the graphics card of a machine that has none given. */
 #include <string.h>
 
 #include "hw/core/device.h"
@@ -16,6 +16,24 @@ static const struct {
     { "std", "VGA", "standard VGA" },
     { "virtio", "virtio-vga", "virtio VGA" },
 };
+
+bool option_do_display(Startup *startup, const char *arg, GError **errp)
+{
+    if (g_str_has_prefix(arg, "vnc=")) {
+        startup->display_vnc = arg + strlen("vnc=");
+    } else if (strcmp(arg, "egl-headless") == 0) {
+        startup->display_gl = true;
+    } else if (g_str_has_prefix(arg, "egl-headless,")) {
+        error_set(errp, "-display egl-headless draws in memory, and has no options");
+        return false;
+    } else if (strcmp(arg, "none") != 0) {
+        error_set(errp, "there is no window to show; use -display none, egl-headless or "
+                        "vnc=[HOST]:N, or -nographic");
+        return false;
+    }
+    startup->display = DISPLAY_NONE;
+    return true;
+}
 
 char *option_text_vga(const char *what, GError **errp)
 {
@@ -52,8 +70,10 @@ static bool gives_card(const OptionUse *use)
         struct json_object *props = keyval_or_json_parse(use->arg, "driver", NULL), *driver;
 
         if (props && json_object_object_get_ex(props, "driver", &driver)) {
+            const ObjectType *type = device_type_called(json_object_get_string(driver));
+
             for (unsigned i = 0; i < G_N_ELEMENTS(cards); i++) {
-                is_card |= g_strcmp0(cards[i].type, json_object_get_string(driver)) == 0;
+                is_card |= type && cards[i].type && object_type_is_a(type, cards[i].type);
             }
         }
         json_object_put(props);

@@ -241,20 +241,6 @@ static bool do_nographic(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
-static bool do_display(Startup *startup, const char *arg, GError **errp)
-{
-    if (g_str_has_prefix(arg, "vnc=")) {
-        startup->display_vnc = arg + strlen("vnc=");
-    } else if (strcmp(arg, "none") != 0) {
-        error_set(
-            errp,
-            "there is no window to show; use -display none, -display vnc=[HOST]:N or -nographic");
-        return false;
-    }
-    startup->display = DISPLAY_NONE;
-    return true;
-}
-
 static bool do_nodefaults(Startup *startup, const char *arg, GError **errp)
 {
     startup->no_defaults = true;
@@ -729,7 +715,8 @@ const Option options[] = {
     { NULL, NULL, "Terminal, serial ports, monitors" },
     { "nographic", NULL, "serial port and monitor on the terminal, Ctrl-A C switches (default: there is no window)",
       START_CONFIG, do_nographic },
-    { "display", "none | vnc=[HOST]:N[,OPTION=VALUE]", "no window; or a VNC server, as by -vnc", START_CONFIG, do_display },
+    { "display", "none | egl-headless | vnc=[HOST]:N[,OPTION=VALUE]",
+      "no window; the same, with GL for cards with 3D; or a VNC server, as by -vnc", START_CONFIG, option_do_display },
     { "serial", "none|null|[mon:]stdio|pty|file:F|pipe:F|/dev/TTY|unix:P[,server=on]|tcp:H:P[,server=on]|"
                 "telnet:H:P|websocket:H:P|udp:H:P|chardev:ID",
       "next serial port", START_CHARDEV, startup_add_serial },

@@ -27,6 +27,7 @@
 #include "system/option-groups.h"
 #include "system/options-more.h"
 #include "system/qtest.h"
+#include "ui/gl.h"
 #include "ui/spice.h"
 #include "ui/vnc.h"
 #include "util/error.h"
@@ -273,13 +274,23 @@ static bool check_bootable(const Startup *startup, GError **errp)
            firmware_check_bootable(machine, errp);
 }
 
+static bool make_gl(const Startup *startup, GError **errp)
+{
+    if (startup->display_gl && !gl_start(errp)) {
+        g_prefix_error(errp, "-display egl-headless: ");
+        return false;
+    }
+    return true;
+}
+
 /* Everything that the machine is made of, as far as it is made before it. */
 static bool make_parts(Startup *startup, GError **errp)
 {
     return make_machine(startup, errp) && choose_accel(startup, errp) &&
            check_bootable(startup, errp) && run_phase(startup, START_CHARDEV, errp) &&
            startup_default_chardevs(startup, errp) && run_phase(startup, START_NETDEV, errp) &&
-           run_phase(startup, START_OBJECT, errp) && throttle_groups_are_there(errp);
+           run_phase(startup, START_OBJECT, errp) && throttle_groups_are_there(errp) &&
+           make_gl(startup, errp);
 }
 
 /* A machine has a network card unless it is told otherwise. */
@@ -405,4 +416,5 @@ void startup_cleanup(Startup *startup, bool ok)
     }
     g_free(startup->accel);
     g_free(startup->guest_name);
+    gl_stop(); /* perhaps the end of everything */
 }

@@ -46,6 +46,7 @@ struct Startup {
     char *accel;
     Display display;
     const char *display_vnc; /* -display vnc=, or NULL */
+    bool display_gl;         /* -display egl-headless */
     bool no_defaults;
     bool vga_given;       /* -vga */
     const char *vga;      /* its type; NULL: none */

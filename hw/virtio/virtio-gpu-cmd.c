@@ -5,33 +5,12 @@
  */
 #include <string.h>
 
-#include "hw/virtio/virtio-gpu.h"
+#include "hw/virtio/virtio-gpu-request.h"
 #include "ui/edid.h"
 
 enum { WORK_A_TURN = 32 << 20, WORK_OF_A_CALL = 512 };
 
-typedef struct Request {
-    const VirtqElement *element;
-    VirtioGpuHeader header;
-    union {
-        uint8_t bytes[32];
-        VirtioGpuGetEdid get_edid;
-        VirtioGpuCreate create;
-        VirtioGpuResourceId resource;
-        VirtioGpuSetScanout scanout;
-        VirtioGpuFlush flush;
-        VirtioGpuTransfer transfer;
-        VirtioGpuAttach attach;
-        VirtioGpuCursorRequest cursor;
-    };
-    union {
-        VirtioGpuDisplayInfo display;
-        VirtioGpuEdid edid;
-    } answer;
-    size_t answer_size;
-} Request;
-
-static bool rect_fits(const VirtioGpuRect *rect, const VirtioGpuResource *r)
+bool virtio_gpu_rect_fits(const VirtioGpuRect *rect, const VirtioGpuResource *r)
 {
     return rect->x <= r->width && rect->width <= r->width - rect->x && rect->y <= r->height &&
            rect->height <= r->height - rect->y;
@@ -39,7 +18,7 @@ static bool rect_fits(const VirtioGpuRect *rect, const VirtioGpuResource *r)
 
 /* ---- outputs ---- */
 
-static uint32_t get_display_info(VirtioGpu *s, Request *q)
+static uint32_t get_display_info(VirtioGpu *s, VirtioGpuRequest *q)
 {
     for (unsigned i = 0; i < s->max_outputs; i++) {
         const VirtioGpuScanout *scanout = &s->scanouts[i];
@@ -52,7 +31,7 @@ static uint32_t get_display_info(VirtioGpu *s, Request *q)
     return VIRTIO_GPU_OK_DISPLAY_INFO;
 }
 
-static uint32_t get_edid(VirtioGpu *s, Request *q)
+static uint32_t get_edid(VirtioGpu *s, VirtioGpuRequest *q)
 {
     const VirtioGpuScanout *scanout = &s->scanouts[MIN(q->get_edid.scanout, s->max_outputs - 1)];
 
@@ -72,7 +51,7 @@ static uint32_t get_edid(VirtioGpu *s, Request *q)
     return VIRTIO_GPU_OK_EDID;
 }
 
-static uint32_t set_scanout(VirtioGpu *s, Request *q)
+static uint32_t set_scanout(VirtioGpu *s, VirtioGpuRequest *q)
 {
     const VirtioGpuSetScanout *ask = &q->scanout;
     const VirtioGpuResource *r = virtio_gpu_find(s, ask->resource_id);
@@ -87,7 +66,7 @@ static uint32_t set_scanout(VirtioGpu *s, Request *q)
     if (!r) {
         return VIRTIO_GPU_ERR_RESOURCE_ID;
     }
-    if (!rect_fits(&ask->rect, r) || !ask->rect.width || !ask->rect.height) {
+    if (!virtio_gpu_rect_fits(&ask->rect, r) || !ask->rect.width || !ask->rect.height) {
         return VIRTIO_GPU_ERR_PARAMETER;
     }
     s->work += ask->rect.width * ask->rect.height * 4;
@@ -98,7 +77,7 @@ static uint32_t set_scanout(VirtioGpu *s, Request *q)
 
 /* ---- resources ---- */
 
-static uint32_t create(VirtioGpu *s, Request *q)
+static uint32_t create(VirtioGpu *s, VirtioGpuRequest *q)
 {
     const VirtioGpuCreate *ask = &q->create;
 
@@ -114,7 +93,7 @@ static uint32_t create(VirtioGpu *s, Request *q)
                : VIRTIO_GPU_ERR_OUT_OF_MEMORY;
 }
 
-static uint32_t unref(VirtioGpu *s, Request *q)
+static uint32_t unref(VirtioGpu *s, VirtioGpuRequest *q)
 {
     VirtioGpuResource *r = virtio_gpu_find(s, q->resource.resource_id);
 
@@ -125,21 +104,21 @@ static uint32_t unref(VirtioGpu *s, Request *q)
     return VIRTIO_GPU_OK_NODATA;
 }
 
-static uint32_t flush(VirtioGpu *s, Request *q)
+static uint32_t flush(VirtioGpu *s, VirtioGpuRequest *q)
 {
     const VirtioGpuResource *r = virtio_gpu_find(s, q->flush.resource_id);
 
     if (!r) {
         return VIRTIO_GPU_ERR_RESOURCE_ID;
     }
-    if (!rect_fits(&q->flush.rect, r)) {
+    if (!virtio_gpu_rect_fits(&q->flush.rect, r)) {
         return VIRTIO_GPU_ERR_PARAMETER;
     }
     virtio_gpu_flush(s, r, &q->flush.rect);
     return VIRTIO_GPU_OK_NODATA;
 }
 
-static uint32_t transfer(VirtioGpu *s, Request *q)
+static uint32_t transfer(VirtioGpu *s, VirtioGpuRequest *q)
 {
     const VirtioGpuTransfer *ask = &q->transfer;
     const VirtioGpuRect *rect = &ask->rect;
@@ -148,7 +127,7 @@ static uint32_t transfer(VirtioGpu *s, Request *q)
     if (!r) {
         return VIRTIO_GPU_ERR_RESOURCE_ID;
     }
-    if (!rect_fits(rect, r) || !r->entry_count) {
+    if (r->gl || !virtio_gpu_rect_fits(rect, r) || !r->entry_count) {
         return VIRTIO_GPU_ERR_PARAMETER;
     }
     uint8_t *pixels = (uint8_t *)pixman_image_get_data(r->image);
@@ -169,7 +148,7 @@ static uint32_t transfer(VirtioGpu *s, Request *q)
     return VIRTIO_GPU_OK_NODATA;
 }
 
-static bool read_entries(VirtioGpu *s, const Request *q, VirtioGpuResource *r)
+static bool read_entries(VirtioGpu *s, const VirtioGpuRequest *q, VirtioGpuResource *r)
 {
     const size_t size = r->entry_count * sizeof(*r->entries);
 
@@ -186,7 +165,7 @@ static bool read_entries(VirtioGpu *s, const Request *q, VirtioGpuResource *r)
     return true;
 }
 
-static uint32_t attach(VirtioGpu *s, Request *q)
+uint32_t virtio_gpu_attach(VirtioGpu *s, VirtioGpuRequest *q)
 {
     VirtioGpuResource *r = virtio_gpu_find(s, q->attach.resource_id);
 
@@ -207,7 +186,7 @@ static uint32_t attach(VirtioGpu *s, Request *q)
     return VIRTIO_GPU_OK_NODATA;
 }
 
-static uint32_t detach(VirtioGpu *s, Request *q)
+static uint32_t detach(VirtioGpu *s, VirtioGpuRequest *q)
 {
     VirtioGpuResource *r = virtio_gpu_find(s, q->resource.resource_id);
 
@@ -221,22 +200,21 @@ static uint32_t detach(VirtioGpu *s, Request *q)
 /* ---- the pointer ---- */
 
 static void define_cursor(VirtioGpu *s, VirtioGpuScanout *scanout,
-                          const VirtioGpuCursorRequest *ask)
+                          const VirtioGpuCursorRequest *ask, pixman_image_t *image)
 {
-    const VirtioGpuResource *r = virtio_gpu_find(s, ask->resource_id);
-
     scanout->cursor_resource = 0;
     scanout->hot_x = ask->hot_x;
     scanout->hot_y = ask->hot_y;
-    if (r && r->width == VIRTIO_GPU_CURSOR_SIZE && r->height == VIRTIO_GPU_CURSOR_SIZE) {
+    if (image && pixman_image_get_width(image) == VIRTIO_GPU_CURSOR_SIZE &&
+        pixman_image_get_height(image) == VIRTIO_GPU_CURSOR_SIZE) {
         scanout->cursor_resource = ask->resource_id;
-        virtio_gpu_copy_cursor(r, scanout->cursor);
+        virtio_gpu_copy_cursor(image, scanout->cursor);
         s->work += VIRTIO_GPU_CURSOR_BYTES;
     }
     scanout->new_cursor = true;
 }
 
-static void move(VirtioGpu *s, const Request *q)
+void virtio_gpu_move_cursor(VirtioGpu *s, const VirtioGpuRequest *q, pixman_image_t *image)
 {
     const VirtioGpuCursorRequest *ask = &q->cursor;
     VirtioGpuScanout *scanout;
@@ -246,7 +224,7 @@ static void move(VirtioGpu *s, const Request *q)
     }
     scanout = &s->scanouts[ask->scanout_id];
     if (q->header.type == VIRTIO_GPU_UPDATE_CURSOR) {
-        define_cursor(s, scanout, ask);
+        define_cursor(s, scanout, ask, image);
     }
     scanout->cursor_x = ask->x;
     scanout->cursor_y = ask->y;
@@ -256,8 +234,8 @@ static void move(VirtioGpu *s, const Request *q)
 /* ---- the queues ---- */
 
 typedef struct Command {
-    uint32_t (*run)(VirtioGpu *s, Request *q); /* the type of the answer */
-    size_t size;                               /* behind the header */
+    uint32_t (*run)(VirtioGpu *s, VirtioGpuRequest *q); /* the type of the answer */
+    size_t size;                                        /* behind the header */
 } Command;
 
 static const Command commands[] = {
@@ -267,13 +245,13 @@ static const Command commands[] = {
     [VIRTIO_GPU_SET_SCANOUT & 0xff] = { set_scanout, sizeof(VirtioGpuSetScanout) },
     [VIRTIO_GPU_RESOURCE_FLUSH & 0xff] = { flush, sizeof(VirtioGpuFlush) },
     [VIRTIO_GPU_TRANSFER_TO_HOST_2D & 0xff] = { transfer, sizeof(VirtioGpuTransfer) },
-    [VIRTIO_GPU_ATTACH_BACKING & 0xff] = { attach, sizeof(VirtioGpuAttach) },
+    [VIRTIO_GPU_ATTACH_BACKING & 0xff] = { virtio_gpu_attach, sizeof(VirtioGpuAttach) },
     [VIRTIO_GPU_DETACH_BACKING & 0xff] = { detach, sizeof(VirtioGpuResourceId) },
     [VIRTIO_GPU_GET_EDID & 0xff] = { get_edid, sizeof(VirtioGpuGetEdid) },
 };
 
 /* What @q asks for, of what the queue has got @got bytes of behind the header. */
-static uint32_t run(VirtioGpu *s, Request *q, size_t got)
+static uint32_t run(VirtioGpu *s, VirtioGpuRequest *q, size_t got)
 {
     const unsigned number = q->header.type & 0xff;
     const Command *command = &commands[MIN(number, G_N_ELEMENTS(commands) - 1)];
@@ -286,7 +264,7 @@ static uint32_t run(VirtioGpu *s, Request *q, size_t got)
 }
 
 /* Header, and then whatever is there of the rest: bytes of it. False: no whole header. */
-static bool read_request(const VirtqElement *element, Request *q, size_t *got)
+static bool read_request(VirtqElement *element, VirtioGpuRequest *q, size_t *got)
 {
     memset(q, 0, sizeof(*q));
     q->element = element;
@@ -297,33 +275,46 @@ static bool read_request(const VirtqElement *element, Request *q, size_t *got)
     return true;
 }
 
+void virtio_gpu_answer(VirtQueue *vq, VirtioGpuRequest *q, uint32_t type)
+{
+    VirtioGpuHeader answer = { .type = type };
+    size_t written;
+
+    if (q->header.flags & VIRTIO_GPU_FLAG_FENCE) {
+        answer.flags = VIRTIO_GPU_FLAG_FENCE;
+        answer.fence_id = q->header.fence_id;
+        answer.ctx_id = q->header.ctx_id;
+    }
+    written = virtq_write(q->element, 0, &answer, sizeof(answer));
+    written += virtq_write(q->element, written, q->answer_data ? q->answer_data : &q->answer,
+                           q->answer_size);
+    virtq_push(vq, q->element, (uint32_t)written);
+}
+
 static void control(VirtioGpu *s, VirtQueue *vq, VirtqElement *element)
 {
-    VirtioGpuHeader answer = { 0 };
-    size_t got, written;
-    Request q;
+    size_t got;
+    VirtioGpuRequest q;
+    uint32_t type;
 
-    if (!read_request(element, &q, &got) || element->in_size < sizeof(answer)) {
+    if (!read_request(element, &q, &got) || element->in_size < sizeof(VirtioGpuHeader)) {
         virtq_drop(vq, element);
         virtq_break(vq, "a request of the control queue has no room for the header, or for that of "
                         "its answer");
         return;
     }
-    answer.type = run(s, &q, got);
-    if (q.header.flags & VIRTIO_GPU_FLAG_FENCE) {
-        answer.flags = VIRTIO_GPU_FLAG_FENCE;
-        answer.fence_id = q.header.fence_id;
-        answer.ctx_id = q.header.ctx_id;
+    if (!s->gl || !s->gl->control(s, &q, got, &type)) {
+        type = run(s, &q, got);
     }
-    written = virtq_write(element, 0, &answer, sizeof(answer));
-    written += virtq_write(element, written, &q.answer, q.answer_size);
-    virtq_push(vq, element, (uint32_t)written);
+    if (type != VIRTIO_GPU_LATER) {
+        virtio_gpu_answer(vq, &q, type);
+    }
 }
 
 static void cursor(VirtioGpu *s, VirtQueue *vq, VirtqElement *element)
 {
     size_t got;
-    Request q;
+    VirtioGpuRequest q;
 
     if (!read_request(element, &q, &got) || got < sizeof(q.cursor) ||
         (q.header.type != VIRTIO_GPU_UPDATE_CURSOR && q.header.type != VIRTIO_GPU_MOVE_CURSOR)) {
@@ -331,8 +322,18 @@ static void cursor(VirtioGpu *s, VirtQueue *vq, VirtqElement *element)
         virtq_break(vq, "it is no request that the cursor queue has");
         return;
     }
-    move(s, &q);
-    virtq_push(vq, element, 0);
+    if (!s->gl || !s->gl->cursor(s, &q)) {
+        const VirtioGpuResource *r = virtio_gpu_find(s, q.cursor.resource_id);
+
+        virtio_gpu_move_cursor(s, &q, r ? r->image : NULL);
+        virtq_push(vq, element, 0);
+    }
+}
+
+/* No request of @vq is under way; one that the renderer is through with is answered. */
+static bool is_free(VirtioGpu *s, VirtQueue *vq)
+{
+    return !s->gl || s->gl->is_free(s, vq);
 }
 
 /* Others get their turn after a number of requests, or much work. */
@@ -344,13 +345,13 @@ static void handle(VirtioDevice *vdev, VirtQueue *vq,
 
     virtio_gpu_freshen(s);
     s->work = 0;
-    for (unsigned left = vq->size; left && s->work < WORK_A_TURN && (element = virtq_pop(vq));
-         left--) {
+    for (unsigned left = vq->size;
+         left && s->work < WORK_A_TURN && is_free(s, vq) && (element = virtq_pop(vq)); left--) {
         s->work += WORK_OF_A_CALL;
         one(s, vq, element);
     }
     virtio_notify(vdev, vq);
-    if (!virtq_is_empty(vq)) {
+    if (is_free(s, vq) && !virtq_is_empty(vq)) {
         virtio_queue_again(vdev, vq);
     }
 }

@@ -10,7 +10,7 @@
 
 #define VIRTIO_GPU_CURSOR_BYTES (4 * VIRTIO_GPU_CURSOR_SIZE * VIRTIO_GPU_CURSOR_SIZE)
 
-enum { VIRTIO_GPU_F_EDID = 1 };                 /* features */
+enum { VIRTIO_GPU_F_VIRGL, VIRTIO_GPU_F_EDID }; /* features */
 enum { VIRTIO_GPU_CONTROL, VIRTIO_GPU_CURSOR }; /* queues */
 enum { VIRTIO_GPU_EVENT_DISPLAY = 1 };          /* of the configuration */
 enum { VIRTIO_GPU_FLAG_FENCE = 1 };             /* of a header */
@@ -24,12 +24,24 @@ enum {
     VIRTIO_GPU_TRANSFER_TO_HOST_2D,
     VIRTIO_GPU_ATTACH_BACKING,
     VIRTIO_GPU_DETACH_BACKING,
-    VIRTIO_GPU_GET_EDID = 0x10a,
+    VIRTIO_GPU_GET_CAPSET_INFO,
+    VIRTIO_GPU_GET_CAPSET,
+    VIRTIO_GPU_GET_EDID,
+    VIRTIO_GPU_CTX_CREATE = 0x200,
+    VIRTIO_GPU_CTX_DESTROY,
+    VIRTIO_GPU_CTX_ATTACH_RESOURCE,
+    VIRTIO_GPU_CTX_DETACH_RESOURCE,
+    VIRTIO_GPU_RESOURCE_CREATE_3D,
+    VIRTIO_GPU_TRANSFER_TO_HOST_3D,
+    VIRTIO_GPU_TRANSFER_FROM_HOST_3D,
+    VIRTIO_GPU_SUBMIT_3D,
     VIRTIO_GPU_UPDATE_CURSOR = 0x300,
     VIRTIO_GPU_MOVE_CURSOR,
     VIRTIO_GPU_OK_NODATA = 0x1100,
     VIRTIO_GPU_OK_DISPLAY_INFO,
-    VIRTIO_GPU_OK_EDID = 0x1104,
+    VIRTIO_GPU_OK_CAPSET_INFO,
+    VIRTIO_GPU_OK_CAPSET,
+    VIRTIO_GPU_OK_EDID,
     VIRTIO_GPU_ERR_UNSPEC = 0x1200,
     VIRTIO_GPU_ERR_OUT_OF_MEMORY,
     VIRTIO_GPU_ERR_SCANOUT_ID,
@@ -102,6 +114,42 @@ typedef struct VirtioGpuEntry {
     uint64_t addr;
     uint32_t length, padding;
 } VirtioGpuEntry;
+
+typedef struct VirtioGpuGetCapsetInfo {
+    uint32_t index, padding;
+} VirtioGpuGetCapsetInfo;
+
+typedef struct VirtioGpuCapsetInfo { /* the answer */
+    uint32_t id, max_version, max_size, padding;
+} VirtioGpuCapsetInfo;
+
+typedef struct VirtioGpuGetCapset {
+    uint32_t id, version;
+} VirtioGpuGetCapset;
+
+typedef struct VirtioGpuCtxCreate {
+    uint32_t name_length, init;
+    char name[64];
+} VirtioGpuCtxCreate;
+
+typedef struct VirtioGpuCreate3d {
+    uint32_t resource_id, target, format, bind, width, height, depth, array_size, last_level,
+        nr_samples, flags, padding;
+} VirtioGpuCreate3d;
+
+typedef struct VirtioGpuBox {
+    uint32_t x, y, z, width, height, depth;
+} VirtioGpuBox;
+
+typedef struct VirtioGpuTransfer3d {
+    VirtioGpuBox box;
+    uint64_t offset;
+    uint32_t resource_id, level, stride, layer_stride;
+} VirtioGpuTransfer3d;
+
+typedef struct VirtioGpuSubmit { /* size bytes of commands follow */
+    uint32_t size, padding;
+} VirtioGpuSubmit;
 
 typedef struct VirtioGpuCursorRequest {
     uint32_t scanout_id, x, y, padding;

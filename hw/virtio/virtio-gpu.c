@@ -93,10 +93,36 @@ VirtioGpuResource *virtio_gpu_create(VirtioGpu *s, uint32_t id, uint32_t format,
     return r;
 }
 
+VirtioGpuResource *virtio_gpu_create_gl(VirtioGpu *s, const VirtioGpuResource *what)
+{
+    VirtioGpuResource *r;
+
+    if (s->records + RECORD > VIRTIO_GPU_MAX_RECORDS ||
+        what->gl_size > s->max_hostmem - s->hostmem) {
+        return NULL;
+    }
+    r = g_new(VirtioGpuResource, 1);
+    *r = *what;
+    s->records += RECORD;
+    s->hostmem += r->gl_size;
+    g_tree_insert(s->resources, GUINT_TO_POINTER(r->id), r);
+    return r;
+}
+
+bool virtio_gpu_need_image(VirtioGpu *s, VirtioGpuResource *r)
+{
+    if (!r->image) {
+        r->image = new_image(s, virtio_gpu_format(r->format), r->width, r->height, NULL);
+    }
+    return r->image;
+}
+
 static void free_resource(VirtioGpu *s, VirtioGpuResource *r)
 {
     virtio_gpu_set_entries(s, r, 0);
     free_image(s, &r->image);
+    g_free(r->gl_pieces);
+    s->hostmem -= r->gl_size;
     s->records -= RECORD;
     g_free(r);
 }
@@ -173,13 +199,13 @@ static void copy(const VirtioGpuResource *r, const VirtioGpuScanout *scanout,
                              box->x2 - box->x1, box->y2 - box->y1);
 }
 
-void virtio_gpu_copy_cursor(const VirtioGpuResource *r, uint32_t *argb)
+void virtio_gpu_copy_cursor(pixman_image_t *image, uint32_t *argb)
 {
     pixman_image_t *to =
         pixman_image_create_bits(PIXMAN_a8r8g8b8, VIRTIO_GPU_CURSOR_SIZE, VIRTIO_GPU_CURSOR_SIZE,
                                  argb, VIRTIO_GPU_CURSOR_SIZE * 4);
 
-    pixman_image_composite32(PIXMAN_OP_SRC, r->image, NULL, to, 0, 0, 0, 0, 0, 0,
+    pixman_image_composite32(PIXMAN_OP_SRC, image, NULL, to, 0, 0, 0, 0, 0, 0,
                              VIRTIO_GPU_CURSOR_SIZE, VIRTIO_GPU_CURSOR_SIZE);
     pixman_image_unref(to);
 }
@@ -222,7 +248,7 @@ static void flush_to(VirtioGpu *s, VirtioGpuScanout *scanout, const VirtioGpuRes
 void virtio_gpu_flush(VirtioGpu *s, const VirtioGpuResource *r, const VirtioGpuRect *rect)
 {
     for (unsigned i = 0; i < s->max_outputs; i++) {
-        if (s->scanouts[i].resource_id == r->id) {
+        if (r->image && s->scanouts[i].resource_id == r->id) {
             flush_to(s, &s->scanouts[i], r, rect);
         }
     }
@@ -372,16 +398,18 @@ static const ConsoleSource source = { update, ui_info };
 
 /* ---- life ---- */
 
-static void config_read(VirtioDevice *vdev, uint8_t *config)
+void virtio_gpu_config_read(VirtioDevice *vdev, uint8_t *config)
 {
     const VirtioGpu *s = VIRTIO_GPU(vdev);
-    const VirtioGpuConfig now = { .events_read = s->events, .num_scanouts = s->max_outputs };
+    const VirtioGpuConfig now = { .events_read = s->events,
+                                  .num_scanouts = s->max_outputs,
+                                  .num_capsets = s->capset_count };
 
     memcpy(config, &now, sizeof(now));
 }
 
-static void config_written(VirtioDevice *vdev, const uint8_t *config, unsigned offset,
-                           unsigned size)
+void virtio_gpu_config_written(VirtioDevice *vdev, const uint8_t *config, unsigned offset,
+                               unsigned size)
 {
     VirtioGpuConfig now;
 
@@ -410,7 +438,7 @@ static void free_resources(VirtioGpu *s)
 }
 
 /* What viewers would like stays. */
-static void gpu_reset(VirtioDevice *vdev)
+void virtio_gpu_reset(VirtioDevice *vdev)
 {
     VirtioGpu *s = VIRTIO_GPU(vdev);
 
@@ -446,7 +474,7 @@ static bool check(const VirtioGpu *s, GError **errp)
     return true;
 }
 
-static bool gpu_realize(VirtioDevice *vdev, GError **errp)
+bool virtio_gpu_realize(VirtioDevice *vdev, GError **errp)
 {
     VirtioGpu *s = VIRTIO_GPU(vdev);
 
@@ -473,7 +501,7 @@ static bool gpu_realize(VirtioDevice *vdev, GError **errp)
     return true;
 }
 
-static void gpu_unrealize(VirtioDevice *vdev)
+void virtio_gpu_unrealize(VirtioDevice *vdev)
 {
     VirtioGpu *s = VIRTIO_GPU(vdev);
 
@@ -506,11 +534,11 @@ static const VirtioDeviceClass gpu_ops = {
     .device = { VIRTIO_DEVICE_CLASS_BASE, .state = &virtio_gpu_state },
     .id = VIRTIO_ID_GPU,
     .config_size = sizeof(VirtioGpuConfig),
-    .realize = gpu_realize,
-    .unrealize = gpu_unrealize,
-    .reset = gpu_reset,
-    .config_read = config_read,
-    .config_written = config_written,
+    .realize = virtio_gpu_realize,
+    .unrealize = virtio_gpu_unrealize,
+    .reset = virtio_gpu_reset,
+    .config_read = virtio_gpu_config_read,
+    .config_written = virtio_gpu_config_written,
 };
 
 static const ObjectType gpu_type = {

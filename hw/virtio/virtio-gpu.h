@@ -12,6 +12,8 @@
 #ifndef HW_VIRTIO_VIRTIO_GPU_H
 #define HW_VIRTIO_VIRTIO_GPU_H
 
+#include <sys/uio.h>
+
 #include "hw/virtio/virtio-gpu-regs.h"
 #include "hw/virtio/virtio-pci.h"
 #include "ui/console.h"
@@ -30,6 +32,13 @@ typedef struct VirtioGpuResource {
     unsigned last_entry;  /* where something was read last, */
     uint64_t last_offset; /* and the byte with which it begins */
     bool stale;           /* loaded without its pixels: they are in the backing */
+    /* One that the renderer has (virtio-gpu-gl.h): it may be of any format, and its image is NULL
+     * until it is shown. */
+    bool gl;
+    uint32_t target, depth, array_size, last_level;
+    uint64_t gl_size;        /* bytes that it has there, about */
+    struct iovec *gl_pieces; /* where the renderer was told that its backing is; owned */
+    unsigned gl_piece_count;
 } VirtioGpuResource;
 
 typedef struct VirtioGpuScanout {
@@ -56,6 +65,7 @@ typedef struct VirtioGpuVga {
     void (*ui_info)(void *opaque, unsigned width, unsigned height);
 } VirtioGpuVga;
 
+struct VirtioGpuGlOps;
 typedef struct VirtioGpu {
     VirtioDevice parent;
     uint32_t events;
@@ -68,6 +78,8 @@ typedef struct VirtioGpu {
     /* wiring */
     const VirtioGpuVga *vga; /* NULL: there is none */
     void *vga_opaque;
+    const struct VirtioGpuGlOps *gl; /* virtio-gpu-request.h; NULL: there is no 3D */
+    uint32_t capset_count;
     /* derived */
     GTree *resources; /* VirtioGpuResource by id */
     uint64_t hostmem; /* bytes of pixels: of resources and surfaces */
@@ -87,6 +99,14 @@ void virtio_gpu_handle_cursor(VirtioDevice *vdev, VirtQueue *vq);
 
 /* ---- virtio-gpu.c ---- */
 
+/* What a VirtioDeviceClass of a type that is one has. */
+bool virtio_gpu_realize(VirtioDevice *vdev, GError **errp);
+void virtio_gpu_unrealize(VirtioDevice *vdev);
+void virtio_gpu_reset(VirtioDevice *vdev);
+void virtio_gpu_config_read(VirtioDevice *vdev, uint8_t *config);
+void virtio_gpu_config_written(VirtioDevice *vdev, const uint8_t *config, unsigned offset,
+                               unsigned size);
+
 /* For a card that is more than that: @vga, or NULL; borrowed. */
 void virtio_gpu_set_vga(VirtioGpu *s, const VirtioGpuVga *vga, void *opaque);
 /* NULL: there is none. */
@@ -95,6 +115,10 @@ VirtioGpuResource *virtio_gpu_find(const VirtioGpu *s, uint32_t id);
  * to CONSOLE_SIZE_MAX in both directions. */
 VirtioGpuResource *virtio_gpu_create(VirtioGpu *s, uint32_t id, uint32_t format, uint32_t width,
                                      uint32_t height);
+/* The same of one that the renderer has, like @what, whose id is free; without an image. */
+VirtioGpuResource *virtio_gpu_create_gl(VirtioGpu *s, const VirtioGpuResource *what);
+/* See to it that @r, of a format that can be shown, has an image. False: there is no memory. */
+bool virtio_gpu_need_image(VirtioGpu *s, VirtioGpuResource *r);
 /* Scanouts do not show it any more. */
 void virtio_gpu_destroy(VirtioGpu *s, VirtioGpuResource *r);
 /* How pixman has pixels of @format; 0: there is no such format. */
@@ -106,14 +130,15 @@ bool virtio_gpu_set_entries(VirtioGpu *s, VirtioGpuResource *r, unsigned count);
  * RAM. */
 bool virtio_gpu_read_backing(VirtioGpu *s, VirtioGpuResource *r, uint64_t offset, void *buf,
                              uint64_t len);
-/* Show that part of it from now on, which lies in it. False: there is no memory for it. */
+/* Show that part of it, which has an image, from now on; it lies in it. False: there is no memory
+ * for it. */
 bool virtio_gpu_show(VirtioGpu *s, VirtioGpuScanout *scanout, const VirtioGpuResource *r,
                      const VirtioGpuRect *rect);
 void virtio_gpu_hide(VirtioGpu *s, VirtioGpuScanout *scanout);
-/* Bring these pixels, which lie in it, to those who show them. */
+/* Bring these pixels, which lie in it, to those who show them, if it has an image. */
 void virtio_gpu_flush(VirtioGpu *s, const VirtioGpuResource *r, const VirtioGpuRect *rect);
-/* The pixels of a pointer, out of one of its size. */
-void virtio_gpu_copy_cursor(const VirtioGpuResource *r, uint32_t *argb);
+/* The pixels of a pointer, out of an image of its size. */
+void virtio_gpu_copy_cursor(pixman_image_t *image, uint32_t *argb);
 /* Pixels that were not in the saved machine are read from the backing. */
 void virtio_gpu_freshen(VirtioGpu *s);
 

@@ -1,99 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* virtio-gpu by a driver of our own: each request, right and wrong; what it may keep; outputs. */
-#include <string.h>
+#include "tests/qtest/gpu.h"
 
-#include "hw/virtio/virtio-gpu-regs.h"
-#include "tests/qtest/virtio.h"
-
-#define DEVFN    0x20u /* slot 4 */
 #define RAM_SIZE 0x4000000ull
-enum { B8G8R8X8 = 2, MAX_ENTRIES = 16384 };
+enum { MAX_ENTRIES = 16384 };
 
-typedef struct Gpu {
-    QTest *qt;
-    QVirtio v;
-    QVirtQueue control, cursor;
-    uint64_t request, answer;
-} Gpu;
-
-static void drive(Gpu *g)
+static void start(QGpu *g, const char *options)
 {
-    qvirtio_open(&g->v, g->qt, DEVFN, true);
-    qvirtio_start(&g->v, QVIRTIO_VERSION_1 | (qvirtio_offered(&g->v) & 1 << VIRTIO_GPU_F_EDID));
-    qvirtio_queue(&g->v, &g->control, VIRTIO_GPU_CONTROL);
-    qvirtio_queue(&g->v, &g->cursor, VIRTIO_GPU_CURSOR);
-    qvirtio_driver_ok(&g->v);
-    g->request = qvirtio_alloc(&g->v, 0x42000);
-    g->answer = qvirtio_alloc(&g->v, 0x1000);
-}
-
-static void start(Gpu *g, const char *options)
-{
-    *g = (Gpu){ .qt = qtest_start("-M pc -m 64 -device virtio-gpu-pci,id=g0,addr=4%s", options) };
-    drive(g);
-}
-
-/* Ask for @type with the @size bytes @body, and @more of them that are in memory; the type of the
- * answer. */
-static uint32_t ask_more(Gpu *g, uint32_t type, const void *body, uint32_t size, uint32_t more)
-{
-    const VirtioGpuHeader header = { .type = type };
-
-    qtest_memwrite(g->qt, g->request, &header, sizeof(header));
-    qtest_memwrite(g->qt, g->request + sizeof(header), body, size);
-    qvirtq_ask(&g->control, g->request, (uint32_t)sizeof(header) + size + more, g->answer, 0x1000);
-    return qtest_readl(g->qt, g->answer);
-}
-
-static uint32_t ask(Gpu *g, uint32_t type, const void *body, uint32_t size)
-{
-    return ask_more(g, type, body, size, 0);
-}
-#define ASK(g, type, kind, ...) ask(g, type, &(kind){ __VA_ARGS__ }, sizeof(kind))
-
-static uint32_t create(Gpu *g, uint32_t id, uint32_t format, uint32_t width, uint32_t height)
-{
-    return ASK(g, VIRTIO_GPU_RESOURCE_CREATE_2D, VirtioGpuCreate, id, format, width, height);
-}
-
-static uint32_t unref(Gpu *g, uint32_t id)
-{
-    return ASK(g, VIRTIO_GPU_RESOURCE_UNREF, VirtioGpuResourceId, id);
-}
-
-static uint32_t attach(Gpu *g, uint32_t id, uint32_t count, const VirtioGpuEntry *entries)
-{
-    const VirtioGpuAttach body = { id, count };
-    const uint32_t size = count * (uint32_t)sizeof(*entries);
-
-    qtest_memwrite(g->qt, g->request + sizeof(VirtioGpuHeader) + sizeof(body), entries, size);
-    return ask_more(g, VIRTIO_GPU_ATTACH_BACKING, &body, sizeof(body), size);
-}
-
-static uint32_t detach(Gpu *g, uint32_t id)
-{
-    return ASK(g, VIRTIO_GPU_DETACH_BACKING, VirtioGpuResourceId, id);
-}
-
-static uint32_t transfer(Gpu *g, uint32_t id, VirtioGpuRect rect, uint64_t offset)
-{
-    return ASK(g, VIRTIO_GPU_TRANSFER_TO_HOST_2D, VirtioGpuTransfer, rect, offset, id);
-}
-
-static uint32_t flush(Gpu *g, uint32_t id, VirtioGpuRect rect)
-{
-    return ASK(g, VIRTIO_GPU_RESOURCE_FLUSH, VirtioGpuFlush, rect, id);
-}
-
-static uint32_t show(Gpu *g, uint32_t scanout, uint32_t id, VirtioGpuRect rect)
-{
-    return ASK(g, VIRTIO_GPU_SET_SCANOUT, VirtioGpuSetScanout, rect, scanout, id);
-}
-
-static void assert_works(Gpu *g)
-{
-    g_assert_cmphex(qvirtio_status(&g->v) & QVIRTIO_NEEDS_RESET, ==, 0);
-    g_assert_cmphex(ask(g, VIRTIO_GPU_GET_DISPLAY_INFO, "", 0), ==, VIRTIO_GPU_OK_DISPLAY_INFO);
+    *g = (QGpu){ .qt = qtest_start("-M pc -m 64 -device virtio-gpu-pci,id=g0,addr=4%s", options) };
+    qgpu_drive(g, 0);
 }
 
 /* ---- outputs ---- */
@@ -103,23 +18,23 @@ static void test_outputs(void)
     VirtioGpuDisplayInfo info;
     VirtioGpuEdid edid;
     uint8_t sum = 0;
-    Gpu g;
+    QGpu g;
 
     start(&g, ",max_outputs=3,xres=1024,yres=768");
-    g_assert_cmphex(qpci_read(g.qt, DEVFN, 0, 4), ==, 0x10501af4);
-    g_assert_cmphex(qpci_read(g.qt, DEVFN, 8, 4) >> 16, ==, 0x0380);
+    g_assert_cmphex(qpci_read(g.qt, QGPU_DEVFN, 0, 4), ==, 0x10501af4);
+    g_assert_cmphex(qpci_read(g.qt, QGPU_DEVFN, 8, 4) >> 16, ==, 0x0380);
     g_assert_cmphex(qvirtio_offered(&g.v) & 3, ==, 1 << VIRTIO_GPU_F_EDID);
     g_assert_cmpuint(qvirtio_config(&g.v, 0, 4), ==, 0);
     g_assert_cmpuint(qvirtio_config(&g.v, 8, 4), ==, 3);
     g_assert_cmpuint(qvirtio_config(&g.v, 12, 4), ==, 0);
-    assert_works(&g);
+    qgpu_assert_works(&g);
     qtest_memread(g.qt, g.answer + sizeof(VirtioGpuHeader), &info, sizeof(info));
     g_assert_cmpuint(info.modes[0].rect.width, ==, 1024);
     g_assert_cmpuint(info.modes[0].rect.height, ==, 768);
     for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         g_assert_cmpuint(info.modes[i].enabled, ==, i == 0);
     }
-    g_assert_cmphex(ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 0), ==, VIRTIO_GPU_OK_EDID);
+    g_assert_cmphex(QGPU_ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 0), ==, VIRTIO_GPU_OK_EDID);
     qtest_memread(g.qt, g.answer + sizeof(VirtioGpuHeader), &edid, sizeof(edid));
     g_assert_cmpuint(edid.size, ==, 256);
     for (unsigned i = 0; i < 128; i++) {
@@ -128,14 +43,15 @@ static void test_outputs(void)
     g_assert_cmphex(sum, ==, 0);
     g_assert_cmpuint(edid.edid[56] | (edid.edid[58] & 0xf0) << 4, ==, 1024);
     g_assert_cmpuint(edid.edid[59] | (edid.edid[61] & 0xf0) << 4, ==, 768);
-    g_assert_cmphex(ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 2), ==, VIRTIO_GPU_OK_EDID);
-    g_assert_cmphex(ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 3), ==,
+    g_assert_cmphex(QGPU_ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 2), ==, VIRTIO_GPU_OK_EDID);
+    g_assert_cmphex(QGPU_ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 3), ==,
                     VIRTIO_GPU_ERR_SCANOUT_ID);
     qtest_quit(g.qt);
 
     start(&g, ",edid=off");
     g_assert_cmphex(qvirtio_offered(&g.v) & 3, ==, 0);
-    g_assert_cmphex(ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 0), ==, VIRTIO_GPU_ERR_UNSPEC);
+    g_assert_cmphex(QGPU_ASK(&g, VIRTIO_GPU_GET_EDID, VirtioGpuGetEdid, 0), ==,
+                    VIRTIO_GPU_ERR_UNSPEC);
     qtest_quit(g.qt);
 }
 
@@ -149,52 +65,54 @@ static void test_resources(void)
     const VirtioGpuEntry nowhere = { RAM_SIZE, 0x4000 }, wraps = { UINT64_MAX - 1, 0x4000 };
     const uint32_t ok = VIRTIO_GPU_OK_NODATA, no_resource = VIRTIO_GPU_ERR_RESOURCE_ID,
                    wrong = VIRTIO_GPU_ERR_PARAMETER;
-    Gpu g;
+    QGpu g;
 
     start(&g, "");
-    g_assert_cmphex(create(&g, 0, B8G8R8X8, 64, 64), ==, no_resource);
-    g_assert_cmphex(create(&g, 1, 99, 64, 64), ==, wrong);
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 0, 64), ==, wrong);
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 64, 16385), ==, wrong);
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 64, 64), ==, ok);
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 64, 64), ==, no_resource);
+    g_assert_cmphex(qgpu_create(&g, 0, QGPU_B8G8R8X8, 64, 64), ==, no_resource);
+    g_assert_cmphex(qgpu_create(&g, 1, 99, 64, 64), ==, wrong);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 0, 64), ==, wrong);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 64, 16385), ==, wrong);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 64, 64), ==, ok);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 64, 64), ==, no_resource);
 
-    g_assert_cmphex(transfer(&g, 1, all, 0), ==, wrong); /* no backing */
-    g_assert_cmphex(attach(&g, 2, 2, entries), ==, no_resource);
-    g_assert_cmphex(attach(&g, 1, 0, entries), ==, wrong);
-    g_assert_cmphex(attach(&g, 1, 1, &wraps), ==, wrong);
-    g_assert_cmphex(ASK(&g, VIRTIO_GPU_ATTACH_BACKING, VirtioGpuAttach, 1, 5), ==,
+    g_assert_cmphex(qgpu_transfer(&g, 1, all, 0), ==, wrong); /* no backing */
+    g_assert_cmphex(qgpu_attach(&g, 2, 2, entries), ==, no_resource);
+    g_assert_cmphex(qgpu_attach(&g, 1, 0, entries), ==, wrong);
+    g_assert_cmphex(qgpu_attach(&g, 1, 1, &wraps), ==, wrong);
+    g_assert_cmphex(QGPU_ASK(&g, VIRTIO_GPU_ATTACH_BACKING, VirtioGpuAttach, 1, 5), ==,
                     wrong); /* where? */
-    g_assert_cmphex(attach(&g, 1, 2, entries), ==, ok);
-    g_assert_cmphex(attach(&g, 1, 2, entries), ==, wrong); /* there is one */
-    g_assert_cmphex(transfer(&g, 1, all, 0), ==, ok);
-    g_assert_cmphex(transfer(&g, 2, all, 0), ==, no_resource);
-    g_assert_cmphex(transfer(&g, 1, all, 4), ==, wrong); /* beyond the backing */
-    g_assert_cmphex(transfer(&g, 1, (VirtioGpuRect){ 32, 63, 32, 1 }, 0x4000 - 128), ==, ok);
-    g_assert_cmphex(transfer(&g, 1, (VirtioGpuRect){ 32, 63, 32, 1 }, 0x4000 - 124), ==, wrong);
-    g_assert_cmphex(transfer(&g, 1, (VirtioGpuRect){ 0, 0, 1, 64 }, UINT64_MAX - 255), ==, wrong);
-    g_assert_cmphex(transfer(&g, 1, (VirtioGpuRect){ 1, 0, 64, 1 }, 0), ==, wrong);
-    g_assert_cmphex(transfer(&g, 1, (VirtioGpuRect){ 0, 0, 64, UINT32_MAX }, 0), ==, wrong);
-    g_assert_cmphex(transfer(&g, 1, (VirtioGpuRect){ UINT32_MAX, 1, 2, 1 }, 0), ==, wrong);
+    g_assert_cmphex(qgpu_attach(&g, 1, 2, entries), ==, ok);
+    g_assert_cmphex(qgpu_attach(&g, 1, 2, entries), ==, wrong); /* there is one */
+    g_assert_cmphex(qgpu_transfer(&g, 1, all, 0), ==, ok);
+    g_assert_cmphex(qgpu_transfer(&g, 2, all, 0), ==, no_resource);
+    g_assert_cmphex(qgpu_transfer(&g, 1, all, 4), ==, wrong); /* beyond the backing */
+    g_assert_cmphex(qgpu_transfer(&g, 1, (VirtioGpuRect){ 32, 63, 32, 1 }, 0x4000 - 128), ==, ok);
+    g_assert_cmphex(qgpu_transfer(&g, 1, (VirtioGpuRect){ 32, 63, 32, 1 }, 0x4000 - 124), ==,
+                    wrong);
+    g_assert_cmphex(qgpu_transfer(&g, 1, (VirtioGpuRect){ 0, 0, 1, 64 }, UINT64_MAX - 255), ==,
+                    wrong);
+    g_assert_cmphex(qgpu_transfer(&g, 1, (VirtioGpuRect){ 1, 0, 64, 1 }, 0), ==, wrong);
+    g_assert_cmphex(qgpu_transfer(&g, 1, (VirtioGpuRect){ 0, 0, 64, UINT32_MAX }, 0), ==, wrong);
+    g_assert_cmphex(qgpu_transfer(&g, 1, (VirtioGpuRect){ UINT32_MAX, 1, 2, 1 }, 0), ==, wrong);
 
-    g_assert_cmphex(show(&g, 0, 2, all), ==, no_resource);
-    g_assert_cmphex(show(&g, 1, 1, all), ==, VIRTIO_GPU_ERR_SCANOUT_ID);
-    g_assert_cmphex(show(&g, 0, 1, (VirtioGpuRect){ 1, 0, 64, 64 }), ==, wrong);
-    g_assert_cmphex(show(&g, 0, 1, (VirtioGpuRect){ 0, 0, 0, 64 }), ==, wrong);
-    g_assert_cmphex(show(&g, 0, 1, all), ==, ok);
-    g_assert_cmphex(flush(&g, 1, all), ==, ok);
-    g_assert_cmphex(flush(&g, 1, (VirtioGpuRect){ 0, 1, 64, 64 }), ==, wrong);
-    g_assert_cmphex(flush(&g, 2, all), ==, no_resource);
+    g_assert_cmphex(qgpu_show(&g, 0, 2, all), ==, no_resource);
+    g_assert_cmphex(qgpu_show(&g, 1, 1, all), ==, VIRTIO_GPU_ERR_SCANOUT_ID);
+    g_assert_cmphex(qgpu_show(&g, 0, 1, (VirtioGpuRect){ 1, 0, 64, 64 }), ==, wrong);
+    g_assert_cmphex(qgpu_show(&g, 0, 1, (VirtioGpuRect){ 0, 0, 0, 64 }), ==, wrong);
+    g_assert_cmphex(qgpu_show(&g, 0, 1, all), ==, ok);
+    g_assert_cmphex(qgpu_flush(&g, 1, all), ==, ok);
+    g_assert_cmphex(qgpu_flush(&g, 1, (VirtioGpuRect){ 0, 1, 64, 64 }), ==, wrong);
+    g_assert_cmphex(qgpu_flush(&g, 2, all), ==, no_resource);
 
-    g_assert_cmphex(detach(&g, 2), ==, no_resource);
-    g_assert_cmphex(detach(&g, 1), ==, ok);
-    g_assert_cmphex(attach(&g, 1, 1, &nowhere), ==, ok);
-    g_assert_cmphex(transfer(&g, 1, all, 0), ==, wrong); /* no RAM */
-    g_assert_cmphex(unref(&g, 2), ==, no_resource);
-    g_assert_cmphex(unref(&g, 1), ==, ok); /* while it is shown */
-    g_assert_cmphex(flush(&g, 1, all), ==, no_resource);
-    g_assert_cmphex(show(&g, 0, 0, all), ==, ok);
-    assert_works(&g);
+    g_assert_cmphex(qgpu_detach(&g, 2), ==, no_resource);
+    g_assert_cmphex(qgpu_detach(&g, 1), ==, ok);
+    g_assert_cmphex(qgpu_attach(&g, 1, 1, &nowhere), ==, ok);
+    g_assert_cmphex(qgpu_transfer(&g, 1, all, 0), ==, wrong); /* no RAM */
+    g_assert_cmphex(qgpu_unref(&g, 2), ==, no_resource);
+    g_assert_cmphex(qgpu_unref(&g, 1), ==, ok); /* while it is shown */
+    g_assert_cmphex(qgpu_flush(&g, 1, all), ==, no_resource);
+    g_assert_cmphex(qgpu_show(&g, 0, 0, all), ==, ok);
+    qgpu_assert_works(&g);
     qtest_quit(g.qt);
 }
 
@@ -205,38 +123,38 @@ static void test_limits(void)
     const uint32_t full = VIRTIO_GPU_ERR_OUT_OF_MEMORY, ok = VIRTIO_GPU_OK_NODATA;
     g_autofree VirtioGpuEntry *entries = g_new0(VirtioGpuEntry, MAX_ENTRIES + 1);
     uint32_t id = 1, answer;
-    Gpu g;
+    QGpu g;
 
     start(&g, ",max_hostmem=1M,max_outputs=2");
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 512, 513), ==, full);
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 16384, 16384), ==, full);
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 512, 256), ==, ok);
-    g_assert_cmphex(create(&g, 2, B8G8R8X8, 512, 257), ==, full);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 512, 513), ==, full);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 16384, 16384), ==, full);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 512, 256), ==, ok);
+    g_assert_cmphex(qgpu_create(&g, 2, QGPU_B8G8R8X8, 512, 257), ==, full);
     /* What is shown counts, too; and another of the same size takes its place. */
-    g_assert_cmphex(show(&g, 0, 1, (VirtioGpuRect){ 0, 0, 512, 200 }), ==, ok);
-    g_assert_cmphex(show(&g, 1, 1, (VirtioGpuRect){ 0, 0, 512, 57 }), ==, full);
-    g_assert_cmphex(show(&g, 0, 1, (VirtioGpuRect){ 0, 0, 512, 256 }), ==, ok);
-    g_assert_cmphex(create(&g, 2, B8G8R8X8, 1, 1), ==, full);
-    g_assert_cmphex(show(&g, 0, 0, all), ==, ok);
-    g_assert_cmphex(create(&g, 2, B8G8R8X8, 512, 256), ==, ok);
-    g_assert_cmphex(unref(&g, 1), ==, ok);
-    g_assert_cmphex(unref(&g, 2), ==, ok);
+    g_assert_cmphex(qgpu_show(&g, 0, 1, (VirtioGpuRect){ 0, 0, 512, 200 }), ==, ok);
+    g_assert_cmphex(qgpu_show(&g, 1, 1, (VirtioGpuRect){ 0, 0, 512, 57 }), ==, full);
+    g_assert_cmphex(qgpu_show(&g, 0, 1, (VirtioGpuRect){ 0, 0, 512, 256 }), ==, ok);
+    g_assert_cmphex(qgpu_create(&g, 2, QGPU_B8G8R8X8, 1, 1), ==, full);
+    g_assert_cmphex(qgpu_show(&g, 0, 0, all), ==, ok);
+    g_assert_cmphex(qgpu_create(&g, 2, QGPU_B8G8R8X8, 512, 256), ==, ok);
+    g_assert_cmphex(qgpu_unref(&g, 1), ==, ok);
+    g_assert_cmphex(qgpu_unref(&g, 2), ==, ok);
     /* So do small ones, and their backings. */
-    g_assert_cmphex(create(&g, id, B8G8R8X8, 1, 1), ==, ok);
-    g_assert_cmphex(attach(&g, id, MAX_ENTRIES + 1, entries), ==, VIRTIO_GPU_ERR_PARAMETER);
-    while ((answer = attach(&g, id, MAX_ENTRIES, entries)) == ok) {
+    g_assert_cmphex(qgpu_create(&g, id, QGPU_B8G8R8X8, 1, 1), ==, ok);
+    g_assert_cmphex(qgpu_attach(&g, id, MAX_ENTRIES + 1, entries), ==, VIRTIO_GPU_ERR_PARAMETER);
+    while ((answer = qgpu_attach(&g, id, MAX_ENTRIES, entries)) == ok) {
         g_assert_cmpuint(id, <, 100);
-        g_assert_cmphex(create(&g, ++id, B8G8R8X8, 1, 1), ==, ok);
+        g_assert_cmphex(qgpu_create(&g, ++id, QGPU_B8G8R8X8, 1, 1), ==, ok);
     }
     g_assert_cmphex(answer, ==, full);
-    while ((answer = create(&g, ++id, B8G8R8X8, 1, 1)) == ok) {
+    while ((answer = qgpu_create(&g, ++id, QGPU_B8G8R8X8, 1, 1)) == ok) {
         g_assert_cmpuint(id, <, 1000);
     }
     g_assert_cmphex(answer, ==, full);
     /* A reset gives all of it back. */
-    drive(&g);
-    g_assert_cmphex(create(&g, 1, B8G8R8X8, 512, 512), ==, ok);
-    assert_works(&g);
+    qgpu_drive(&g, 0);
+    g_assert_cmphex(qgpu_create(&g, 1, QGPU_B8G8R8X8, 512, 512), ==, ok);
+    qgpu_assert_works(&g);
     qtest_quit(g.qt);
 }
 
@@ -249,7 +167,7 @@ static void test_fence(void)
                                      .fence_id = 0x123456789abcdef0,
                                      .ctx_id = 7 };
     VirtioGpuHeader answer;
-    Gpu g;
+    QGpu g;
 
     start(&g, "");
     qtest_memwrite(g.qt, g.request, &header, sizeof(header));
@@ -267,11 +185,11 @@ static void test_fence(void)
 /* Requests that there are not, and those that are too short. */
 static void test_unknown(void)
 {
-    Gpu g;
+    QGpu g;
 
     start(&g, "");
     for (uint32_t type = 0; type < 0x400; type++) {
-        const uint32_t answer = ask(&g, type, "", 0);
+        const uint32_t answer = qgpu_ask(&g, type, "", 0);
 
         if (type == VIRTIO_GPU_GET_DISPLAY_INFO) {
             g_assert_cmphex(answer, ==, VIRTIO_GPU_OK_DISPLAY_INFO);
@@ -297,7 +215,7 @@ static void test_broken(void)
         { VIRTIO_GPU_CURSOR, VIRTIO_GPU_MOVE_CURSOR, 55, 24 },
         { VIRTIO_GPU_CURSOR, VIRTIO_GPU_GET_DISPLAY_INFO, 56, 24 },
     };
-    Gpu g;
+    QGpu g;
 
     start(&g, "");
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -307,8 +225,8 @@ static void test_broken(void)
         qvirtq_add_pair(queue, g.request, cases[i].out, g.answer, cases[i].in);
         qvirtq_kick(queue);
         g_assert_cmphex(qvirtio_status(&g.v) & QVIRTIO_NEEDS_RESET, !=, 0);
-        drive(&g);
-        assert_works(&g);
+        qgpu_drive(&g, 0);
+        qgpu_assert_works(&g);
     }
     qtest_quit(g.qt);
 }
@@ -320,25 +238,26 @@ static void test_saved(void)
     static const char *const device = "-M pc -m 64 -device virtio-gpu-pci,id=g0,addr=4";
     const VirtioGpuEntry entry = { 0x100000, 0x4000 };
     const uint32_t ok = VIRTIO_GPU_OK_NODATA;
-    Gpu g;
+    QGpu g;
 
     start(&g, "");
-    g_assert_cmphex(create(&g, 7, B8G8R8X8, 64, 64), ==, ok);
-    g_assert_cmphex(attach(&g, 7, 1, &entry), ==, ok);
-    g_assert_cmphex(show(&g, 0, 7, all), ==, ok);
-    g_assert_cmphex(create(&g, 9, B8G8R8X8, 4096, 4096), ==, ok); /* more than goes along */
-    g_assert_cmphex(attach(&g, 9, 1, &entry), ==, ok);
+    g_assert_cmphex(qgpu_create(&g, 7, QGPU_B8G8R8X8, 64, 64), ==, ok);
+    g_assert_cmphex(qgpu_attach(&g, 7, 1, &entry), ==, ok);
+    g_assert_cmphex(qgpu_show(&g, 0, 7, all), ==, ok);
+    g_assert_cmphex(qgpu_create(&g, 9, QGPU_B8G8R8X8, 4096, 4096), ==,
+                    ok); /* more than goes along */
+    g_assert_cmphex(qgpu_attach(&g, 9, 1, &entry), ==, ok);
     g_autofree char *file = qtest_temp_path(g.qt, "state");
     qtest_save(g.qt, file);
     QTest *to = qtest_start("%s -incoming file:%s", device, file);
     qtest_wait_running(to);
     qtest_quit(g.qt);
     g.qt = g.v.qt = to;
-    g_assert_cmphex(create(&g, 7, B8G8R8X8, 64, 64), ==, VIRTIO_GPU_ERR_RESOURCE_ID);
-    g_assert_cmphex(transfer(&g, 7, all, 0), ==, ok);
-    g_assert_cmphex(flush(&g, 7, all), ==, ok);
-    g_assert_cmphex(unref(&g, 9), ==, ok);
-    g_assert_cmphex(unref(&g, 7), ==, ok);
+    g_assert_cmphex(qgpu_create(&g, 7, QGPU_B8G8R8X8, 64, 64), ==, VIRTIO_GPU_ERR_RESOURCE_ID);
+    g_assert_cmphex(qgpu_transfer(&g, 7, all, 0), ==, ok);
+    g_assert_cmphex(qgpu_flush(&g, 7, all), ==, ok);
+    g_assert_cmphex(qgpu_unref(&g, 9), ==, ok);
+    g_assert_cmphex(qgpu_unref(&g, 7), ==, ok);
     qtest_quit(to);
 }
 

@@ -121,6 +121,8 @@ MACHINES = {
 }
 # Device types that are in none of them, and why.
 ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for name in ("tpm-crb", "tpm-tis")},
+             **{name: "refused: it cannot be moved (qtest-virtio-gpu-gl.c)" for name in (
+                 "virtio-gpu-gl-device", "virtio-gpu-gl-pci", "virtio-vga-gl")},
              "kvm-pit": "no machine has it; it is for -global", "vmport": "no machine has it",
              "ivshmem-doorbell": "its server is another program: qtest-ivshmem.c has one",
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (

@@ -17,6 +17,7 @@
 #include "memory/address-space.h"
 #include "memory/memory.h"
 #include "qom/user-object.h"
+#include "ui/gl.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
@@ -282,17 +283,10 @@ static Machine *machine_make(const char *type, bool all)
 }
 
 /* Types that only one of the boards has, and that no machine has. */
-static const char *const of_pc[] = { "virtio-iommu-pci",
-                                     "virtio-iommu-device",
-                                     "pxb",
-                                     "i440FX",
-                                     "i440FX-pcihost",
-                                     "PIIX3",
-                                     "PIIX4_PM",
-                                     "virtio-balloon-pci",
-                                     "piix3-ide",
-                                     "VGA",
-                                     NULL };
+static const char *const of_pc[] = {
+    "virtio-iommu-pci", "virtio-iommu-device", "pxb",       "i440FX", "i440FX-pcihost",    "PIIX3",
+    "PIIX4_PM",         "virtio-balloon-pci",  "piix3-ide", "VGA",    "virtio-gpu-gl-pci", NULL
+};
 static const char *const of_q35[] = { "mch",
                                       "intel-iommu",
                                       "q35-pcihost",
@@ -305,6 +299,7 @@ static const char *const of_q35[] = { "mch",
                                       "pxb-pcie",
                                       "virtio-balloon-pci-transitional",
                                       "virtio-vga",
+                                      "virtio-vga-gl",
                                       NULL };
 static const char *const of_none[] = { "kvm-pit",
                                        "vmport",
@@ -371,8 +366,12 @@ static void check(const char *type)
     add_device(q35 ? "virtio-balloon-pci-transitional" : "virtio-balloon-pci"); /* one a machine */
     add_device("pci-bridge,id=b0");
     add_device("virtio-rng-pci,bus=b0");
-    add_device(q35 ? "virtio-vga,vgamem_mb=1,bus=b0"
-                   : "VGA,vgamem_mb=1,bus=b0"); /* one a machine */
+    add_device(!q35            ? "VGA,vgamem_mb=1,bus=b0" /* one a machine */
+               : gl_is_there() ? "virtio-vga-gl,vgamem_mb=1,bus=b0"
+                               : "virtio-vga,vgamem_mb=1,bus=b0");
+    if (!q35 && gl_is_there()) { /* the same */
+        add_device("virtio-gpu-gl-pci,bus=b0");
+    }
     add_device("secondary-vga,vgamem_mb=1,bus=b0");
     add_device("bochs-display,vgamem=1M,bus=b0");
     add_device("i82801b11-bridge,id=b1");
@@ -557,6 +556,8 @@ static void test_failing_cpu(void)
 
 int main(int argc, char **argv)
 {
+    int status;
+
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
     memory_init();
@@ -565,5 +566,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/realize/q35", "q35", test_machine);
     g_test_add_func("/realize/failing-cpu", test_failing_cpu);
     g_test_add_func("/realize/tsc", test_tsc);
-    return g_test_run();
+    (void)gl_start(NULL); /* or there is no card with 3D */
+    status = g_test_run();
+    gl_stop();
+    return status;
 }

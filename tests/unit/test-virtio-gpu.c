@@ -227,7 +227,7 @@ static void test_cursor(void)
     begin();
     r = virtio_gpu_create(gpu, 1, B8G8R8A8, CURSOR, CURSOR);
     pixels(r)[CURSOR + 1] = 0x80112233;
-    virtio_gpu_copy_cursor(r, scanout->cursor);
+    virtio_gpu_copy_cursor(r->image, scanout->cursor);
     scanout->cursor_resource = 1;
     scanout->hot_x = 3;
     scanout->cursor_x = 100;
@@ -310,7 +310,7 @@ static void test_saved(void)
     show(r, (VirtioGpuRect){ 8, 8, 32, 32 });
     g_assert_true(virtio_gpu_set_entries(gpu, r, 1));
     r->entries[0] = (VirtioGpuEntry){ RAM, 0x4000 };
-    virtio_gpu_copy_cursor(r, gpu->scanouts[1].cursor);
+    virtio_gpu_copy_cursor(r->image, gpu->scanouts[1].cursor);
     gpu->scanouts[1].cursor_resource = 5;
     big = virtio_gpu_create(gpu, 3, B8G8R8X8, 4096, 3584); /* more than goes along */
     g_assert_true(virtio_gpu_set_entries(gpu, big, 1));

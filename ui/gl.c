@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ui/gl.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <virgl/virglrenderer.h>
+
+#include "util/error.h"
+#include "util/main-loop.h"
+
+enum {
+    FENCE_MS = 50,        /* between two looks at a fence, if nobody says that it is there */
+    STOP_US = 5 * 1000000 /* that a job may take when the program ends */
+};
+
+static struct {
+    GThread *thread; /* NULL: there is none */
+    GMutex lock;
+    GCond idle;         /* a job was done */
+    GAsyncQueue *jobs;  /* of GlJob * */
+    const char *owner;  /* who has the renderer; machine lock */
+    unsigned pending;   /* jobs that are not done; lock */
+    gint stopping;      /* atomic: fences are not waited for any more */
+    uint32_t made;      /* fences; GL thread, as the next one */
+    uint32_t signalled; /* the last one that GL has reached */
+} gl;
+
+/* ---- the renderer; GL thread ---- */
+
+static void write_fence(void *cookie, uint32_t fence)
+{
+    gl.signalled = fence;
+}
+
+/* What it has to say is about what guests do: they shall not fill the host's log. */
+static void say_nothing(const char *fmt, va_list ap)
+{
+}
+
+static struct virgl_renderer_callbacks callbacks = { .version = 2, .write_fence = write_fence };
+
+static void init_renderer(void *opaque)
+{
+    int *error = opaque;
+
+    virgl_set_debug_callback(say_nothing);
+    *error = virgl_renderer_init(
+        &gl, VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_USE_SURFACELESS | VIRGL_RENDERER_THREAD_SYNC,
+        &callbacks);
+}
+
+static void end_renderer(void *opaque)
+{
+    virgl_renderer_cleanup(&gl);
+}
+
+void gl_finish(void)
+{
+    const uint32_t fence = ++gl.made;
+
+    if (virgl_renderer_create_fence((int)fence, 0) != 0) {
+        return;
+    }
+    while (gl.signalled != fence && !g_atomic_int_get(&gl.stopping)) {
+        struct pollfd fd = { virgl_renderer_get_poll_fd(), POLLIN, 0 };
+
+        poll(&fd, 1, fd.fd < 0 ? 1 : FENCE_MS);
+        virgl_renderer_poll();
+    }
+}
+
+/* ---- the thread ---- */
+
+static void end_thread(GlJob *job)
+{
+}
+
+/* It comes as the last one, and stays its caller's. */
+static GlJob last_job = { end_thread, NULL };
+
+static void job_done(void *opaque)
+{
+    GlJob *job = opaque;
+
+    job->done(job);
+}
+
+static gpointer run_thread(gpointer opaque)
+{
+    GlJob *job;
+
+    do {
+        job = g_async_queue_pop(gl.jobs);
+        const bool has_done = job->done; /* one without may go with pending */
+
+        job->run(job);
+        g_mutex_lock(&gl.lock);
+        gl.pending--;
+        g_cond_broadcast(&gl.idle);
+        g_mutex_unlock(&gl.lock);
+        if (has_done) {
+            main_loop_schedule(job_done, job);
+        }
+    } while (job != &last_job);
+    return NULL;
+}
+
+void gl_add_job(GlJob *job)
+{
+    g_mutex_lock(&gl.lock);
+    gl.pending++;
+    g_mutex_unlock(&gl.lock);
+    g_async_queue_push(gl.jobs, job);
+}
+
+typedef struct Call {
+    GlJob job;
+    void (*fn)(void *opaque);
+    void *opaque;
+} Call;
+
+static void run_call(GlJob *job)
+{
+    const Call *call = (Call *)job;
+
+    call->fn(call->opaque);
+}
+
+void gl_call(void (*fn)(void *opaque), void *opaque)
+{
+    Call call = { { run_call, NULL }, fn, opaque };
+
+    gl_add_job(&call.job);
+    g_mutex_lock(&gl.lock);
+    while (gl.pending) {
+        g_cond_wait(&gl.idle, &gl.lock);
+    }
+    g_mutex_unlock(&gl.lock);
+}
+
+/* ---- for others ---- */
+
+bool gl_start(GError **errp)
+{
+    int error;
+
+    gl.jobs = g_async_queue_new();
+    gl.thread = g_thread_new("gl", run_thread, NULL);
+    gl_call(init_renderer, &error);
+    if (error) {
+        gl_add_job(&last_job);
+        g_thread_join(g_steal_pointer(&gl.thread));
+        g_clear_pointer(&gl.jobs, g_async_queue_unref);
+        error_set(errp, "there is no EGL that draws in memory (surfaceless): install Mesa's "
+                        "libegl1 and libgl1-mesa-dri");
+        return false;
+    }
+    return true;
+}
+
+bool gl_is_there(void)
+{
+    return gl.thread;
+}
+
+/* Has it done all? Waits for a while. */
+static bool becomes_idle(void)
+{
+    const gint64 until = g_get_monotonic_time() + STOP_US;
+    bool idle;
+
+    g_mutex_lock(&gl.lock);
+    while (gl.pending && g_cond_wait_until(&gl.idle, &gl.lock, until)) {
+    }
+    idle = !gl.pending;
+    g_mutex_unlock(&gl.lock);
+    return idle;
+}
+
+void gl_stop(void)
+{
+    if (!gl.thread) {
+        return;
+    }
+    g_atomic_int_set(&gl.stopping, true);
+    if (!becomes_idle()) {
+        /* Mesa waits for its threads when the program exits. */
+        fprintf(stderr, "what the guest has GL draw does not end: the program does, without it\n");
+        _exit(1);
+    }
+    gl_call(end_renderer, NULL);
+    gl_add_job(&last_job);
+    g_thread_join(g_steal_pointer(&gl.thread));
+    g_clear_pointer(&gl.jobs, g_async_queue_unref);
+}
+
+bool gl_take(const char *who, GError **errp)
+{
+    if (!gl_is_there()) {
+        error_set(errp, "%s draws by GL, which is there with -display egl-headless", who);
+        return false;
+    }
+    if (gl.owner) {
+        error_set(errp, "%s has 3D already: there is one card with it", gl.owner);
+        return false;
+    }
+    gl.owner = who;
+    return true;
+}
+
+void gl_give_back(void)
+{
+    gl.owner = NULL;
+}
