@@ -15,6 +15,7 @@
 #include "migration/precopy.h"
 #include "migration/run-record.h"
 #include "qapi/qapi-events.h"
+#include "ui/spice.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/machine-lock.h"
@@ -132,9 +133,11 @@ static void migration_ended(void *opaque)
     if (!going.err) {
         runstate_set(RUN_STATE_POSTMIGRATE);
         migration_set_status(MIGRATION_STATUS_COMPLETED);
+        spice_migrate_end(true);
         return;
     }
     let_run_again();
+    spice_migrate_end(false);
     migration_set_status(going.cancelled ? MIGRATION_STATUS_CANCELLED : MIGRATION_STATUS_FAILED);
 }
 
@@ -330,9 +333,11 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     going.started = clock_host_ns();
     g_cond_init(&going.frozen_cond);
     migration_set_status(MIGRATION_STATUS_SETUP);
+    spice_migrate_begin();
     going.thread = g_thread_try_new("migration", migration_thread, NULL, &going.err);
     if (!going.thread) {
         channel_close(&going.channel, NULL);
+        spice_migrate_end(false);
         migration_set_status(MIGRATION_STATUS_FAILED);
         g_propagate_error(errp, g_error_copy(going.err));
         return false;

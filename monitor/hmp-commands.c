@@ -393,6 +393,9 @@ const HmpCommand hmp_commands[] = {
       do_chardev_remove },
     { "chardev-send-break", "CHARDEV", "send a break to the user of a character device",
       do_chardev_send_break },
+    { "client_migrate_info", "PROTOCOL HOST [PORT [TLS-PORT [CERT-SUBJECT]]]",
+      "tell clients of the SPICE server where the machine will go; PROTOCOL: spice",
+      hmp_client_migrate_info },
     { "closefd", "NAME", "close a file descriptor that getfd named", do_closefd },
     { "commit", "DRIVE|all",
       "write what an image has, or each of them, to its backing file, and let it be empty; nothing "

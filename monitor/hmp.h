@@ -137,6 +137,7 @@ void hmp_info_balloon(Hmp *hmp, char **argv);
 /* commands-tpm.c */
 void hmp_info_tpm(Hmp *hmp, char **argv);
 void hmp_info_spice(Hmp *hmp, char **argv);
+void hmp_client_migrate_info(Hmp *hmp, char **argv);
 /* hmp-memory-target.c */
 void hmp_memory(Hmp *hmp, char **argv);
 void hmp_info_memory_target(Hmp *hmp, char **argv);

@@ -33,6 +33,13 @@ void spice_audio_stop(void);
 /* A client comes or goes: how many frames a second are best from now on? */
 void spice_audio_check(void);
 
+/* ---- spice-migrate.c: clients go where the machine goes ---- */
+
+void spice_migrate_start(SpiceServer *server);
+void spice_migrate_stop(void);
+/* They have gone. */
+bool spice_migrate_is_done(void);
+
 /* ---- spice-char.c: channels for programs of the guest ---- */
 
 /* NULL: there is no server any more. */

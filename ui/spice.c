@@ -137,6 +137,7 @@ SpiceInfo *spice_info(void)
         return info;
     }
     info->enabled = true;
+    info->migrated = spice_migrate_is_done();
     info->host = g_strdup(options.addr ? options.addr : "*");
     info->has_port = options.port;
     info->port = options.port;
@@ -378,6 +379,7 @@ bool spice_start(const SpiceOptions *o, const char *text, const char *name, cons
         return false;
     }
     spice_input_start(server, host);
+    spice_migrate_start(server);
     spice_audio_start(server);
     spice_display_start(server);
     spice_char_start(server);
@@ -395,6 +397,7 @@ void spice_stop(void)
     spice_char_start(NULL);
     spice_display_stop();
     spice_audio_stop();
+    spice_migrate_stop();
     spice_input_stop();
     server = NULL;
     spice_server_destroy(last);

@@ -34,6 +34,13 @@ bool spice_set_password(const char *password, bool fail, bool disconnect, GError
 void spice_set_expiry(int64_t seconds);
 /* @fd, a connection that is the server's from now on, is a channel of a client. */
 bool spice_add_client(int fd, bool skip_auth, bool tls, GError **errp);
+/* Clients are to connect to the server at @host, too, by @port or, encrypted, @tls_port (-1: none),
+ * whose certificate has @subject (NULL: any); they change over when the machine has gone. There
+ * must be a server. */
+bool spice_migrate_to(const char *host, int port, int tls_port, const char *subject, GError **errp);
+/* The machine begins to go; it has gone, or stays. Nothing happens if clients were not told. */
+void spice_migrate_begin(void);
+void spice_migrate_end(bool completed);
 /* For query-spice. */
 SpiceInfo *spice_info(void);
 
