@@ -100,7 +100,8 @@ static int backup_run(Job *job)
     uint64_t cursor = 0, bytes;
     int err = 0;
 
-    if (k->options.sync == MIRROR_SYNC_MODE_TOP && k->options.source->backing.node) {
+    if (k->options.sync == MIRROR_SYNC_MODE_TOP &&
+        block_skip_filters(k->options.source)->backing.node) {
         err = leave_out(k);
     }
     while (!err && job_may_go_on(job)) {

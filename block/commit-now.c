@@ -105,8 +105,11 @@ static bool check(const BlockNode *top, GError **errp)
 bool block_commit_now(BlockNode *top, GError **errp)
 {
     int64_t size = block_node_length(top);
-    BlockNode *base = top->backing.node;
+    BlockNode *base;
     bool ok;
+
+    top = block_skip_filters(top);
+    base = top->backing.node;
 
     if (!check(top, errp)) {
         return false;

@@ -14,8 +14,8 @@ typedef struct Commit {
     BlockNode *top, *base;
     char *backing_name;
     BlockdevOnError on_error;
-    uint64_t size; /* of the top */
-    bool base_was_read_only;
+    uint64_t size;     /* of the top */
+    GPtrArray *opened; /* of block_job_let_write() */
 } Commit;
 
 bool block_chain_is_needed(const BlockStatus *status, const BlockNode *base)
@@ -25,6 +25,7 @@ bool block_chain_is_needed(const BlockStatus *status, const BlockNode *base)
 
 const char *block_chain_format(const BlockNode *node)
 {
+    node = block_skip_filters((BlockNode *)(uintptr_t)node);
     return node->driver->set_backing_name ? BlockdevDriver_str(node->driver->id) : "raw";
 }
 
@@ -75,7 +76,7 @@ static int commit_run(Job *job)
 /* Let @user, whose backing file is the top, name the base instead. */
 static bool rename_backing(Commit *c, BlockNode *user, GError **errp)
 {
-    const char *name = c->backing_name ? c->backing_name : c->base->filename;
+    const char *name = c->backing_name ? c->backing_name : block_skip_filters(c->base)->filename;
     bool read_only = user->read_only, ok;
 
     if (read_only && !block_node_set_read_only(user, false, errp)) {
@@ -88,15 +89,27 @@ static bool rename_backing(Commit *c, BlockNode *user, GError **errp)
     return ok;
 }
 
+/* All whose backing file is @node, or a filter above it. */
+static bool rename_all(Commit *c, const BlockNode *node, GError **errp)
+{
+    for (unsigned i = 0; i < node->edges->len; i++) {
+        const BlockEdge *edge = node->edges->pdata[i];
+        BlockNode *from = edge->from;
+
+        if (from && (edge == &from->backing                        ? !rename_backing(c, from, errp)
+                     : from->driver->filter && edge == &from->file ? !rename_all(c, from, errp)
+                                                                   : false)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* There are no requests. */
 static bool drop_images(Commit *c, GError **errp)
 {
-    for (unsigned i = 0; i < c->top->edges->len; i++) {
-        const BlockEdge *edge = c->top->edges->pdata[i];
-
-        if (edge->from && edge == &edge->from->backing && !rename_backing(c, edge->from, errp)) {
-            return false;
-        }
+    if (!rename_all(c, c->top, errp)) {
+        return false;
     }
     block_job_let_go(&c->b);
     return block_job_move_users(c->top, c->base, errp);
@@ -124,11 +137,10 @@ static void commit_clean(Job *job)
     block_hold_all();
     block_job_let_go(&c->b);
     block_job_set_live(c->top, c->base, false);
-    if (c->base_was_read_only) {
-        block_node_set_read_only(c->base, true, NULL);
-    }
+    block_job_end_write(c->opened);
     block_resume_all();
     block_job_clear(&c->b);
+    g_ptr_array_unref(c->opened);
     g_free(c->backing_name);
     g_free(c);
 }
@@ -148,11 +160,8 @@ static bool open_base(Commit *c, GError **errp)
     int64_t length = block_node_length(c->base);
     int err = 0;
 
-    if (c->base->read_only) {
-        if (!block_node_set_read_only(c->base, false, errp)) {
-            return false;
-        }
-        c->base_was_read_only = true;
+    if (!block_job_let_write(c->base, c->opened, errp)) {
+        return false;
     }
     if (length >= 0 && (uint64_t)length < c->size) {
         err = block_node_truncate(c->base, c->size);
@@ -169,7 +178,7 @@ static bool connect(Commit *c, GError **errp)
     const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
 
     block_job_set_live(c->top, c->base, true);
-    for (BlockNode *node = c->top; node != c->base; node = node->backing.node) {
+    for (BlockNode *node = c->top; node != c->base; node = block_chain_below(node)) {
         if (!block_job_keep(&c->b, node, errp)) {
             return false;
         }
@@ -195,6 +204,7 @@ bool block_commit_start(const BlockChain *chain, const BlockJobOptions *options,
         g_free(c);
         return false;
     }
+    c->opened = g_ptr_array_new();
     c->top = chain->top;
     c->base = chain->base;
     c->backing_name = g_strdup(chain->backing_name);

@@ -298,6 +298,7 @@ static const BlockDriver cbw_driver = {
     .discard = cbw_discard,
     .locate = cbw_locate,
     .can_fua = block_node_can_fua_below,
+    .filter = true,
     .truncate = cbw_truncate,
     .stays = true,
 };

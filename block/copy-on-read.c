@@ -7,6 +7,7 @@
 #include "block/iov.h"
 #include "block/job-block.h"
 #include "block/ranges.h"
+#include "block/status.h"
 #include "util/units.h"
 
 #define CHUNK_MIN (64 * KIB) /* of nodes that have no clusters */
@@ -37,9 +38,10 @@ static bool cor_set_perms(BlockNode *node, unsigned uses, unsigned shares, GErro
 
 static bool may_keep(const BlockNode *node)
 {
-    const BlockNode *file = node->file.node;
+    BlockNode *file = node->file.node;
 
-    return !node->read_only && !file->read_only && file->backing.node && block_node_is_active();
+    return !node->read_only && !file->read_only && block_skip_filters(file)->backing.node &&
+           block_node_is_active();
 }
 
 /* Let the image have [@offset, @end). */
@@ -132,6 +134,7 @@ static const BlockDriver cor_driver = {
     .discard = cor_discard,
     .locate = cor_locate,
     .can_fua = block_node_can_fua_below,
+    .filter = true,
     .moves = true,
 };
 BLOCK_DRIVER_REGISTER(cor_driver)

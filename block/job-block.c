@@ -6,6 +6,8 @@
 
 #include "block/backend.h"
 #include "block/driver.h"
+#include "block/reopen.h"
+#include "block/status.h"
 #include "util/error.h"
 
 #define BUFFER_ALIGN 4096 /* so that requests may go past the host's page cache */
@@ -37,14 +39,14 @@ static void match(BlockBackend *backend, void *opaque)
 {
     Search *search = opaque;
 
-    if (backend->name && block_backend_image(backend) == search->node) {
+    if (backend->name && block_skip_filters(block_backend_node(backend)) == search->node) {
         search->name = backend->name;
     }
 }
 
 static const char *drive_of(const BlockNode *node)
 {
-    Search search = { node, NULL };
+    Search search = { block_skip_filters((BlockNode *)(uintptr_t)node), NULL };
 
     block_backend_foreach(match, &search);
     return search.name;
@@ -225,7 +227,9 @@ void block_job_set_live(BlockNode *top, BlockNode *node, bool live)
         BlockEdge *edge = node->edges->pdata[i];
         BlockNode *from = edge->from;
 
-        if (from && edge == &from->backing && block_node_is_below(top, from)) {
+        if (from && from->driver->filter && edge == &from->file && from != top) {
+            block_job_set_live(top, from, live);
+        } else if (from && edge == &from->backing && block_node_is_below(top, from)) {
             edge->live = live;
             if (!block_node_update_perms(from, NULL)) { /* somebody goes on writing to it */
                 edge->live = true;
@@ -259,6 +263,28 @@ bool block_job_move_users(BlockNode *from, BlockNode *to, GError **errp)
     }
     block_node_update_perms(from, NULL); /* fewer than before, or as they were */
     return ok;
+}
+
+bool block_job_let_write(BlockNode *node, GPtrArray *opened, GError **errp)
+{
+    if (node->driver->filter && !block_job_let_write(node->file.node, opened, errp)) {
+        return false;
+    }
+    if (node->read_only) {
+        if (!block_node_set_read_only(node, false, errp)) {
+            return false;
+        }
+        g_ptr_array_add(opened, node);
+    }
+    return true;
+}
+
+void block_job_end_write(GPtrArray *opened)
+{
+    for (unsigned i = opened->len; i-- > 0;) {
+        block_node_set_read_only(opened->pdata[i], true, NULL);
+    }
+    g_ptr_array_set_size(opened, 0);
 }
 
 static void tell_resized(BlockBackend *backend, void *opaque)

@@ -66,6 +66,11 @@ void block_job_set_live(BlockNode *top, BlockNode *node, bool live);
 /* Users of @from, but for those that are @to or below it, over to @to. False: they do not go
  * together with what others do there, and all is as before. There are no requests. */
 bool block_job_move_users(BlockNode *from, BlockNode *to, GError **errp);
+/* @node, and what is below it if that is a filter, are not read-only any more; those that were are
+ * added to @opened. */
+bool block_job_let_write(BlockNode *node, GPtrArray *opened, GError **errp);
+/* They are read-only again. */
+void block_job_end_write(GPtrArray *opened);
 /* Devices are told that their size may be another. */
 void block_job_tell_resized(void);
 

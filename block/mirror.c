@@ -30,8 +30,8 @@
 typedef struct Mirror {
     BlockJob b;
     BlockMirror options;
-    BlockNode *base; /* of commit: what it has is not copied, and it is the target; else NULL */
-    bool base_was_read_only;
+    BlockNode *base;   /* of commit: what it has is not copied, and it is the target; else NULL */
+    GPtrArray *opened; /* of block_job_let_write() */
     uint64_t size;
     uint64_t align; /* what is copied begins and ends at multiples of it, or at the end */
     DirtySet *dirty;
@@ -137,7 +137,8 @@ static void update_total(Mirror *m)
  * base). */
 static int find_contents(Mirror *m)
 {
-    BlockNode *source = m->options.source, *base = m->base ? m->base : source->backing.node;
+    BlockNode *source = m->options.source,
+              *base = m->base ? m->base : block_skip_filters(source)->backing.node;
     int err = 0;
 
     if (m->options.sync == MIRROR_SYNC_MODE_FULL) {
@@ -262,7 +263,7 @@ static int mirror_prepare(Job *job)
     }
     block_resume_all();
     if (!err && !job->keep_source) {
-        m->base_was_read_only = false; /* it stays as its users want it */
+        g_ptr_array_set_size(m->opened, 0); /* it stays as its users want it */
         block_job_tell_resized();
     }
     return err;
@@ -284,14 +285,13 @@ static void mirror_clean(Job *job)
     stop_listening(m);
     block_job_let_go(&m->b);
     set_live(m, false);
-    if (m->base_was_read_only) {
-        block_node_set_read_only(m->base, true, NULL);
-    }
+    block_job_end_write(m->opened);
     block_resume_all();
     g_ptr_array_remove(mirrors, m);
     block_job_clear(&m->b);
     block_ranges_clear(&m->ranges);
     block_node_unref(m->options.replaces);
+    g_ptr_array_unref(m->opened);
     g_free(m);
 }
 
@@ -406,11 +406,8 @@ static bool open_base(Mirror *m, GError **errp)
     int64_t length = block_node_length(m->base);
     int err = 0;
 
-    if (m->base->read_only) {
-        if (!block_node_set_read_only(m->base, false, errp)) {
-            return false;
-        }
-        m->base_was_read_only = true;
+    if (!block_job_let_write(m->base, m->opened, errp)) {
+        return false;
     }
     if (length >= 0 && (uint64_t)length < m->size) {
         err = block_node_truncate(m->base, m->size);
@@ -452,7 +449,7 @@ static bool connect(Mirror *m, GError **errp)
     if (m->base && !open_base(m, errp)) {
         return false;
     }
-    for (BlockNode *node = o->source; m->base && node != m->base; node = node->backing.node) {
+    for (BlockNode *node = o->source; m->base && node != m->base; node = block_chain_below(node)) {
         if (!block_job_keep(&m->b, node, errp)) {
             return false;
         }
@@ -482,6 +479,7 @@ static bool start(Mirror *m, const JobDriver *driver, const BlockJobOptions *opt
     if (m->options.replaces) {
         m->options.replaces->refs++;
     }
+    m->opened = g_ptr_array_new();
     m->b.job->opaque = m;
     block_ranges_init(&m->ranges);
     mirrors = mirrors ? mirrors : g_ptr_array_new();

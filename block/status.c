@@ -36,11 +36,26 @@ int block_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *
     return err;
 }
 
+BlockNode *block_skip_filters(BlockNode *node)
+{
+    while (node && node->driver->filter) {
+        node = node->file.node;
+    }
+    return node;
+}
+
+BlockNode *block_chain_below(const BlockNode *node)
+{
+    return node->driver->filter ? node->file.node : node->backing.node;
+}
+
 int block_status_chain(BlockNode *node, const BlockNode *base, uint64_t offset, uint64_t bytes,
                        BlockStatus *status)
 {
+    base = block_skip_filters((BlockNode *)(uintptr_t)base);
     for (unsigned depth = 0;; depth++) {
-        BlockNode *below = node->backing.node;
+        node = block_skip_filters(node);
+        BlockNode *below = block_skip_filters(node->backing.node);
         int err = block_status(node, offset, bytes, status);
         int64_t length;
 

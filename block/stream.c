@@ -111,7 +111,9 @@ static bool change_backing(Stream *s, GError **errp)
 {
     BlockEdge keep = { 0 }; /* for the moment in which it is not used */
     BlockNode *top = s->top;
-    const char *name = !s->base ? NULL : s->backing_name ? s->backing_name : s->base->filename;
+    const char *name = !s->base          ? NULL
+                       : s->backing_name ? s->backing_name
+                                         : block_skip_filters(s->base)->filename;
 
     if (!top->driver->set_backing_name(top, name, name ? block_chain_format(s->base) : NULL,
                                        errp)) {
@@ -180,7 +182,7 @@ static const JobDriver stream_driver = {
 /* There are no requests. */
 static bool connect(Stream *s, GError **errp)
 {
-    for (BlockNode *node = s->top; node && node != s->base; node = node->backing.node) {
+    for (BlockNode *node = s->top; node && node != s->base; node = block_chain_below(node)) {
         if (!block_job_keep(&s->b, node, errp)) {
             return false;
         }

@@ -13,7 +13,7 @@
 /* What has that which is not copied; NULL: nothing. */
 static BlockNode *backing_for(const BlockTarget *target, BlockNode *source)
 {
-    return target->sync == MIRROR_SYNC_MODE_TOP    ? source->backing.node
+    return target->sync == MIRROR_SYNC_MODE_TOP    ? block_skip_filters(source)->backing.node
            : target->sync == MIRROR_SYNC_MODE_NONE ? source
                                                    : NULL;
 }

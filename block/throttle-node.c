@@ -99,6 +99,7 @@ static const BlockDriver throttle_driver = {
     .discard = throttle_discard,
     .locate = throttle_locate,
     .can_fua = block_node_can_fua_below,
+    .filter = true,
     .moves = true,
 };
 BLOCK_DRIVER_REGISTER(throttle_driver)

@@ -5,6 +5,7 @@
 #include "block/dirty-bitmap.h"
 #include "block/driver.h"
 #include "block/image-info.h"
+#include "block/status.h"
 #include "hw/core/device.h"
 #include "util/error.h"
 
@@ -43,8 +44,10 @@ BlockDeviceInfo *block_info_new(BlockNode *node, bool flat)
     info->ro = node->read_only;
     info->drv = g_strdup(BlockdevDriver_str(node->driver->id));
     info->detect_zeroes = node->detect_zeroes;
-    info->backing_file = node->backing.node ? g_strdup(node->backing.node->filename) : NULL;
-    for (const BlockNode *below = node->backing.node; below; below = below->backing.node) {
+    info->backing_file =
+        node->backing.node ? g_strdup(block_skip_filters(node->backing.node)->filename) : NULL;
+    for (BlockNode *below = block_skip_filters(node->backing.node); below;
+         below = block_skip_filters(below->backing.node)) {
         info->backing_file_depth++;
     }
     info->write_threshold = (int64_t)node->write_threshold;

@@ -18,11 +18,17 @@ static bool check_filter(const char *name, GError **errp)
 
 /* ---- chains ---- */
 
+/* Filters are in it. */
+static BlockNode *first_of(BlockNode *top, bool with_top)
+{
+    return with_top ? top : block_skip_filters(top)->backing.node;
+}
+
 /* The backing file of @top, at any depth, in this file; or, at the top, @top itself. */
 static BlockNode *find_by_file(BlockNode *top, bool with_top, const char *name, GError **errp)
 {
-    for (BlockNode *node = with_top ? top : top->backing.node; node; node = node->backing.node) {
-        if (g_strcmp0(node->filename, name) == 0) {
+    for (BlockNode *node = first_of(top, with_top); node; node = block_chain_below(node)) {
+        if (!node->driver->filter && g_strcmp0(node->filename, name) == 0) {
             return node;
         }
     }
@@ -33,10 +39,10 @@ static BlockNode *find_by_file(BlockNode *top, bool with_top, const char *name, 
 /* The same of that name. */
 static BlockNode *find_by_name(BlockNode *top, bool with_top, const char *name, GError **errp)
 {
-    BlockNode *found = block_node_find(name, errp), *node = with_top ? top : top->backing.node;
+    BlockNode *found = block_node_find(name, errp), *node = first_of(top, with_top);
 
     while (found && node && node != found) {
-        node = node->backing.node;
+        node = block_chain_below(node);
     }
     if (found && !node) {
         error_set(errp, "block node '%s' is not a backing file of '%s'", name, top->name);
@@ -73,6 +79,10 @@ static bool find_stream_base(const BlockStream *args, BlockNode *top, BlockNode 
         return false;
     }
     bottom = find_by_name(top, true, args->bottom, errp);
+    if (bottom && bottom->driver->filter) {
+        error_set(errp, "'bottom' is a filter, '%s': name an image", bottom->name);
+        return false;
+    }
     *base = bottom ? bottom->backing.node : NULL;
     return bottom;
 }
@@ -84,6 +94,7 @@ bool qmp_block_stream(const BlockStream *args, GError **errp)
                          .backing_name = args->backing_file,
                          .on_error = args->on_error };
 
+    chain.top = block_skip_filters(chain.top);
     if (!chain.top || !check_filter(args->filter_node_name, errp) ||
         !find_stream_base(args, chain.top, &chain.base, errp)) {
         return false;
@@ -100,7 +111,7 @@ static bool commit(const BlockCommit *args, BlockNode *active, const BlockChain 
 {
     const BlockJobOptions options = BLOCK_JOB_OPTIONS(args);
 
-    if (chain->top != active) {
+    if (block_skip_filters(chain->top) != block_skip_filters(active)) {
         return block_commit_start(chain, &options, errp);
     }
     if (chain->backing_name) {
@@ -108,7 +119,7 @@ static bool commit(const BlockCommit *args, BlockNode *active, const BlockChain 
                   active->name);
         return false;
     }
-    return block_mirror_commit(active, chain->base, chain->on_error, &options, errp);
+    return block_mirror_commit(chain->top, chain->base, chain->on_error, &options, errp);
 }
 
 bool qmp_block_commit(const BlockCommit *args, GError **errp)
@@ -128,13 +139,13 @@ bool qmp_block_commit(const BlockCommit *args, GError **errp)
         !find_in_chain(active, true, args->top, args->top_node, &chain.top, errp)) {
         return false;
     }
-    if (!chain.top->backing.node) {
+    if (!block_skip_filters(chain.top)->backing.node) {
         error_set(errp, "block node '%s' has no backing file that could have what it has",
                   chain.top->name);
         return false;
     }
-    for (chain.base = chain.top; chain.base->backing.node;) {
-        chain.base = chain.base->backing.node;
+    for (chain.base = chain.top; block_chain_below(chain.base);) {
+        chain.base = block_chain_below(chain.base);
     }
     return find_in_chain(chain.top, false, args->base, args->base_node, &chain.base, errp) &&
            commit(args, active, &chain, errp);
