@@ -6,6 +6,7 @@
  */
 #include "hw/pci/pci.h"
 #include "hw/hba/lsi-regs.h"
+#include "hw/hba/mptsas-regs.h"
 #include "hw/hba/pvscsi-regs.h"
 #include "hw/scsi/scsi-defs.h"
 #include "qapi/qapi-commands.h"
@@ -281,6 +282,103 @@ static void megasas_command(unsigned n, FuzzInput *in)
     set(n, 0x40, at | 1);
 }
 
+/* ---- mptsas1068 ---- */
+
+static void mptsas_shake(unsigned n, const void *message, size_t size)
+{
+    const uint32_t *words = message;
+
+    set(n, MPT_DOORBELL, (uint32_t)MPT_HANDSHAKE << 24 | (uint32_t)size / 4 << 16);
+    set(n, MPT_INTERRUPT_STATUS, 0);
+    for (size_t i = 0; i < size / 4; i++) {
+        set(n, MPT_DOORBELL, words[i]);
+    }
+    for (unsigned i = 0; i < 44; i++) {
+        address_space_load(&address_space_memory, bar(n) + MPT_DOORBELL, 4);
+        set(n, MPT_INTERRUPT_STATUS, 0);
+    }
+}
+
+static void mptsas_start(unsigned n, FuzzInput *in)
+{
+    MptInit init = { .function = MPT_IOC_INIT, .reply_size = (uint16_t)(20 + fuzz_take(in, 1)) };
+
+    set(n, MPT_DOORBELL, (uint32_t)MPT_UNIT_RESET << 24);
+    mptsas_shake(n, &init, sizeof(init));
+    for (unsigned i = 0; i < 16; i++) {
+        set(n, MPT_REPLY_FIFO, memory(n) + PAGE + 256 * i);
+    }
+    set(n, MPT_INTERRUPT_MASK, 0);
+}
+
+static void mptsas_config_page(unsigned n, FuzzInput *in, uint32_t at)
+{
+    static const uint8_t types[] = { 0, 1, 9, 0xf, 0xf, 0xf, 0xf, 0xf };
+    unsigned how = (unsigned)fuzz_take(in, 1);
+
+    put(at, how & 7, 1);
+    put(at + 6, 0x10 + (how >> 3 & 3), 1);
+    put(at + 0x16, how >> 5 & 1, 1);
+    put(at + 0x17, types[how >> 5], 1);
+    put(at + 0x18, fuzz_take(in, 1) | fuzz_take(in, 1) << 28, 4);
+    put(at + 0x1c, 0xd1000000 | fuzz_take(in, 1), 4);
+    put(at + 0x20, take_address(in, n), 4);
+}
+
+static void mptsas_scsi(unsigned n, FuzzInput *in, uint32_t at)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    uint8_t cdb[16];
+
+    take_cdb(in, cdb);
+    put(at + 2, how & 0x20 ? 0x0c + 2 * (how & 3) : 0, 1); /* its chain */
+    put(at + 4, how & 0x40 ? 16 : 10, 1);
+    put(at + 5, 18, 1);
+    for (unsigned i = 0; i < sizeof(cdb); i++) {
+        put(at + 0x18 + i, cdb[i], 1);
+    }
+    put(at + 0x28, fuzz_take(in, 2), 4);
+    put(at + 0x2c, take_address(in, n), 4);
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t flags = how & 0x80 ? (uint32_t)fuzz_take(in, 1) : i == 2 ? 0xd1 : 0x10;
+
+        put(at + 0x30 + 8 * i, flags << 24 | (uint32_t)fuzz_take(in, 2), 4);
+        put(at + 0x34 + 8 * i, take_address(in, n), 4);
+    }
+}
+
+static void mptsas_command(unsigned n, FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1), frame = how & 7;
+    uint32_t at = memory(n) + 3 * PAGE + 256 * frame, reply;
+
+    for (unsigned i = 0; i < 128; i += 4) {
+        put(at + i, 0, 4);
+    }
+    put(at + 8, frame, 4);
+    if (how & 0x80) {
+        unsigned function = how >> 4 & 7;
+
+        put(at + 3, function ? function : MPT_SAS_IO_UNIT_CONTROL, 1);
+        if (function == MPT_CONFIG) {
+            mptsas_config_page(n, in, at);
+        } else {
+            put(at, fuzz_take(in, 1) & 3, 1);
+            put(at + 5, fuzz_take(in, 1) & 7, 1); /* a task's type */
+            put(at + 0x30, fuzz_take(in, 1) & 7, 1);
+        }
+    } else {
+        put(at, how >> 4 & 3, 1);
+        mptsas_scsi(n, in, at);
+    }
+    set(n, MPT_REQUEST_FIFO, at);
+    /* What has ended was seen. */
+    reply = (uint32_t)address_space_load(&address_space_memory, bar(n) + MPT_REPLY_FIFO, 4);
+    if (how & 8 && reply & MPT_REPLY_ADDRESS) {
+        set(n, MPT_REPLY_FIFO, reply << 1);
+    }
+}
+
 /* ---- all of them ---- */
 
 static const Adapter adapters[] = {
@@ -288,6 +386,8 @@ static const Adapter adapters[] = {
     { "lsi53c895a", PCI_BASE_ADDRESS_0 + 4, PCI_BASE_ADDRESS_0, 0x100, lsi_start, lsi_command },
     { "am53c974", 0, PCI_BASE_ADDRESS_0, 0x60, esp_start, esp_command },
     { "megasas", PCI_BASE_ADDRESS_0, 0, 0xc0, megasas_start, megasas_command },
+    { "mptsas1068", PCI_BASE_ADDRESS_0 + 4, PCI_BASE_ADDRESS_0, 0x60, mptsas_start,
+      mptsas_command },
 };
 
 /* Nothing of the host is asked. Target 1 fails now and then, and stops the machine. */

@@ -20,6 +20,7 @@ ADAPTERS = [
     ("pvscsi", "pvscsi", ["vmw_pvscsi"], "vmw_pvscsi", True),
     ("lsi53c895a", "lsi53c810", ["scsi_transport_spi", "sym53c8xx"], "sym53c8xx", False),
     ("megasas", "megasas-gen2", ["megaraid_sas"], "megaraid_sas", False),
+    ("mptsas1068", "mptsas1068", ["scsi_transport_sas", "mptbase", "mptscsih", "mptsas"], "mptsas", True),
     ("am53c974", "dc390", ["scsi_transport_spi", "esp_scsi", "am53c974"], "am53c974", False),
 ]
 
@@ -43,22 +44,22 @@ def host_of(guest, name):
 
 def block_of(guest, host, kind):
     """The name of its first disk ("sd") or CD drive ("sr"), when it is there."""
-    found = f"ls -d /sys/class/scsi_host/host{host}/device/target*/*/block/{kind}*"
+    found = f"ls -d /sys/class/scsi_device/{host}:*/device/block/{kind}*"
     guest.run(f"until {found} > /dev/null 2>&1; do sleep 0.1; done", timeout=120)
     return guest.run(found).split("/")[-1].strip()
 
 
-def come_and_go(guest, adapter, host, path):
+def come_and_go(guest, adapter, host, disk, path):
+    others = f"ls /sys/class/scsi_device/ | grep '^{host}:' | while read i; do ls /sys/class/scsi_device/$i/device/block; done | grep '^sd' | grep -v '^{disk}$'"
     for _ in range(2):
         guest.qmp.command("blockdev-add", driver="file", **{"node-name": "more", "filename": path})
-        guest.qmp.command("device_add", driver="scsi-hd", id="more", drive="more", bus=f"{adapter}.0", **{"scsi-id": 9})
-        place = f"/sys/class/scsi_host/host{host}/device/target*/{host}:0:9:0/block"
-        guest.run(f"until [ -n \"$(ls {place} 2> /dev/null)\" ]; do sleep 0.1; done", timeout=120)
-        disk = guest.run(f"ls {place}").strip()
-        guest.run(f"dd if=/tmp/pattern of=/dev/{disk} bs=64k count=16 conv=fsync 2> /tmp/dd || cat /tmp/dd", timeout=120)
+        guest.qmp.command("device_add", driver="scsi-hd", id="more", drive="more", bus=f"{adapter}.0", **{"scsi-id": 5})
+        guest.run(f"until {others} > /tmp/new; do sleep 0.1; done 2> /dev/null", timeout=120)
+        new = guest.run("cat /tmp/new").strip()
+        guest.run(f"dd if=/tmp/pattern of=/dev/{new} bs=64k count=16 conv=fsync 2> /tmp/dd || cat /tmp/dd", timeout=120)
         guest.qmp.command("device_del", id="more")
         guest.qmp.event("DEVICE_DELETED", device="more")
-        guest.run(f"while ls -d {place} > /dev/null 2>&1; do sleep 0.1; done", timeout=120)
+        guest.run(f"while {others} > /dev/null 2>&1; do sleep 0.1; done", timeout=120)
         guest.qmp.command("blockdev-del", **{"node-name": "more"})
 
 
@@ -86,11 +87,12 @@ def adapters(machine_type, wanted):
                 for module in modules:
                     guest.run(f"grep -q '^{module} ' /proc/modules || insmod /lib/modules/{module}.ko", timeout=120)
                 host = host_of(guest, driver)
-                write_and_read(guest, block_of(guest, host, "sd"), f"{folder}/{adapter}-disk")
+                disk = block_of(guest, host, "sd")
+                write_and_read(guest, disk, f"{folder}/{adapter}-disk")
                 cd = block_of(guest, host, "sr")
                 tap.equal(guest.run(f"head -c {len(adapter)} /dev/{cd}").strip(), adapter, "the disc")
                 if hotplug:
-                    come_and_go(guest, adapter, host, f"{folder}/more")
+                    come_and_go(guest, adapter, host, disk, f"{folder}/more")
             tap.equal(guest.run("dmesg | grep -i -E 'i/o error|timed? ?out|abort|reset|WARNING|call trace' "
                                 "| grep -v -E 'rcu|PCI|Power-on or|sym0: SCSI BUS has been reset|megaraid_sas .*(OCR|TaskAbort)' || true").strip(), "")
 

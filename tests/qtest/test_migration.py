@@ -23,7 +23,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 DIMM = ["-object", "memory-backend-ram,id=m0,size=128M", "-device", "pc-dimm,id=d0,memdev=m0"]
 SMALL = "4M,slots=2,maxmem=1G"
 
-ADAPTERS = ["pvscsi", "lsi53c895a", "lsi53c810", "am53c974", "dc390", "megasas", "megasas-gen2"]
+ADAPTERS = ["pvscsi", "lsi53c895a", "lsi53c810", "am53c974", "dc390", "megasas", "megasas-gen2", "mptsas1068"]
 
 # What there is in the way of devices. FLASH, VARIABLES, EXPANSION (a ROM): files that the test makes.
 MACHINES = {

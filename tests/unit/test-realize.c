@@ -168,8 +168,8 @@ static void add_disk(const char *type, unsigned n)
 
 static void add_adapters(void)
 {
-    static const char *const types[] = { "pvscsi", "lsi53c895a", "lsi53c810",   "am53c974",
-                                         "dc390",  "megasas",    "megasas-gen2" };
+    static const char *const types[] = { "pvscsi", "lsi53c895a", "lsi53c810",    "am53c974",
+                                         "dc390",  "megasas",    "megasas-gen2", "mptsas1068" };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
         g_autofree char *device =
