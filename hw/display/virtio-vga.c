@@ -6,13 +6,15 @@
  * The console of the first output shows the VGA while the guest's driver has it show nothing.
  */
 #include "hw/display/vga.h"
-#include "hw/virtio/virtio-gpu.h"
+#include "hw/virtio/vhost-user-gpu.h"
+
+#define TYPE_VIRTIO_VGA_BASE "virtio-vga-base"
 
 typedef struct VirtioVga {
     VirtioPci parent;
     Vga vga;
 } VirtioVga;
-OBJECT_CAST_DEFINE(VirtioVga, VIRTIO_VGA, "virtio-vga")
+OBJECT_CAST_DEFINE(VirtioVga, VIRTIO_VGA, TYPE_VIRTIO_VGA_BASE)
 
 static VirtioGpu *gpu_of(VirtioVga *s)
 {
@@ -118,15 +120,34 @@ static void virtio_vga_init(Object *obj)
     vga->edid_on = vga->ext_regs = true;
 }
 
-static const ObjectType virtio_vga_type = {
-    .name = "virtio-vga",
+static const ObjectType virtio_vga_base_type = {
+    .name = TYPE_VIRTIO_VGA_BASE,
     .parent = TYPE_VIRTIO_PCI,
     .description = "Graphics card: a virtio GPU that is a VGA as well",
-    .part = "virtio-backend",
-    .part_type = TYPE_VIRTIO_GPU,
+    .abstract = true,
     .instance_size = sizeof(VirtioVga),
     .properties = virtio_vga_properties,
     .ops = &virtio_vga_class,
     .init = virtio_vga_init,
 };
+OBJECT_TYPE_REGISTER(virtio_vga_base_type)
+
+static const ObjectType virtio_vga_type = {
+    .name = "virtio-vga",
+    .parent = TYPE_VIRTIO_VGA_BASE,
+    .description = "Graphics card: a virtio GPU that is a VGA as well",
+    .part = "virtio-backend",
+    .part_type = TYPE_VIRTIO_GPU,
+    .ops = &virtio_vga_class,
+};
 OBJECT_TYPE_REGISTER(virtio_vga_type)
+
+static const ObjectType vhost_user_vga_type = {
+    .name = "vhost-user-vga",
+    .parent = TYPE_VIRTIO_VGA_BASE,
+    .description = "Graphics card: a virtio GPU of another program that is a VGA as well",
+    .part = "virtio-backend",
+    .part_type = TYPE_VHOST_USER_GPU,
+    .ops = &virtio_vga_class,
+};
+OBJECT_TYPE_REGISTER(vhost_user_vga_type)

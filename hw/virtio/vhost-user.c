@@ -39,7 +39,8 @@ static bool wait_for(VhostUser *vu, short events, gint64 deadline, GError **errp
     for (;;) {
         const gint64 left = (deadline - g_get_monotonic_time()) / 1000;
         struct pollfd p[] = { { .fd = char_fd(vu->chardev), .events = events },
-                              { .fd = vu->request_fd, .events = POLLIN } };
+                              { .fd = vu->request_fd, .events = POLLIN },
+                              { .fd = vu->side_fd, .events = POLLIN } };
         int n = left > 0 ? poll(p, G_N_ELEMENTS(p), (int)left + 1) : 0;
 
         if (n == 0) {
@@ -53,6 +54,9 @@ static bool wait_for(VhostUser *vu, short events, gint64 deadline, GError **errp
         }
         if (n > 0 && p[1].revents) {
             serve_requests(vu);
+        }
+        if (n > 0 && p[2].revents) {
+            vu->serve_side(vu->opaque);
         }
         if (n > 0 && p[0].revents) {
             return true;
@@ -433,6 +437,7 @@ void vhost_user_init(VhostUser *vu, CharFrontend *chardev)
 {
     *vu = (VhostUser){ .base = { .ops = &vhost_user_ops, .shared = true },
                        .chardev = chardev,
+                       .side_fd = -1,
                        .request_fd = -1 };
 }
 

@@ -22,8 +22,12 @@ typedef struct VhostUser {
     /* From the main loop: the back-end says that the configuration is another. May be NULL. */
     void (*config_changed)(void *opaque);
     void *opaque;
-    uint64_t protocol;    /* of the connection: features of the protocol that both sides have */
     struct VhostAsk *ask; /* a question that was asked beforehand; NULL: none */
+    /* A socket of the device's, by which the back-end may be held up: it is served while we wait
+     * for an answer. NULL: there is none. */
+    void (*serve_side)(void *opaque);
+    int side_fd;       /* -1: none */
+    uint64_t protocol; /* of the connection: features of the protocol that both sides have */
     /* private */
     int request_fd; /* our end of its requests; -1: none */
     GSource *request_source, *config_source;

@@ -368,6 +368,13 @@ static void config_changed(void *opaque)
     }
 }
 
+static void serve_side(void *opaque)
+{
+    Vhost *vhost = opaque;
+
+    vhost->class->serve_side(vhost->vdev);
+}
+
 /* ---- life ---- */
 
 void vhost_handle_queue(VirtioDevice *vdev, VirtQueue *vq)
@@ -461,6 +468,7 @@ Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *char
     }
     vhost = prepare(vdev, class, chardev);
     vhost->user.config_changed = config_changed;
+    vhost->user.serve_side = serve_side;
     vhost->user.opaque = vhost;
     chardev->event = chardev_event;
     chardev->opaque = vhost;

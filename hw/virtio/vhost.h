@@ -30,6 +30,8 @@ typedef struct VhostClass {
     void (*came)(VirtioDevice *vdev);
     void (*gone)(VirtioDevice *vdev);
     void (*config_changed)(VirtioDevice *vdev);
+    /* VhostUser.side_fd, which the device sets, can be read. May be NULL if it never does. */
+    void (*serve_side)(VirtioDevice *vdev);
     /* Answer all in @vq by errors: there will be no back-end. NULL: it waits for ever. */
     VirtioQueueFn *fail;
 } VhostClass;

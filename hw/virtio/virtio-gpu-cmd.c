@@ -18,15 +18,20 @@ bool virtio_gpu_rect_fits(const VirtioGpuRect *rect, const VirtioGpuResource *r)
 
 /* ---- outputs ---- */
 
-static uint32_t get_display_info(VirtioGpu *s, VirtioGpuRequest *q)
+void virtio_gpu_display_info(const VirtioGpu *s, VirtioGpuDisplayInfo *info)
 {
     for (unsigned i = 0; i < s->max_outputs; i++) {
         const VirtioGpuScanout *scanout = &s->scanouts[i];
 
-        q->answer.display.modes[i].rect.width = scanout->want_width;
-        q->answer.display.modes[i].rect.height = scanout->want_height;
-        q->answer.display.modes[i].enabled = scanout->want_width && scanout->want_height;
+        info->modes[i].rect.width = scanout->want_width;
+        info->modes[i].rect.height = scanout->want_height;
+        info->modes[i].enabled = scanout->want_width && scanout->want_height;
     }
+}
+
+static uint32_t get_display_info(VirtioGpu *s, VirtioGpuRequest *q)
+{
+    virtio_gpu_display_info(s, &q->answer.display);
     q->answer_size = sizeof(q->answer.display);
     return VIRTIO_GPU_OK_DISPLAY_INFO;
 }

@@ -225,6 +225,26 @@ static void add_box(pixman_box32_t *to, const pixman_box32_t *box)
     to->y2 = MAX(to->y2, box->y2);
 }
 
+void virtio_gpu_changed(VirtioGpuScanout *scanout, const pixman_box32_t *box)
+{
+    add_box(&scanout->dirty, box);
+}
+
+bool virtio_gpu_new_surface(VirtioGpu *s, VirtioGpuScanout *scanout, uint32_t width,
+                            uint32_t height)
+{
+    pixman_image_t *surface = new_image(s, PIXMAN_x8r8g8b8, width, height, scanout->surface);
+
+    if (!surface) {
+        return false;
+    }
+    free_image(s, &scanout->surface);
+    scanout->surface = surface;
+    scanout->new_surface = true;
+    scanout->dirty = (pixman_box32_t){ 0 };
+    return true;
+}
+
 static void flush_to(VirtioGpu *s, VirtioGpuScanout *scanout, const VirtioGpuResource *r,
                      const VirtioGpuRect *rect)
 {
@@ -257,17 +277,11 @@ void virtio_gpu_flush(VirtioGpu *s, const VirtioGpuResource *r, const VirtioGpuR
 bool virtio_gpu_show(VirtioGpu *s, VirtioGpuScanout *scanout, const VirtioGpuResource *r,
                      const VirtioGpuRect *rect)
 {
-    pixman_image_t *surface = scanout->surface;
+    bool fits =
+        scanout->surface && scanout->width == rect->width && scanout->height == rect->height;
 
-    if (!surface || scanout->width != rect->width || scanout->height != rect->height) {
-        surface = new_image(s, PIXMAN_x8r8g8b8, rect->width, rect->height, scanout->surface);
-        if (!surface) {
-            return false;
-        }
-        free_image(s, &scanout->surface);
-        scanout->surface = surface;
-        scanout->new_surface = true;
-        scanout->dirty = (pixman_box32_t){ 0 };
+    if (!fits && !virtio_gpu_new_surface(s, scanout, rect->width, rect->height)) {
+        return false;
     }
     scanout->resource_id = r->id;
     scanout->x = rect->x;
@@ -438,10 +452,8 @@ static void free_resources(VirtioGpu *s)
 }
 
 /* What viewers would like stays. */
-void virtio_gpu_reset(VirtioDevice *vdev)
+void virtio_gpu_reset_scanouts(VirtioGpu *s)
 {
-    VirtioGpu *s = VIRTIO_GPU(vdev);
-
     for (unsigned i = 0; i < s->max_outputs; i++) {
         VirtioGpuScanout *scanout = &s->scanouts[i];
 
@@ -450,12 +462,19 @@ void virtio_gpu_reset(VirtioDevice *vdev)
         scanout->cursor_x = scanout->cursor_y = 0;
         scanout->new_cursor = true;
     }
-    free_resources(s);
     s->events = 0;
+}
+
+void virtio_gpu_reset(VirtioDevice *vdev)
+{
+    VirtioGpu *s = VIRTIO_GPU(vdev);
+
+    virtio_gpu_reset_scanouts(s);
+    free_resources(s);
     s->has_stale = false;
 }
 
-static bool check(const VirtioGpu *s, GError **errp)
+bool virtio_gpu_check(const VirtioGpu *s, GError **errp)
 {
     if (!s->max_outputs || s->max_outputs > VIRTIO_GPU_MAX_SCANOUTS) {
         error_set(errp, "'max_outputs' is %u: it must be 1 to %u", s->max_outputs,
@@ -474,11 +493,36 @@ static bool check(const VirtioGpu *s, GError **errp)
     return true;
 }
 
+void virtio_gpu_make_scanouts(VirtioGpu *s)
+{
+    s->scanouts = g_new0(VirtioGpuScanout, s->max_outputs);
+    for (unsigned i = 0; i < s->max_outputs; i++) {
+        VirtioGpuScanout *scanout = &s->scanouts[i];
+
+        scanout->gpu = s;
+        scanout->number = i;
+        scanout->cursor = g_malloc0(VIRTIO_GPU_CURSOR_BYTES);
+        scanout->console = console_new(OBJECT(s)->parent, i, &source, scanout);
+    }
+    s->scanouts[0].want_width = s->xres;
+    s->scanouts[0].want_height = s->yres;
+}
+
+void virtio_gpu_free_scanouts(VirtioGpu *s)
+{
+    for (unsigned i = 0; i < s->max_outputs; i++) {
+        free_image(s, &s->scanouts[i].surface);
+        console_free(s->scanouts[i].console);
+        g_free(s->scanouts[i].cursor);
+    }
+    g_clear_pointer(&s->scanouts, g_free);
+}
+
 bool virtio_gpu_realize(VirtioDevice *vdev, GError **errp)
 {
     VirtioGpu *s = VIRTIO_GPU(vdev);
 
-    if (!check(s, errp)) {
+    if (!virtio_gpu_check(s, errp)) {
         return false;
     }
     if (s->edid) {
@@ -487,17 +531,7 @@ bool virtio_gpu_realize(VirtioDevice *vdev, GError **errp)
     virtio_add_queue(vdev, CONTROL_SIZE, virtio_gpu_handle_control);
     virtio_add_queue(vdev, CURSOR_SIZE, virtio_gpu_handle_cursor);
     s->resources = g_tree_new_full(compare_ids, NULL, NULL, NULL);
-    s->scanouts = g_new0(VirtioGpuScanout, s->max_outputs);
-    for (unsigned i = 0; i < s->max_outputs; i++) {
-        VirtioGpuScanout *scanout = &s->scanouts[i];
-
-        scanout->gpu = s;
-        scanout->number = i;
-        scanout->cursor = g_malloc0(VIRTIO_GPU_CURSOR_BYTES);
-        scanout->console = console_new(OBJECT(vdev)->parent, i, &source, scanout);
-    }
-    s->scanouts[0].want_width = s->xres;
-    s->scanouts[0].want_height = s->yres;
+    virtio_gpu_make_scanouts(s);
     return true;
 }
 
@@ -505,11 +539,7 @@ void virtio_gpu_unrealize(VirtioDevice *vdev)
 {
     VirtioGpu *s = VIRTIO_GPU(vdev);
 
-    for (unsigned i = 0; i < s->max_outputs; i++) {
-        console_free(s->scanouts[i].console);
-        g_free(s->scanouts[i].cursor);
-    }
-    g_clear_pointer(&s->scanouts, g_free);
+    virtio_gpu_free_scanouts(s);
     g_clear_pointer(&s->resources, g_tree_unref);
     g_clear_pointer(&s->saved, g_bytes_unref);
 }

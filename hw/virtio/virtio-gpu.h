@@ -139,6 +139,19 @@ void virtio_gpu_hide(VirtioGpu *s, VirtioGpuScanout *scanout);
 void virtio_gpu_flush(VirtioGpu *s, const VirtioGpuResource *r, const VirtioGpuRect *rect);
 /* The pixels of a pointer, out of an image of its size. */
 void virtio_gpu_copy_cursor(pixman_image_t *image, uint32_t *argb);
+/* A surface of black pixels, in place of the one that it has. False: there is no memory for it. */
+bool virtio_gpu_new_surface(VirtioGpu *s, VirtioGpuScanout *scanout, uint32_t width,
+                            uint32_t height);
+/* Pixels of the surface changed. */
+void virtio_gpu_changed(VirtioGpuScanout *scanout, const pixman_box32_t *box);
+/* Of a device whose properties are these: are they right; its scanouts with their consoles; they
+ * show nothing, as after a reset; and they go. */
+bool virtio_gpu_check(const VirtioGpu *s, GError **errp);
+void virtio_gpu_make_scanouts(VirtioGpu *s);
+void virtio_gpu_reset_scanouts(VirtioGpu *s);
+void virtio_gpu_free_scanouts(VirtioGpu *s);
+/* What viewers would like of each output. */
+void virtio_gpu_display_info(const VirtioGpu *s, VirtioGpuDisplayInfo *info);
 /* Pixels that were not in the saved machine are read from the backing. */
 void virtio_gpu_freshen(VirtioGpu *s);
 

@@ -128,6 +128,8 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},
              **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")},
+             **{name: "refused: it cannot be moved (test_vhost_gpu.py)" for name in (
+                 "vhost-user-gpu", "vhost-user-gpu-pci", "vhost-user-vga")},
              "scsi-block": "it needs a SCSI disk of the host: tests/nested has one",
              "vfio-pci": "it needs a device of the host: tests/nested has one",
              **{f"vhost-scsi{name}": "refused: it cannot be moved (tests/nested has one)" for name in (

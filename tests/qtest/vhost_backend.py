@@ -14,6 +14,7 @@ import threading
 (GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE, SET_BACKEND_REQ_FD, GET_CONFIG,
  SET_CONFIG, GET_INFLIGHT_FD, SET_INFLIGHT_FD, GET_MAX_MEM_SLOTS, ADD_MEM_REG, REM_MEM_REG) = (
      15, 16, 17, 18, 21, 24, 25, 31, 32, 36, 37, 38)
+GPU_SET_SOCKET = 33
 CONFIG_CHANGE = 2
 
 VERSION_1, EVENT_IDX, LOG_ALL, PROTOCOL = 1 << 32, 1 << 29, 1 << 26, 1 << 30
@@ -57,7 +58,7 @@ class Backend(threading.Thread):
         self.config = bytearray(struct.pack("<Q", 2048).ljust(60, b"\0"))
         self.lock = threading.Condition()
         self.seen, self.regions, self.rings, self.agreed, self.accepted = [], [], {}, 0, 0
-        self.requests = self.log = self.log_file = None
+        self.requests = self.pictures = self.log = self.log_file = None
         self.kicks = 0
         self.silent = self.asked = False  # it does not say what it can do; somebody waits for that
         self.hold = False  # requests stay in flight, until the connection ends
@@ -242,6 +243,8 @@ class Backend(threading.Thread):
             self.accepted = number
         elif request == SET_PROTOCOL_FEATURES:
             self.agreed = number
+        elif request == GPU_SET_SOCKET:
+            self.pictures = socket.socket(fileno=fds[0])
         elif request == SET_BACKEND_REQ_FD:
             self.requests = socket.socket(fileno=fds[0])
         elif request == SET_CONFIG:
