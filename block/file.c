@@ -19,6 +19,7 @@
 #include "block/file-lock.h"
 #include "block/host-device.h"
 #include "block/iov.h"
+#include "block/pr-manager.h"
 #include "util/error.h"
 
 #define DIRECT_ALIGN 4096
@@ -27,8 +28,9 @@
 typedef struct FileState {
     int fd, direct_fd; /* direct_fd -1: not asked for */
     bool device;
-    bool locking;  /* can be, and is wanted */
-    FileLock lock; /* of the first open file: it may be another one than `fd` */
+    bool locking;          /* can be, and is wanted */
+    PrManager *pr_manager; /* NULL: none */
+    FileLock lock;         /* of the first open file: it may be another one than `fd` */
     /* The last run of data that was found: some filesystems look at each page up to its end to find
      * that. That it may be no data any more, when another program changes it, harms nobody. */
     GMutex mutex;
@@ -113,7 +115,13 @@ static bool file_open(BlockNode *node, GError **errp)
     FileState *s = node->state = g_new0(FileState, 1);
 
     g_mutex_init(&s->mutex);
-    s->direct_fd = -1;
+    s->direct_fd = s->fd = s->lock.fd = -1;
+    if (options->pr_manager) {
+        s->pr_manager = pr_manager_get(options->pr_manager, errp);
+        if (!s->pr_manager) {
+            return false;
+        }
+    }
     s->fd = s->lock.fd = open_file(node, name);
     if (s->fd < 0) {
         error_set_errno(errp, errno, "cannot open %s%s", name,
@@ -150,6 +158,7 @@ static void file_close(BlockNode *node)
     if (s->lock.fd >= 0) {
         close(s->lock.fd);
     }
+    pr_manager_unref(s->pr_manager);
     g_mutex_clear(&s->mutex);
     g_free(s);
 }
@@ -461,14 +470,26 @@ static int64_t file_allocated(BlockNode *node)
     return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * HOST_SECTOR;
 }
 
-int block_host_device_fd(const BlockNode *node)
+static const FileState *device_of(const BlockNode *node)
 {
     while (node->options->driver == BLOCKDEV_DRIVER_RAW && node->file.node) {
         node = node->file.node;
     }
-    return node->options->driver == BLOCKDEV_DRIVER_HOST_DEVICE && node->state
-               ? ((const FileState *)node->state)->fd
-               : -1;
+    return node->options->driver == BLOCKDEV_DRIVER_HOST_DEVICE ? node->state : NULL;
+}
+
+int block_host_device_fd(const BlockNode *node)
+{
+    const FileState *s = device_of(node);
+
+    return s ? s->fd : -1;
+}
+
+PrManager *block_host_device_pr_manager(const BlockNode *node)
+{
+    const FileState *s = device_of(node);
+
+    return s ? s->pr_manager : NULL;
 }
 
 #define FILE_DRIVER(ID)                                                                    \

@@ -6,6 +6,7 @@
 #include "block/backend.h"
 #include "block/driver.h"
 #include "block/medium.h"
+#include "block/pr-manager.h"
 #include "hw/block/pflash-cfi01.h"
 #include "hw/core/machine.h"
 #include "hw/i386/x86.h"
@@ -300,9 +301,17 @@ GPtrArray *qmp_query_blockstats(bool has_query_nodes, bool query_nodes, GError *
     return list;
 }
 
-/* ---- what there is none of ---- */
-
 GPtrArray *qmp_query_pr_managers(GError **errp)
 {
-    return PRManagerInfo_list_new();
+    g_autoptr(GPtrArray) managers = object_list_type(TYPE_PR_MANAGER_HELPER);
+    GPtrArray *list = PRManagerInfo_list_new();
+
+    for (guint i = 0; i < managers->len; i++) {
+        PRManagerInfo *info = g_new0(PRManagerInfo, 1);
+
+        info->id = g_strdup(OBJECT(managers->pdata[i])->name);
+        info->connected = pr_manager_is_connected(PR_MANAGER(managers->pdata[i]));
+        g_ptr_array_add(list, info);
+    }
+    return list;
 }

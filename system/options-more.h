@@ -37,7 +37,7 @@ bool option_do_nic(Startup *startup, const char *arg, GError **errp);
 bool option_do_net(Startup *startup, const char *arg, GError **errp);
 
 /* options.c: -object of TLS credentials. */
-bool option_add_tls_creds(Startup *startup, GError **errp);
+bool option_add_objects_for_nodes(Startup *startup, GError **errp);
 
 /* options-spice.c */
 bool option_apply_spice(Startup *startup, const void *parsed, GError **errp);

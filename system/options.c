@@ -534,11 +534,11 @@ static const char *take_string(struct json_object *props, const char *key, const
     return json_object_get_string(value);
 }
 
-static bool is_tls_creds(const char *arg)
+static bool is_for_nodes(const char *arg)
 {
     struct json_object *props = keyval_or_json_parse(arg, "qom-type", NULL);
     const char *type = props ? keyval_get_text(props, "qom-type") : NULL;
-    bool is = type && g_str_has_prefix(type, "tls-creds-");
+    bool is = type && (g_str_has_prefix(type, "tls-") || g_str_has_prefix(type, "pr-manager-"));
 
     json_object_put(props);
     return is;
@@ -564,16 +564,16 @@ static bool add_object(const char *arg, GError **errp)
 
 static bool do_object(Startup *startup, const char *arg, GError **errp)
 {
-    return is_tls_creds(arg) || add_object(arg, errp); /* those are there already */
+    return is_for_nodes(arg) || add_object(arg, errp); /* those are there already */
 }
 
 /* Nodes of -blockdev name them, and are made while the options are read. */
-bool option_add_tls_creds(Startup *startup, GError **errp)
+bool option_add_objects_for_nodes(Startup *startup, GError **errp)
 {
     for (unsigned i = 0; i < startup->uses->len; i++) {
         const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
 
-        if (use->option->handle == do_object && is_tls_creds(use->arg) &&
+        if (use->option->handle == do_object && is_for_nodes(use->arg) &&
             !add_object(use->arg, errp)) {
             g_autofree char *where = cmdline_use_text(use);
 

@@ -154,8 +154,8 @@ bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_sta
         block_begin_inactive(); /* -blockdev is of this phase, and comes before or after it */
     }
     throttle_groups_await();
-    ok = ok && option_add_tls_creds(startup, &err) && run_phase(startup, START_CONFIG, &err) &&
-         check_config(startup, &err);
+    ok = ok && option_add_objects_for_nodes(startup, &err) &&
+         run_phase(startup, START_CONFIG, &err) && check_config(startup, &err);
     if (!ok) {
         error_report("%s", err->message);
         *exit_status = 1;

@@ -124,6 +124,23 @@ static void run(ScsiRequest *r, int fd)
     }
 }
 
+/* A persistent reservation, by another program. */
+static void reserve(ScsiRequest *r, int fd, PrManager *manager)
+{
+    uint8_t cdb[PR_MANAGER_CDB], sense[PR_MANAGER_SENSE];
+    int status;
+
+    memcpy(cdb, r->cdb, sizeof(cdb));
+    status = fd < 0 ? -1 : pr_manager_run(manager, fd, cdb, r->bounce, r->bytes, sense);
+    if (status < 0) {
+        scsi_fail(r, SCSI_SENSE_TARGET_FAILURE);
+    } else if (status == SCSI_CHECK_CONDITION) {
+        scsi_fail(r, sense_from(sense, sizeof(sense)));
+    } else {
+        r->other_status = (uint8_t)status;
+    }
+}
+
 /* One piece, in a thread of the pool: the first one that the guest gets has the device work, and
  * the last one that it gives. Memory is allocated here, as guests may have many commands wait. */
 static int pass(BlockNode *node, BlockRequest *io)
@@ -142,7 +159,13 @@ static int pass(BlockNode *node, BlockRequest *io)
         iov_to_buf(io->iov, io->iovcnt, 0, r->bounce + r->moved, r->piece);
     }
     if (r->direction == SCSI_IN ? first : last) {
-        run(r, block_host_device_fd(node));
+        PrManager *manager = pr_manager_takes(r->cdb) ? block_host_device_pr_manager(node) : NULL;
+
+        if (manager) {
+            reserve(r, block_host_device_fd(node), manager);
+        } else {
+            run(r, block_host_device_fd(node));
+        }
     }
     if (r->direction == SCSI_IN && r->piece && !r->failed) {
         iov_from_buf(io->iov, io->iovcnt, 0, r->bounce + r->moved, r->piece);

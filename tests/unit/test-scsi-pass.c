@@ -8,12 +8,16 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "block/backend.h"
 #include "hw/scsi/scsi-pass.h"
+#include "qom/user-object.h"
+#include "util/json.h"
 #include "util/bytes.h"
 #include "util/machine-lock.h"
 #include "util/units.h"
@@ -262,6 +266,28 @@ static void test_ends(void)
     finish(t);
 }
 
+/* Of one connection: it answers by the service action, and hangs up at the last one. */
+static gpointer helper(gpointer opaque)
+{
+    int sock = accept(GPOINTER_TO_INT(opaque), NULL, NULL);
+    uint8_t cdb[16], answer[104 + 8] = { 0 };
+
+    g_assert_cmpint(write(sock, answer, 4), ==, 4);
+    g_assert_cmpint(read(sock, cdb, 4), ==, 4);
+    while (read(sock, cdb, sizeof(cdb)) == sizeof(cdb) && cdb[1] < 3) {
+        static const uint8_t told[] = { SCSI_GOOD, 0x18, SCSI_CHECK_CONDITION };
+        size_t size = cdb[1] ? 0 : 8;
+
+        answer[3] = told[cdb[1]];
+        answer[7] = (uint8_t)size;
+        memcpy(answer + 8, "\x72\x5\x24\x2", 4);
+        answer[111] = 7;
+        g_assert_cmpint(write(sock, answer, 104 + size), ==, 104 + size);
+    }
+    close(sock);
+    return NULL;
+}
+
 /* What is ours, and what nobody knows. */
 static void test_own(void)
 {
@@ -285,6 +311,44 @@ static void test_own(void)
     assert_sense(t, SCSI_SENSE(6, 0x29, 0));
     g_assert_cmpuint(commands, ==, 1);
     finish(t);
+}
+
+/* Reservations, and nothing else, go to another program. */
+static void test_reserve(void)
+{
+    g_autofree char *folder = g_dir_make_tmp(NULL, NULL);
+    g_autofree char *path = g_build_filename(folder, "socket", NULL);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct json_object *props = json_object_new_object();
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    GThread *thread;
+    Test *t;
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    g_assert_cmpint(bind(server, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+    g_assert_cmpint(listen(server, 1), ==, 0);
+    thread = g_thread_new("helper", helper, GINT_TO_POINTER(server));
+    json_object_object_add(props, "path", json_object_new_string(path));
+    g_assert_nonnull(user_object_add("pr-manager-helper", "pr0", props, NULL));
+    json_object_put(props);
+    t = start("raw,file.driver=host_device,file.pr-manager=pr0,file.filename=");
+    g_assert_cmphex(COMMAND(t, 0x5e, 0, 0, 0, 0, 0, 0, 0, 32, 0), ==, SCSI_GOOD);
+    g_assert_cmphex(t->data[7], ==, 7);
+    g_assert_cmphex(t->data[8], ==, 0);
+    g_assert_cmphex(COMMAND(t, 0x5e, 1, 0, 0, 0, 0, 0, 0, 32, 0), ==, 0x18);
+    COMMAND(t, 0x5e, 2, 0, 0, 0, 0, 0, 0, 32, 0);
+    assert_sense(t, SCSI_SENSE(5, 0x24, 2));
+    COMMAND(t, 0x5e, 3, 0, 0, 0, 0, 0, 0, 32, 0); /* it hangs up */
+    assert_sense(t, SCSI_SENSE_TARGET_FAILURE);
+    g_assert_cmpuint(commands, ==, 0);
+    g_assert_cmphex(COMMAND(t, SCSI_TEST_UNIT_READY, 0, 0, 0, 0, 0), ==, SCSI_GOOD);
+    g_assert_cmpuint(commands, ==, 1);
+    finish(t);
+    g_assert_true(user_object_del("pr0", NULL));
+    g_thread_join(thread);
+    close(server);
+    g_unlink(path);
+    g_rmdir(folder);
 }
 
 static void test_check(void)
@@ -316,6 +380,7 @@ int main(int argc, char **argv)
     g_test_add_func("/scsi-pass/pieces", test_pieces);
     g_test_add_func("/scsi-pass/ends", test_ends);
     g_test_add_func("/scsi-pass/own", test_own);
+    g_test_add_func("/scsi-pass/reserve", test_reserve);
     g_test_add_func("/scsi-pass/check", test_check);
     return g_test_run();
 }
