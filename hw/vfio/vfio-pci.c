@@ -2,7 +2,6 @@
 #include "hw/vfio/vfio-pci.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "hw/core/save-check.h"
 #include "hw/pci/pci-iommu.h"
 #include "util/error.h"
+#include "util/vfio.h"
 
 enum { DISPLAY_OFF, DISPLAY_ON, DISPLAY_AUTO };
 
@@ -28,20 +28,6 @@ bool vfio_pci_region(const VfioPci *s, unsigned index, VfioRegion *region)
 
 /* ---- which one ---- */
 
-/* "[DDDD:]BB:DD.F", in hexadecimal digits. g_free; NULL: it is not. */
-static char *canonical(const char *host)
-{
-    unsigned domain = 0, bus, slot, func;
-    int end = 0;
-
-    if ((sscanf(host, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &func, &end) == 4 ||
-         (domain = 0, sscanf(host, "%2x:%2x.%1x%n", &bus, &slot, &func, &end) == 3)) &&
-        !host[end] && slot < 32 && func < 8) {
-        return g_strdup_printf("%04x:%02x:%02x.%x", domain, bus, slot, func);
-    }
-    return NULL;
-}
-
 static char *find_folder(const VfioPci *s, GError **errp)
 {
     g_autofree char *name = NULL;
@@ -54,33 +40,13 @@ static char *find_folder(const VfioPci *s, GError **errp)
     if (s->sysfsdev) {
         return g_strdup(s->sysfsdev);
     }
-    name = canonical(s->host);
+    name = vfio_pci_name(s->host);
     if (!name) {
         error_set(errp, "host=%s: it must be a place as lspci -D names it, such as 0000:06:12.5",
                   s->host);
         return NULL;
     }
     return g_strdup_printf("/sys/bus/pci/devices/%s", name);
-}
-
-static bool check_driver(const char *folder, GError **errp)
-{
-    g_autofree char *path = g_strdup_printf("%s/driver", folder);
-    g_autofree char *target = g_file_read_link(path, NULL);
-    g_autofree char *driver = target ? g_path_get_basename(target) : NULL;
-
-    if (driver && strstr(driver, "vfio")) {
-        return true;
-    }
-    if (g_file_test(folder, G_FILE_TEST_IS_DIR)) {
-        error_set(errp,
-                  "%s has %s%s at the host: bind it to vfio-pci (echo vfio-pci > "
-                  "%s/driver_override, unbind it, echo its name > /sys/bus/pci/drivers_probe)",
-                  folder, driver ? "the driver " : "no driver", driver ? driver : "", folder);
-    } else {
-        error_set(errp, "the host has no device %s", folder);
-    }
-    return false;
 }
 
 static bool check_device(VfioPci *s, GError **errp)
@@ -170,7 +136,7 @@ static bool vfio_realize(PciDevice *dev, GError **errp)
                         "out, or give display=off");
         return false;
     }
-    if (!check_driver(folder, errp)) {
+    if (!vfio_check_driver(folder, errp)) {
         return false;
     }
     s->name = g_path_get_basename(folder);

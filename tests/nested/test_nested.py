@@ -488,6 +488,7 @@ TESTS = [
     vhost("disks of the kernel", vhost_cases.Cases.disks),
     vhost("a SCSI disk", vhost_cases.Cases.block),
     vfio("an NVMe disk", vfio_cases.Cases.disk),
+    vfio("an NVMe block node", vfio_cases.Cases.node),
     vfio("an NVMe disk, a pin", vfio_cases.Cases.pin, "off"),
     vfio("an NVMe disk, virtio-mem", vfio_cases.Cases.blocks, "on"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),

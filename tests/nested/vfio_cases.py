@@ -141,6 +141,41 @@ class Cases:
             tap.equal(guest.power_off(), 0, "exit status")
         self.untroubled()
 
+    def node(self):
+        """The controller is this program's own, as a block node (driver nvme): read and written by the guest, also by requests
+        that are no whole pages; it goes and comes again, and is the outer kernel's at the end."""
+        total = self.fill()
+        self.bind(DISK)
+        node = {"driver": "nvme", "node-name": "n0", "device": DISK, "namespace": 1}
+        with linux.machine(extra=["-blockdev", f"nvme,node-name=n0,device={DISK},namespace=1", "-device", "pcie-root-port,id=rp0,chassis=1,addr=10",
+                                  "-device", "nvme,id=d0,serial=9,drive=n0,bus=rp0"]) as guest:
+            guest.wait_ready()
+            size = int(guest.run("until [ -b /dev/nvme0n1 ]; do sleep 0.1; done; cat /sys/block/nvme0n1/size", timeout=120))
+            tap.equal(size * 512, DISK_MIB * MIB, "its size")
+            tap.equal(guest.run("sha256sum < /dev/nvme0n1", timeout=300).split()[0], total, "what the disk has")
+            guest.plug("m0", 128 * MIB)
+            for block in ("512", "7k", "1M", "4M"):
+                guest.run(f"dd if=/dev/urandom of=/tmp/new bs={block} count=9 2>/dev/null; "
+                          f"dd if=/tmp/new of=/dev/nvme0n1 bs={block} seek=1 oflag=direct 2>/dev/null; echo 3 > /proc/sys/vm/drop_caches; "
+                          f"dd if=/dev/nvme0n1 bs={block} skip=1 count=9 iflag=direct 2>/dev/null | cmp - /tmp/new", timeout=120)
+            total = guest.run("sync; echo 3 > /proc/sys/vm/drop_caches; sha256sum < /dev/nvme0n1", timeout=300).split()[0]
+            guest.qmp.command("device_del", id="d0")
+            guest.qmp.event("DEVICE_DELETED", device="d0")
+            guest.qmp.command("blockdev-del", **{"node-name": "n0"})
+            for wrong, why in (({"namespace": 2}, "1 to"), ({"namespace": 0}, "1 to"), ({"device": "0000:00:1f.2"}, "vfio-pci")):
+                try:
+                    guest.qmp.command("blockdev-add", **{**node, **wrong})
+                    raise AssertionError(f"{wrong} was accepted")
+                except vm.QmpError as err:
+                    tap.equal(why in err.desc, True, err.desc)
+            guest.qmp.command("blockdev-add", **node)
+            guest.qmp.command("device_add", driver="nvme", id="d1", serial="9", drive="n0", bus="rp0")
+            tap.equal(guest.run("until [ -b /dev/nvme0n1 ]; do sleep 0.1; done; sha256sum < /dev/nvme0n1", timeout=300).split()[0], total,
+                      "what it has, again")
+            tap.equal(guest.power_off(), 0, "exit status")
+        self.untroubled()
+        tap.equal(self.fill(keep=True), total, "what the outer kernel finds there")
+
     def locked(self, guest):
         """KiB that the outer kernel counts as pinned for the program."""
         return int(self.place.run(f"grep VmLck /proc/{guest.process.pid}/status").split()[1])
