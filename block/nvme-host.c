@@ -35,6 +35,8 @@ enum {
     PCI_COMMAND_MEMORY_MASTER = 6,
     ENTRIES = 32, /* of a queue: more than slots */
     STEP_US = 1000,
+    READY_MS_MAX = 30000,
+    READY_MS_BROKEN = 1000,
 };
 
 /* ---- registers ---- */
@@ -203,7 +205,7 @@ static bool check_capabilities(NvmeHost *host, GError **errp)
         return false;
     }
     host->stride = 4u << (cap >> 32 & 0xf);
-    host->ready_ms = (unsigned)(cap >> 24 & 0xff) * 500 + 500;
+    host->ready_ms = MIN((unsigned)(cap >> 24 & 0xff) * 500 + 500, READY_MS_MAX);
     return true;
 }
 
@@ -285,7 +287,7 @@ static void stop(NvmeHost *host)
         wait_status(host, CSTS_SHUT_MASK, CSTS_SHUT_DONE, host->ready_ms);
     }
     nvme_host_set_register(host, REG_CC, 0, 4);
-    wait_status(host, CSTS_RDY, 0, host->ready_ms);
+    wait_status(host, CSTS_RDY, 0, host->broken ? READY_MS_BROKEN : host->ready_ms);
 }
 
 void nvme_host_close(NvmeHost *host)

@@ -19,7 +19,7 @@ enum {
     FEATURES = 4, /* bytes that both sides say first; none is known */
     STATUS_MAX = 0xff,
     ANSWER_MS = 10000,
-    CONNECT_TRIES = 20, /* while it may be started again */
+    CONNECT_MS = 2000, /* while it may be started again */
     CONNECT_PAUSE_US = 100000,
 };
 
@@ -143,10 +143,16 @@ static bool send_all(PrManager *m, const void *buf, size_t size, int fd, gint64 
     return true;
 }
 
+static gint64 after_ms(unsigned ms)
+{
+    return g_get_monotonic_time() + ms * G_TIME_SPAN_MILLISECOND;
+}
+
+/* Nobody is waited for to accept it. */
 static bool connect_once(PrManager *m, GError **errp)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    gint64 deadline = g_get_monotonic_time() + ANSWER_MS * 1000LL;
+    const gint64 deadline = after_ms(CONNECT_MS);
     uint8_t features[FEATURES];
 
     if (strlen(m->path) >= sizeof(address.sun_path)) {
@@ -155,7 +161,7 @@ static bool connect_once(PrManager *m, GError **errp)
         return false;
     }
     strcpy(address.sun_path, m->path);
-    m->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    m->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (m->fd < 0 || connect(m->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         error_set_errno(errp, errno, "cannot connect to %s, where qemu-pr-helper should listen",
                         m->path);
@@ -189,12 +195,11 @@ static void notice_end(PrManager *m)
 
 static bool connect_again(PrManager *m)
 {
+    const gint64 deadline = after_ms(CONNECT_MS);
+
     notice_end(m);
-    for (unsigned i = 0; i < CONNECT_TRIES && m->fd < 0; i++) {
-        if (i) {
-            g_usleep(CONNECT_PAUSE_US);
-        }
-        connect_once(m, NULL);
+    while (m->fd < 0 && !connect_once(m, NULL) && g_get_monotonic_time() < deadline) {
+        g_usleep(CONNECT_PAUSE_US);
     }
     return m->fd >= 0;
 }
@@ -232,7 +237,7 @@ int pr_manager_run(PrManager *m, int fd, const uint8_t *cdb, void *data, size_t 
     }
     g_mutex_lock(&m->mutex);
     if (connect_again(m)) {
-        deadline = g_get_monotonic_time() + ANSWER_MS * 1000LL;
+        deadline = after_ms(ANSWER_MS);
         if (send_all(m, cdb, PR_MANAGER_CDB, fd, deadline) &&
             (!out || send_all(m, data, size, -1, deadline))) {
             status = take_answer(m, data, out ? 0 : size, sense, deadline);

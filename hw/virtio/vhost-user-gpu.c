@@ -66,12 +66,13 @@ static bool meet(VhostUserGpu *s, GError **errp)
 
 static void leave(VhostUserGpu *s)
 {
+    vhost_gpu_disconnect(s); /* it must not hear of pictures while it gives the rings back */
     g_clear_pointer(&s->vhost, vhost_free);
-    vhost_gpu_disconnect(s);
     virtio_gpu_free_scanouts(&s->parent);
     char_detach(&s->fe);
     if (s->copy_fd >= 0) {
         close(s->copy_fd);
+        s->copy_fd = -1;
     }
 }
 
@@ -82,7 +83,6 @@ static bool gpu_realize(VirtioDevice *vdev, GError **errp)
     if (!virtio_gpu_check(&s->parent, errp) || !vhost_attach(&s->fe, s->chardev, errp)) {
         return false;
     }
-    s->fd = s->message_fd = s->copy_fd = -1;
     virtio_gpu_make_scanouts(&s->parent);
     if (!meet(s, errp)) {
         leave(s);
@@ -123,6 +123,13 @@ static const VirtioDeviceClass gpu_ops = {
     .config_written = virtio_gpu_config_written,
 };
 
+static void gpu_init(Object *obj)
+{
+    VhostUserGpu *s = VHOST_USER_GPU(obj);
+
+    s->fd = s->message_fd = s->copy_fd = -1;
+}
+
 static const ObjectType gpu_type = {
     .name = TYPE_VHOST_USER_GPU,
     .parent = TYPE_VIRTIO_GPU,
@@ -130,6 +137,7 @@ static const ObjectType gpu_type = {
     .instance_size = sizeof(VhostUserGpu),
     .properties = gpu_properties,
     .ops = &gpu_ops,
+    .init = gpu_init,
 };
 OBJECT_TYPE_REGISTER(gpu_type)
 
