@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the other program says of the pictures of vhost-user-gpu, and what it is told. */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -272,6 +273,17 @@ static size_t take_pixels(VhostUserGpu *s)
 
 /* ---- memory of the other program ---- */
 
+/* Is it plain memory, or a device's (a dma-buf)? Pages of any other file may come when its owner
+ * likes. What is asked here, nobody but the host's kernel answers. */
+static bool is_memory(int fd)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fdinfo/%d", fd);
+    g_autofree char *info = NULL;
+
+    return fcntl(fd, F_GET_SEALS) >= 0 ||
+           (g_file_get_contents(path, &info, NULL, NULL) && strstr(info, "\nexp_name:"));
+}
+
 static bool dmabuf_scanout(VhostUserGpu *s, const void *payload)
 {
     enum { XRGB8888 = 0x34325258, ARGB8888 = 0x34325241 };
@@ -286,9 +298,10 @@ static bool dmabuf_scanout(VhostUserGpu *s, const void *payload)
     if (!scanout->surface) {
         return true;
     }
-    if (s->message_fd < 0 || (d->fd_fourcc != XRGB8888 && d->fd_fourcc != ARGB8888) ||
-        d->x > d->fd_width || d->width > d->fd_width - d->x || d->y > d->fd_height ||
-        d->height > d->fd_height - d->y || d->fd_stride / PIXEL < d->fd_width) {
+    if (s->message_fd < 0 || !is_memory(s->message_fd) ||
+        (d->fd_fourcc != XRGB8888 && d->fd_fourcc != ARGB8888) || d->x > d->fd_width ||
+        d->width > d->fd_width - d->x || d->y > d->fd_height || d->height > d->fd_height - d->y ||
+        d->fd_stride / PIXEL < d->fd_width) {
         return fail(s, "memory that is no picture of 32-bit pixels, with this output in it");
     }
     map = mmap(NULL, size, PROT_READ, MAP_SHARED, s->message_fd, 0);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Back-ends of vhost-user: what one answers and sends, of a disk, a folder or a card, while a
- * driver uses the device, memory comes and goes, writes are logged, and back-ends go and come. Its
- * answers are right, or wrong in one of many ways. It has its say when it is waited for; if it says
- * nothing, it goes, so that no input takes long. No descriptor may be left behind.
+ * Back-ends of vhost-user: what one answers and sends, of a disk, a folder, a network card or a
+ * graphics card, which has a socket for pictures, while a driver uses the device, memory comes and
+ * goes, writes are logged, and back-ends go and come. Its answers are right, or wrong in one of
+ * many ways. It has its say when it is waited for; if it says nothing, it goes, so that no input
+ * takes long. No descriptor may be left behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "chardev/char-backend.h"
+#include "hw/virtio/vhost-user-gpu.h"
 #include "hw/virtio/vhost-user-proto.h"
 #include "hw/virtio/virtio-device.h"
 #include "memory/dirty.h"
@@ -36,7 +38,7 @@ typedef struct BackEnd {
     int front;   /* our end of the connection; -1: nobody is there */
     int fd;      /* its end; -1: it has gone */
     int channel; /* for its requests; these: what it was given last, or -1 */
-    int call, log;
+    int call, log, pictures;
     int spare;          /* goes along with answers */
     bool again;         /* another may come */
     uint64_t protocol;  /* that it offers */
@@ -64,6 +66,7 @@ static void leave(void)
     close_fd(&back->channel);
     close_fd(&back->call);
     close_fd(&back->log);
+    close_fd(&back->pictures);
     g_byte_array_set_size(back->unsent, 0);
 }
 
@@ -94,6 +97,7 @@ static void back_end_init(Object *obj)
 {
     back = (BackEnd *)obj;
     back->front = back->fd = back->channel = back->call = back->log = -1;
+    back->pictures = -1;
     back->spare = eventfd(0, EFD_CLOEXEC);
     back->unsent = g_byte_array_new();
 }
@@ -332,6 +336,7 @@ static void keep_fd(uint32_t request, int fd)
     int *kept = request == VHOST_USER_SET_BACKEND_REQ_FD ? &back->channel
                 : request == VHOST_USER_SET_VRING_CALL   ? &back->call
                 : request == VHOST_USER_SET_LOG_BASE     ? &back->log
+                : request == VHOST_USER_GPU_SET_SOCKET   ? &back->pictures
                                                          : NULL;
 
     if (kept) {
@@ -453,16 +458,17 @@ static void step_device(FuzzInput *in)
         "vhost-user-blk-pci,id=d0,addr=10,chardev=c0,packed=on",
         "vhost-user-fs-pci,id=d0,addr=10,chardev=c0,tag=t",
         "virtio-net-pci,id=d0,addr=10,netdev=n0,mq=on,host_mtu=1500",
+        "vhost-user-gpu-pci,id=d0,addr=10,chardev=c0,max_outputs=2,max_hostmem=1M",
     };
     const unsigned how = (unsigned)fuzz_take(in, 1);
 
     back->again = how & 4;
     back->protocol = how & 8 ? fuzz_take(in, 2) : 0xffff;
     come();
-    if (how % 4 == 3) {
+    if (how % 5 == 3) {
         add_netdev();
     }
-    add(devices[how % 4]);
+    add(devices[how % 5]);
     driver_map(0);
 }
 
@@ -578,6 +584,36 @@ static void step_request(FuzzInput *in)
     send_request();
 }
 
+/* A message about pictures, mostly of the right shape, on the socket for them. */
+static void step_pictures(FuzzInput *in)
+{
+    static const uint16_t sizes[VHOST_GPU_MESSAGES] = {
+        0, 0, 8, 0, 12, 12, sizeof(VhostGpuCursor), 12, 20, 40, 20
+    };
+    const unsigned how = (unsigned)fuzz_take(in, 1), request = how % (VHOST_GPU_MESSAGES + 1);
+    const unsigned size = request < VHOST_GPU_MESSAGES ? sizes[request] : how;
+    const unsigned width = (unsigned)fuzz_take(in, 1) & 63,
+                   height = (unsigned)fuzz_take(in, 1) & 63;
+    const unsigned more = request == VHOST_GPU_UPDATE ? 4 * width * height : 0;
+    uint32_t words[3 + sizeof(VhostGpuCursor) / 4 + 64 * 64] = { request, 0, size + more };
+
+    words[3] = how >> 6 & 1;
+    if (request == VHOST_GPU_SCANOUT || request >= VHOST_GPU_MESSAGES) {
+        words[4] = width;
+        words[5] = height;
+    } else if (request == VHOST_GPU_UPDATE || request >= VHOST_GPU_DMABUF_SCANOUT) {
+        words[6] = width;
+        words[7] = height;
+        words[8] = words[9] = 64;
+        words[10] = 256;
+        words[12] = 0x34325258;
+    }
+    if (how & 0x80) {
+        words[fuzz_take(in, 1) % 13] = (uint32_t)fuzz_take(in, 4);
+    }
+    send_bytes(back->pictures, words, 12 + size + more, request == VHOST_GPU_DMABUF_SCANOUT);
+}
+
 /* It interrupts the driver, or makes us wait where there is no interrupt. */
 static void step_call(FuzzInput *in)
 {
@@ -619,9 +655,9 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     fuzz_step_settle, step_unplug,   step_dimm,     step_log,       step_bring_up, step_store,
     step_offer,       step_config,   step_memory,   step_come,      step_go,       step_request,
     step_call,        step_mark,     step_bytes,    fuzz_step_time, fuzz_step_run, fuzz_step_reset,
-    step_device,      step_device,   step_bring_up, fuzz_step_run,  step_offer,    step_log,
-    step_mark,        step_come,     step_device,   step_bring_up,  step_memory,   fuzz_step_settle,
-    step_call,        fuzz_step_run,
+    step_device,      step_device,   step_bring_up, fuzz_step_run,  step_offer,    step_pictures,
+    step_pictures,    step_come,     step_device,   step_bring_up,  step_pictures, fuzz_step_settle,
+    step_pictures,    fuzz_step_run,
 };
 
 static unsigned open_fds(void)

@@ -177,6 +177,11 @@ def hostile():
             c.send(DMABUF_SCANOUT, struct.pack("<10I", *words), [fd])
             os.close(fd)
         senseless.append(send_memory)
+
+    def send_file(c):
+        with open(__file__, "rb") as file:
+            c.send(DMABUF_SCANOUT, struct.pack("<10I", 0, 0, 0, 8, 8, 8, 8, 32, 0, XR24), [file.fileno()])
+    senseless.append(send_file)
     with tempfile.TemporaryDirectory() as folder:
         path, ends = f"{folder}/s", []
 
