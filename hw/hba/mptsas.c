@@ -74,8 +74,8 @@ bool mptsas_reply(Mptsas *s, void *frame, size_t size)
     low = s->free_frames[s->free_first];
     s->free_first = (s->free_first + 1) % MPTSAS_FREE_MAX;
     s->free_count--;
-    if (!scsi_hba_write(&s->parent, (uint64_t)s->frames_high << 32 | low, frame,
-                        MIN(size, s->reply_size))) {
+    size = MIN(size, s->reply_size); /* SeaBIOS has 4 bytes */
+    if (size && !scsi_hba_write(&s->parent, (uint64_t)s->frames_high << 32 | low, frame, size)) {
         mptsas_fail(s, MPT_INVALID_FIELD);
         return false;
     }
@@ -126,8 +126,6 @@ static size_t init(Mptsas *s, const MptInit *message, MptReply *reply)
 
     if (s->ioc_state != MPT_STATE_READY) {
         status = MPT_INVALID_STATE;
-    } else if (message->reply_size < sizeof(MptReply)) {
-        status = MPT_INVALID_FIELD;
     } else {
         s->who = message->who & 7;
         s->reply_size = message->reply_size;

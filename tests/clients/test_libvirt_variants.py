@@ -109,7 +109,7 @@ VARIANTS = [
     ("a watchdog, a serial port of PCI", more(WATCHDOG_AND_SERIAL)),
     ("a parallel port", more("<parallel type='file'><source path='@FOLDER@/printed'/></parallel>")),
     ("SATA", more(SATA)),
-    *[(f"a disk of {model}", more(f"<controller type='scsi' index='0' model='{model}'/>", SCSI_DISK)) for model in ("vmpvscsi", "lsilogic", "am53c974", "dc390", "lsisas1078")],
+    *[(f"a disk of {model}", more(f"<controller type='scsi' index='0' model='{model}'/>", SCSI_DISK)) for model in ("vmpvscsi", "lsilogic", "am53c974", "dc390", "lsisas1068", "lsisas1078")],
     ("keys and pointers of virtio", more(*[f"<input type='{kind}' bus='virtio'/>" for kind in ("keyboard", "mouse", "tablet")])),
     ("an iothread", {"<vcpu>": "<iothreads>1</iothreads><vcpu>"}),
     ("caches and latencies", {CELL: CELL[:-2] + f">{CACHE_AND_LATENCY}</cell>", "</numa>": INTERCONNECTS + "</numa>"}),
