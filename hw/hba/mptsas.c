@@ -214,7 +214,7 @@ static size_t carry_out(Mptsas *s, const void *words, Reply *reply)
 
 static void take_frame(Mptsas *s, uint32_t low)
 {
-    enum { ALIGNMENT = 8 };
+    enum { ALIGNMENT = 4 }; /* below that is about how long it is */
     uint64_t at = (uint64_t)s->frames_high << 32 | (low & ~(uint32_t)(ALIGNMENT - 1));
     uint32_t words[MPTSAS_MESSAGE / 4];
     const MptMessage *message = (const void *)words;

@@ -315,7 +315,7 @@ def compressed():
 
 
 DISK = "virtio-blk-pci,drive="
-ADAPTERS = ["pvscsi"]  # from which SeaBIOS boots
+ADAPTERS = ["pvscsi", "mptsas1068"]  # from which SeaBIOS boots
 
 GROUPS = {
     "disks": [

@@ -249,6 +249,30 @@ static void test_data(void)
     quit(&h);
 }
 
+/* As SeaBIOS has it: frames at any word, and replies cut off. */
+static void test_firmware(void)
+{
+    const uint8_t read[10] = { SCSI_READ_10, [5] = 9, [8] = 1 };
+    MptInit init = { .who = 2, .function = MPT_IOC_INIT, .reply_size = 4 };
+    Host h;
+
+    start_with(&h, "");
+    take_attention(&h, 1);
+    make(&h, FRAME + 4, 1, read, SECTOR);
+    set(&h, MPT_REQUEST_FIFO, FRAME + 4);
+    g_assert_cmphex(next(&h), ==, h.context);
+    g_assert_cmpuint(qtest_readb(h.qt, DATA), ==, 10);
+    set(&h, MPT_DOORBELL, (uint32_t)MPT_UNIT_RESET << 24);
+    shake(&h, &init, sizeof(init), sizeof(MptReply));
+    qtest_memset(h.qt, REPLY, 0x55, 16);
+    set(&h, MPT_REPLY_FIFO, REPLY);
+    make(&h, FRAME, 3, read, SECTOR);
+    set(&h, MPT_REQUEST_FIFO, FRAME);
+    g_assert_cmphex(next(&h), ==, 0x55555555); /* no context came */
+    g_assert_cmphex(h.reply[0], ==, 3);
+    quit(&h);
+}
+
 /* Pieces of 64 bits; and a chain: two pieces, then a list elsewhere, which leads on once more. */
 static void test_pieces(void)
 {
@@ -491,6 +515,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/mptsas/data", test_data);
+    g_test_add_func("/mptsas/firmware", test_firmware);
     g_test_add_func("/mptsas/pieces", test_pieces);
     g_test_add_func("/mptsas/pages", test_pages);
     g_test_add_func("/mptsas/events", test_events);
