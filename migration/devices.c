@@ -5,6 +5,7 @@
 
 #include "accel/accel.h"
 #include "hw/core/machine.h"
+#include "hw/core/save-leave.h"
 #include "hw/i386/cpu.h"
 #include "util/error.h"
 
@@ -141,6 +142,7 @@ SavedStates *saved_states_take(void)
     SavedStates *states = saved_states_new();
     Machine *machine = machine_current();
 
+    save_leave();
     if (machine_ops(machine)->state) {
         save(states, machine_ops(machine)->state, machine, object_path(OBJECT(machine)));
     }

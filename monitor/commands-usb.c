@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* USB in HMP. */
 #include "hw/usb/usb-bus.h"
+#include "hw/usb/usb-host-find.h"
 #include "monitor/hmp.h"
 
 void hmp_info_usb(Hmp *hmp, char **argv)
@@ -25,5 +26,22 @@ void hmp_info_usb(Hmp *hmp, char **argv)
     }
     if (!found) {
         hmp_printf(hmp, "Error: this machine has no USB; -device qemu-xhci is a controller\n");
+    }
+}
+
+void hmp_info_usbhost(Hmp *hmp, char **argv)
+{
+    const UsbHostMatch any = { 0 };
+    g_autoptr(GPtrArray) found = usb_host_find(USB_HOST_FOLDER, &any);
+
+    for (unsigned i = 0; i < found->len; i++) {
+        const UsbHostInfo *info = found->pdata[i];
+
+        hmp_printf(hmp, "  Bus %u, Addr %u, Port %s, Speed %s Mb/s\n    USB device %04x:%04x%s%s\n",
+                   info->bus, info->address, info->port, info->speed, info->vendor, info->product,
+                   *info->name ? ", " : "", info->name);
+    }
+    if (!found->len) {
+        hmp_printf(hmp, "the host has no USB devices\n");
     }
 }

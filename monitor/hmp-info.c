@@ -405,6 +405,7 @@ const HmpCommand hmp_info_commands[] = {
     { "spice", NULL, "the SPICE server, and the channels of its clients", hmp_info_spice },
     { "tpm", NULL, "the TPM, and what is behind it", hmp_info_tpm },
     { "usb", NULL, "the USB devices, by controller, address and port", hmp_info_usb },
+    { "usbhost", NULL, "the USB devices of the host, for -device usb-host", hmp_info_usbhost },
     { "usernet", NULL, "the connections of netdevs of kind user", hmp_info_usernet },
     { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },
     { "version", NULL, "the version", info_version, true },

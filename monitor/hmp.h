@@ -126,6 +126,7 @@ void hmp_mouse_button(Hmp *hmp, char **argv);
 void hmp_mouse_set(Hmp *hmp, char **argv);
 void hmp_info_mice(Hmp *hmp, char **argv);
 void hmp_info_usb(Hmp *hmp, char **argv);
+void hmp_info_usbhost(Hmp *hmp, char **argv);
 /* commands-vnc.c */
 void hmp_info_vnc(Hmp *hmp, char **argv);
 void hmp_set_password(Hmp *hmp, char **argv);

@@ -57,7 +57,9 @@ generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc6
 # Drivers of adapters, in the same archive.
 adapter_modules="vmw_pvscsi scsi_transport_spi sym53c8xx raid_class scsi_transport_sas megaraid_sas mptbase mptscsih mptsas esp_scsi am53c974 mii 8139cp"
 sound_modules="soundcore snd snd-timer snd-pcm snd-hwdep ledtrig-audio snd-hda-core snd-hda-codec snd-hda-codec-generic snd-intel-sdw-acpi snd-intel-dspcfg snd-hda-intel snd-mixer-oss snd-pcm-oss mc snd-seq-device snd-rawmidi snd-usbmidi-lib snd-usb-audio"
-generic_modules="$generic_modules $adapter_modules $sound_modules"
+# For tests/nested/hostdev_cases.py: KVM, and what a host gives to its guests.
+host_modules="irqbypass kvm ccp kvm-amd failover net_failover virtio_net uinput virtio_input"
+generic_modules="$generic_modules $adapter_modules $sound_modules $host_modules"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]

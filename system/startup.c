@@ -16,6 +16,7 @@
 #include "chardev/chardev.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
+#include "hw/core/save-leave.h"
 #include "hw/i386/firmware.h"
 #include "memory/memory.h"
 #include "migration/incoming.h"
@@ -399,6 +400,7 @@ void startup_cleanup(Startup *startup, bool ok)
     vnc_cleanup();
     spice_stop();
     nbd_server_stop(NULL); /* if there is one */
+    save_leave();
     block_finish();
     monitor_cleanup();
     chardev_cleanup();

@@ -105,6 +105,17 @@ static UsbSpeed common_speed(const UsbDevice *dev, const UsbPort *port)
     return usb_port_speed(dev, port->speeds);
 }
 
+char *usb_port_firmware_path(const UsbPort *port, const char *kind)
+{
+    g_auto(GStrv) numbers = g_strsplit(port->path, ".", -1);
+    g_autoptr(GString) place = g_string_new(NULL);
+
+    for (unsigned i = 0; numbers[i]; i++) {
+        g_string_append_printf(place, "/%s@%s", numbers[i + 1] ? "hub" : kind, numbers[i]);
+    }
+    return g_string_free(g_steal_pointer(&place), FALSE);
+}
+
 UsbPort *usb_port_called(const UsbBus *bus, const char *path)
 {
     for (unsigned i = 0; i < bus->ports->len; i++) {

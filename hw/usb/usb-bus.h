@@ -78,6 +78,9 @@ void usb_companion_remove(UsbPort *ports, unsigned count);
 bool usb_port_shows(const UsbPort *port);
 /* The highest of @speeds, a set, that @dev has; USB_SPEEDS: none. */
 UsbSpeed usb_port_speed(const UsbDevice *dev, unsigned speeds);
+/* The way of what is at it from the controller, as firmware has it, with its @kind:
+ * "/hub@1/storage@2". */
+char *usb_port_firmware_path(const UsbPort *port, const char *kind);
 /* The port with @path; NULL: there is none. */
 UsbPort *usb_port_called(const UsbBus *bus, const char *path);
 /* The device with @address at @port, which is enabled, or behind hubs there; NULL: none answers. */

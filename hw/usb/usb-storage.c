@@ -389,22 +389,10 @@ static void device_reset(Device *obj)
     scsi_unit_reset(&USB_STORAGE(obj)->unit);
 }
 
-/* Its way from the controller, as firmware has it: "/hub@1/storage@2/...". */
-static char *place_of(const UsbPort *port)
-{
-    g_auto(GStrv) numbers = g_strsplit(port->path, ".", -1);
-    g_autoptr(GString) place = g_string_new(NULL);
-
-    for (unsigned i = 0; numbers[i]; i++) {
-        g_string_append_printf(place, "/%s@%s", numbers[i + 1] ? "hub" : "storage", numbers[i]);
-    }
-    g_string_append(place, "/channel@0/disk@0,0");
-    return g_string_free(g_steal_pointer(&place), FALSE);
-}
-
 static bool start_unit(UsbStorage *s, GError **errp)
 {
     ScsiUnit *unit = &s->unit;
+    g_autofree char *place = usb_port_firmware_path(s->parent.port, "storage");
 
     unit->kind = &scsi_disk_kind;
     unit->conf = &s->conf;
@@ -414,7 +402,7 @@ static bool start_unit(UsbStorage *s, GError **errp)
     unit->opaque = s;
     unit->drive = s->conf.backend->name ? s->conf.drive : "";
     unit->id = s->parent.parent.id ? s->parent.parent.id : s->conf.backend->device;
-    s->below = place_of(s->parent.port);
+    s->below = g_strconcat(place, "/channel@0/disk@0,0", NULL);
     return scsi_unit_realize(unit, errp) &&
            boot_order_add(&s->parent.parent, s->conf.boot_index, s->parent.port->bus->card, "usb",
                           s->below, errp);

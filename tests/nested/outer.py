@@ -31,7 +31,7 @@ MODULES = ["virt/lib/irqbypass", "arch/x86/kvm/kvm", "arch/x86/kvm/kvm-amd", "dr
            "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "net/core/failover",
            "drivers/net/net_failover", "drivers/net/virtio_net", *vhost_cases.OUTER_MODULES,
            *vfio_cases.OUTER_MODULES]
-OPTIONS = {"arch/x86/kvm/kvm": "halt_poll_ns=0"}
+OPTIONS = {"kvm": "halt_poll_ns=0"}
 
 
 def libraries(program):
@@ -47,21 +47,20 @@ def pack(root):
                           capture_output=True, check=True).stdout
 
 
-def make_initrd(guest_dir, files, folder):
-    """An initramfs with the modules, busybox, and @files: {path there: path here}. Its name."""
+def make_initrd(guest_dir, files, folder, generic=()):
+    """An initramfs with the modules, busybox, and @files: {path there: path here}. Its name. @generic: the names of the modules,
+    those of the generic kernel."""
     root = f"{folder}/root"
-    modules = glob.glob(f"{guest_dir}/root/lib/modules/*/kernel")[0]
+    modules = f"{guest_dir}/initramfs-generic/lib/modules" if generic else glob.glob(f"{guest_dir}/root/lib/modules/*-cloud-*/kernel")[0]
     for name in ("bin", "proc", "sys", "dev", "tmp", "modules"):
         os.makedirs(f"{root}/{name}")
     shutil.copy(f"{guest_dir}/root/bin/busybox", f"{root}/bin/busybox")
     shutil.copy(f"{HERE}/outer-init", f"{root}/init")
     os.chmod(f"{root}/init", 0o755)
-    for name in MODULES:
-        shutil.copy(f"{modules}/{name}.ko", f"{root}/modules/")
-    for name in vhost_cases.LATER_MODULES:
+    for name in generic or (*MODULES, *vhost_cases.LATER_MODULES):
         shutil.copy(f"{modules}/{name}.ko", f"{root}/modules/")
     with open(f"{root}/modules/order", "w", encoding="ascii") as order:
-        order.writelines(f"{os.path.basename(name)}.ko {OPTIONS.get(name, '')}\n" for name in MODULES)
+        order.writelines(f"{os.path.basename(name)}.ko {OPTIONS.get(os.path.basename(name), '')}\n" for name in generic or MODULES)
     for there, path in files.items():
         os.makedirs(os.path.dirname(root + there), exist_ok=True)
         shutil.copy(path, root + there)
@@ -163,18 +162,18 @@ class Outer:
     # not run for a while, and here there are two schedulers above it. For clocks.c: iomem=relaxed.
     append = " quiet nowatchdog rcupdate.rcu_cpu_stall_suppress=1 iomem=relaxed"
 
-    def __init__(self, guest_dir, files, memory="3G", cpus=2, extra=(), append=""):
+    def __init__(self, guest_dir, files, memory="3G", cpus=2, extra=(), append="", generic=()):
         self.dir = tempfile.mkdtemp(prefix="dimmable-outer-")
         self.next_port = 5000
         self.console = f"{self.dir}/console"
-        initrd = make_initrd(guest_dir, files, self.dir)
+        initrd = make_initrd(guest_dir, files, self.dir, generic)
         self.messages = open(f"{self.dir}/messages", "wb")
         self.process = subprocess.Popen(
             [EMULATOR, "-accel", "tcg,thread=multi,tb-size=256", "-cpu", CPU, "-smp", str(cpus), "-m",
              memory, "-display", "none", "-nodefaults", "-no-reboot", "-serial", f"file:{self.console}",
              "-monitor", f"unix:{self.dir}/monitor,server=on,wait=off",
              "-nic", "user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:0-:4444",
-             "-kernel", f"{guest_dir}/vmlinux", "-initrd", initrd, "-append", APPEND + append, *extra],
+             "-kernel", f"{guest_dir}/{'vmlinuz-generic' if generic else 'vmlinux'}", "-initrd", initrd, "-append", APPEND + append, *extra],
             stdin=subprocess.DEVNULL, stdout=self.messages, stderr=self.messages)
         try:
             self.port = self.forwarded()
@@ -196,6 +195,17 @@ class Outer:
                 return int(found.group(1))
             if not monitor.fill(deadline):
                 raise vm.Timeout(f"no forwarded port: {monitor.buffer}")
+
+    def monitor(self, line):
+        """What QEMU's own monitor is told: the machine's user."""
+        stream = vm.Stream(f"{self.dir}/monitor", self.process)
+        with stream.sock:
+            stream.send(f"{line}\n".encode())
+            deadline = time.monotonic() + 30
+            while stream.buffer.count(b"(qemu) ") < 2:
+                if not stream.fill(deadline):
+                    raise vm.Timeout(f"{line}: {stream.buffer}")
+        return stream.buffer.decode(errors="replace").split("\n", 2)[2]
 
     def log(self):
         text = vm.Here.read(f"{self.dir}/messages") + vm.Here.read(self.console)

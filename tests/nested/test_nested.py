@@ -19,6 +19,7 @@ BUILD = sys.argv[1] = os.path.abspath(sys.argv[1])
 PATTERN = sys.argv.pop(2) if len(sys.argv) > 2 else ""
 
 import gdb_cases  # noqa: E402
+import hostdev_cases  # noqa: E402
 import nvdimm  # noqa: E402
 import outer  # noqa: E402
 import tap  # noqa: E402
@@ -47,14 +48,16 @@ BARE_GUESTS = ["reset-state.rom", *[f"{guest}.elf" for guest in ("io", "irq", "r
 
 MEMORY_MODULES = (test_memory_target, test_nvdimm, test_sleep, test_virtio_mem, test_virtio_pmem)
 
-with_devices = False  # the outer machine is the one with devices to give away
+# What there is to give away, by the name of the outer machine; each is another one.
+OUTERS = {"": lambda folder: {}, "vfio": vfio_cases.outer_options, "hostdev": hostdev_cases.outer_options}
+kind = ""       # of the outer machine
 place = None    # the outer machine, when it runs
 no_place = None  # or why it does not
 
 
 def inner_initrd(folder):
     """The guest suite's, with the programs clocks and streams, and modules."""
-    modules = glob.glob(f"{BUILD}/guest/root/lib/modules/*/kernel")[0]
+    modules = glob.glob(f"{BUILD}/guest/root/lib/modules/*-cloud-*/kernel")[0]
     for name in ("bin", "lib/modules"):
         os.makedirs(f"{folder}/root/{name}")
     for program in (CLOCKS, STREAMS):
@@ -75,24 +78,24 @@ def files(folder):
     """What goes into the outer machine: {path there: path here}."""
     programs = [f"{BUILD}/dimmable", *UNIT_TESTS]
     wanted = {path for program in programs for path in [program, *outer.libraries(program)]}
-    wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux", "initrd-more")}
+    wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux", "initrd-more", "vmlinuz-generic", "initrd-generic")}
     wanted |= {f"{BARE}/{name}" for name in BARE_GUESTS}
     wanted |= {path for path in [SEABIOS] if os.path.exists(path)}
     return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder),
             "/bin/streams": STREAMS, GDB_ROM: gdb_cases.rom(folder), NVDIMM_INITRD: nvdimm_initrd(folder)}
 
 
-def need_outer(devices=False):
-    global place, no_place, with_devices
+def need_outer(wanted=""):
+    global place, no_place, kind
     if isinstance(no_place, tap.Skip):
         raise no_place
     if no_place:
         raise RuntimeError("the outer machine did not start: see the first test")
-    if not place or place.process.poll() is not None or with_devices != devices:
+    if not place or place.process.poll() is not None or kind != wanted:
         if place:
             place.close()
         try:
-            with_devices = devices
+            kind = wanted
             start_outer()
         except Exception as err:
             no_place = err
@@ -106,7 +109,7 @@ def start_outer():
     if not os.path.exists(f"{BUILD}/guest/vmlinux"):
         raise tap.Skip("no kernel: make guest")
     with tempfile.TemporaryDirectory() as folder:
-        options = vfio_cases.outer_options(folder) if with_devices else {}
+        options = OUTERS[kind](folder)
         place = outer.Outer(f"{BUILD}/guest", files(folder), **options)
     atexit.register(place.close)
     for module in (test_linux, test_firmware, test_cpus, *MEMORY_MODULES):
@@ -118,8 +121,8 @@ def start_outer():
         place, f"{BUILD}/dimmable", BARE, "kvm"
 
 
-def setup(module, chips="split", devices=False, **options):
-    need_outer(devices)
+def setup(module, chips="split", wanted="", **options):
+    need_outer(wanted)
     module.SETUP.update({"accel": f"kvm,kernel-irqchip={chips}", **options})
 
 
@@ -380,9 +383,16 @@ def vhost(name, function, chips="split", board="pc", **options):
 
 def vfio(name, function, chips="split", board="q35", **options):
     def test():
-        setup(test_linux, chips, devices=True, machine=board)
+        setup(test_linux, chips, wanted="vfio", machine=board)
         function(vfio_cases.Cases(place, f"{BUILD}/dimmable"), **options)
     return f"vfio, {name}: {board}, kernel-irqchip={chips}", test
+
+
+def hostdev(name, function, chips="split", board="pc", **options):
+    def test():
+        setup(test_linux, chips, wanted="hostdev", machine=board)
+        function(hostdev_cases.Cases(place, f"{BUILD}/dimmable"), **options)
+    return f"hostdev, {name}: {board}, kernel-irqchip={chips}", test
 
 
 # ---- clocks ----
@@ -491,6 +501,9 @@ TESTS = [
     vfio("an NVMe block node", vfio_cases.Cases.node),
     vfio("an NVMe disk, a pin", vfio_cases.Cases.pin, "off"),
     vfio("an NVMe disk, virtio-mem", vfio_cases.Cases.blocks, "on"),
+    hostdev("a USB disk", hostdev_cases.Cases.disk),
+    hostdev("USB devices of full speed", hostdev_cases.Cases.others, "on"),
+    hostdev("a machine that moves", hostdev_cases.Cases.moved, "split", "q35"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
     firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
     # Last: after it the emulated machine, where this was seen, answers nothing more; why is not known.

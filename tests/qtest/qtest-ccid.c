@@ -106,21 +106,28 @@ static void expect_change(Reader *r, bool there)
     g_assert_cmphex(qtest_readw(r->usb.qt, QUSB_DATA + 0x2000), ==, 0x50 | (there ? 3 : 2) << 8);
 }
 
-static void begin(Reader *r)
+static void begin_with(Reader *r, const char *card)
 {
-    g_autofree char *options = NULL;
+    g_autofree char *options = g_strdup_printf("-device usb-ccid,id=r,bus=x.0 %s", card);
 
-    r->dir = g_dir_make_tmp(NULL, NULL);
-    r->path = g_build_filename(r->dir, "card", NULL);
-    options = g_strdup_printf("-device usb-ccid,id=r,bus=x.0 -chardev socket,id=c,server=on,"
-                              "wait=off,path=%s -device ccid-card-passthru,chardev=c,bus=r.0",
-                              r->path);
     qusb_start(&r->usb, options);
     r->slot = qusb_connect(&r->usb, 1, 0);
     g_assert_cmpuint(qusb_control(&r->usb, r->slot, 0, 9, 1, 0, NULL), ==, QUSB_SUCCESS);
     qusb_endpoint(&r->usb, r->slot, NOTIFY, QUSB_INTERRUPT_IN, 64);
     qusb_endpoint(&r->usb, r->slot, ANSWERS, QUSB_BULK_IN, 64);
     qusb_endpoint(&r->usb, r->slot, MESSAGES, QUSB_BULK_OUT, 64);
+}
+
+static void begin(Reader *r)
+{
+    g_autofree char *options = NULL;
+
+    r->dir = g_dir_make_tmp(NULL, NULL);
+    r->path = g_build_filename(r->dir, "card", NULL);
+    options = g_strdup_printf("-chardev socket,id=c,server=on,wait=off,path=%s "
+                              "-device ccid-card-passthru,chardev=c,bus=r.0",
+                              r->path);
+    begin_with(r, options);
     expect_change(r, false);
 }
 
@@ -275,11 +282,151 @@ static void test_deaf(void)
     end(&r);
 }
 
+/* ---- a card of certificates, by libcacard ---- */
+
+static bool G_GNUC_PRINTF(2, 3) run(char **output, const char *format, ...)
+{
+    g_autofree char *line = NULL, *said = NULL, *complaint = NULL;
+    va_list args;
+    int status = -1;
+    bool ok;
+
+    va_start(args, format);
+    line = g_strdup_vprintf(format, args);
+    va_end(args);
+    ok = g_spawn_command_line_sync(line, &said, &complaint, &status, NULL) && status == 0;
+    if (output) {
+        *output = g_steal_pointer(&said);
+    }
+    return ok;
+}
+
+/* A data base with three certificates; false: there is no certutil. */
+static bool make_certificates(const char *dir)
+{
+    g_autofree char *noise = g_build_filename(dir, "noise", NULL);
+
+    if (!run(NULL, "certutil -N -d sql:%s --empty-password", dir)) {
+        return false;
+    }
+    g_assert_true(g_file_set_contents(noise, "what a test draws by lot", -1, NULL));
+    for (unsigned i = 1; i <= 3; i++) {
+        g_assert_true(
+            run(NULL,
+                "certutil -S -d sql:%s -x -t CT,CT,CT -s CN=Card%u -n cert%u -g 1024 -m %u "
+                "-z %s",
+                dir, i, i, i, noise));
+    }
+    return true;
+}
+
+/* The card's answer; how long it is. */
+static unsigned transmit(Reader *r, const void *command, unsigned size, uint8_t *found)
+{
+    unsigned got;
+
+    ask(r, 0x6f, 1, command, size);
+    finish(r, MESSAGES, 0);
+    qusb_submit(&r->usb, r->slot, ANSWERS, QUSB_DATA + 0x1000, 512);
+    got = finish(r, ANSWERS, 512);
+    g_assert_cmpuint(got, >=, 12);
+    qtest_memread(r->usb.qt, QUSB_DATA + 0x100a, found, got - 10);
+    return got - 10;
+}
+
+static void expect_answer(Reader *r, const void *command, unsigned size, const void *wanted,
+                          unsigned wanted_size)
+{
+    uint8_t found[512];
+
+    g_assert_cmpuint(transmit(r, command, size, found), ==, wanted_size);
+    g_assert_cmpmem(found, wanted_size, wanted, wanted_size);
+}
+
+/* The certificate that the data base has is the one that the card gives, and it signs. */
+static void use_card(Reader *r, const char *dir)
+{
+    static const uint8_t select[] = { 0, 0xa4, 4, 0, 7, 0xa0, 0, 0, 0, 0x79, 1, 0 };
+    static const uint8_t read[] = { 0x80, 0x52, 0, 0, 2, 2, 0xfe },
+                         more[] = { 0, 0xc0, 0, 0, 0xfe };
+    static const uint8_t signature[] = { 0, 0xc0, 0, 0, 0x80 };
+    enum { HEAD = 3, BYTES = 0xfe }; /* length and kind are before it */
+    g_autofree char *wanted = NULL;
+    uint8_t found[512], sign[5 + 128] = { 0x80, 0x42, 0, 0, 0x80, 0, 1 };
+
+    g_assert_true(run(&wanted, "certutil -L -d sql:%s -n cert1 -r", dir));
+    expect_answer(r, select, sizeof(select), "\x61\x0d", 2);
+    expect_answer(r, read, sizeof(read), "\x61\xfe", 2);
+    g_assert_cmpuint(transmit(r, more, sizeof(more), found), ==, BYTES + 2);
+    g_assert_cmpmem(found + HEAD, BYTES - HEAD, wanted, BYTES - HEAD);
+    expect_answer(r, sign, sizeof(sign), "\x61\x80", 2);
+    g_assert_cmpuint(transmit(r, signature, sizeof(signature), found), ==, 130);
+    g_assert_cmpmem(found + 128, 2, "\x90\0", 2);
+}
+
+/* Commands that make no sense, of any length. */
+static void hostile_commands(Reader *r)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(5);
+    uint8_t bytes[261], found[512];
+
+    for (unsigned i = 0; i < 300; i++) {
+        static const uint8_t codes[] = {
+            0xa4, 0x36, 0x42, 0x52, 0xc0, 0xca, 0x20, 0x54, 0xb0, 0x82
+        };
+        unsigned size = (unsigned)g_rand_int_range(rand, 0, i % 2 ? 12 : sizeof(bytes) + 1);
+
+        for (unsigned n = 0; n < size; n++) {
+            bytes[n] = (uint8_t)g_rand_int(rand);
+        }
+        bytes[0] &= 0x80;
+        bytes[1] = codes[g_rand_int_range(rand, 0, G_N_ELEMENTS(codes))];
+        transmit(r, bytes, size, found);
+    }
+}
+
+static void test_emulated(void)
+{
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL), *options = NULL;
+    static const char *const files[] = { "noise", "cert9.db", "key4.db", "pkcs11.txt" };
+    Reader r = { .fd = -1 };
+
+    if (make_certificates(dir)) {
+        options = g_strdup_printf("-device ccid-card-emulated,backend=certificates,db=sql:%s,"
+                                  "cert1=cert1,cert2=cert2,cert3=cert3,bus=r.0",
+                                  dir);
+        begin_with(&r, options);
+        while (ask(&r, 0x65, 1, "", 0), finish(&r, MESSAGES, 0),
+               qusb_submit(&r.usb, r.slot, ANSWERS, QUSB_DATA + 0x1000, 512),
+               finish(&r, ANSWERS, 512), qtest_readb(r.usb.qt, QUSB_DATA + 0x1007) == 2) {
+        }
+        ask(&r, 0x62, 2, "", 0);
+        finish(&r, MESSAGES, 0);
+        qusb_submit(&r.usb, r.slot, ANSWERS, QUSB_DATA + 0x1000, 512);
+        g_assert_cmpuint(finish(&r, ANSWERS, 512), >, 12);
+        g_assert_cmphex(qtest_readb(r.usb.qt, QUSB_DATA + 0x100a), ==, 0x3b); /* an ATR */
+        use_card(&r, dir);
+        json_object_put(qtest_qmp_error(r.usb.qt, "migrate", "{'uri': 'exec:cat > /dev/null'}"));
+        hostile_commands(&r);
+        use_card(&r, dir);
+        qtest_quit(r.usb.qt);
+    } else {
+        g_test_skip("there is no certutil (Debian's package libnss3-tools)");
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(dir, files[i], NULL);
+
+        g_unlink(path);
+    }
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ccid/card", test_card);
     g_test_add_func("/ccid/hostile", test_hostile);
     g_test_add_func("/ccid/deaf", test_deaf);
+    g_test_add_func("/ccid/emulated", test_emulated);
     return g_test_run();
 }

@@ -72,6 +72,7 @@ INFO = {
     "spice": r"Server: disabled\n",
     "tpm": r"this machine has no TPM\n",
     "usb": r"Error: this machine has no USB; ",
+    "usbhost": "",
     "usernet": "",
     "uuid": r"12345678-9abc-def0-1234-56789abcdef0\n",
     "vnc": r"None\n",

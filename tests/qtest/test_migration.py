@@ -107,7 +107,7 @@ MACHINES = {
                 "-device", "pci-ohci,id=o,num-ports=15", "-device", "usb-kbd,bus=o.0,port=15", "-device", "pci-ohci,masterbus=e.0",
                 "-device", "ich9-usb-uhci1,masterbus=m.0,firstport=2", "-device", "usb-tablet,bus=e.0", "-device", "usb-kbd,bus=m.0,port=3",
                 "-device", "usb-hub,bus=m.0,port=4", "-device", "usb-mouse,bus=m.0,port=4.1", "-device", "usb-tablet,bus=m.0,port=1",
-                "-chardev", "null,id=ur", "-device", "usb-redir,chardev=ur,bus=m.0,port=2",
+                "-chardev", "null,id=ur", "-device", "usb-redir,chardev=ur,bus=m.0,port=2", "-device", "usb-host,bus=m.0,port=5,vendorid=0xdead",
                 "-device", "usb-ccid,id=c,bus=o.0", "-chardev", "null,id=uc", "-device", "ccid-card-passthru,chardev=uc,bus=c.0"],
     "pc-screens": ["-machine", "pc", "-vga", "std", "-device", "secondary-vga,vgamem_mb=1", "-device", "ramfb"],
     "q35-screens": ["-machine", "q35", "-device", "VGA,vgamem_mb=1", "-device", "bochs-display,vgamem=1M"],
@@ -131,6 +131,7 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
              **{name: "refused: it cannot be moved (test_vhost_gpu.py)" for name in (
                  "vhost-user-gpu", "vhost-user-gpu-pci", "vhost-user-vga")},
              "scsi-block": "it needs a SCSI disk of the host: tests/nested has one",
+             "ccid-card-emulated": "refused: its card stays at the host (qtest-ccid.c)",
              "vfio-pci": "it needs a device of the host: tests/nested has one",
              **{f"vhost-scsi{name}": "refused: it cannot be moved (tests/nested has one)" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},

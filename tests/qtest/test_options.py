@@ -24,6 +24,8 @@ DIMM = {"driver": "pc-dimm", "id": "d9", "memdev": "r9"}
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 # (arguments, words that the message must have)
+USB = ["-machine", "pc", "-usb", "-device"]
+CARD = [*USB, "usb-ccid,id=r", "-device"]
 REFUSED = [
     (["-readconfig", "/nonexistent/x"], "/nonexistent/x"),
     (["-set", "device.d0.slot=1"], "-device d0"),
@@ -99,6 +101,17 @@ REFUSED = [
     (["-device", "vfio-pci,sysfsdev=/sys/none"], "no device /sys/none"),
     (["-device", "vfio-pci,sysfsdev=/sys"], "/sys no driver vfio-pci"),
     (["-device", "vfio-pci,host=00:1f.7,display=on"], "display=on display=off"),
+    ([*USB, "usb-host"], "vendorid= productid= hostbus= hostport= hostaddr= hostdevice="),
+    ([*USB, "usb-host,hostport=1"], "hostport=1 hostbus="),
+    ([*USB, "usb-host,hostdevice=/dev/null"], "/dev/null no USB device"),
+    ([*USB, "usb-host,hostdevice=/nowhere"], "open '/nowhere'"),
+    ([*USB, "usb-host,hostdevice=/dev/null,vendorid=1"], "hostdevice="),
+    ([*USB, "usb-host,hostbus=200,hostaddr=100"], "no such device info usbhost"),
+    ([*USB, "usb-host,vendorid=1,isobufs=0"], "isobufs= isobsize= 64"),
+    ([*CARD, "ccid-card-emulated,backend=certificates"], "cert1="),
+    ([*CARD, "ccid-card-emulated,cert1=a"], "cert1= backend=certificates"),
+    ([*CARD, "ccid-card-emulated,backend=certificates,cert1=a,cert2=b,cert3=(c"], "cert3="),
+    ([*CARD, "ccid-card-emulated,db=sql:/nowhere"], "sql:/nowhere"),
     (["-device", "vhost-scsi-pci"], "wwpn naa."),
     (["-device", "vhost-scsi-pci,wwpn=naa.1,num_queues=0"], "num_queues=0 1 126"),
     (["-device", "vhost-scsi-pci,wwpn=naa.1,virtqueue_size=5"], "virtqueue_size=5 power of 2"),

@@ -164,6 +164,9 @@ VARIABLES = {
     "hw/virtio/virtio-keyboard.c": {"keys": "constant after the start"},
     "hw/core/preconfig.c": {"finish_opaque": "before there is a machine", "active": "before there is a machine"},
     "hw/core/save-check.c": {"checks": "wiring"},
+    "hw/core/save-leave.c": {"leavers": "wiring"},
+    "hw/usb/usb-host-library.c": {"library": "of the host's devices, which no saved machine has", "funcs": "constant after the start"},
+    "hw/usb/ccid-card-emulated.c": {"told": "of the library, which is this program's", "taken": "wiring"},
     "hw/core/runstate.c": {
         "state": "the other end's own", "actions": "configuration", "exit_status": "of this program",
         "shutdown_requested": "in the run record (docs/state.md)", "powerdown_requested": "done before the machine goes",

@@ -302,6 +302,7 @@ static const char *const of_q35[] = { "mch",
                                       "virtio-vga-gl",
                                       NULL };
 static const char *const of_none[] = { "kvm-pit",
+                                       "ccid-card-emulated",
                                        "vmport",
                                        "virtio-balloon-pci-non-transitional",
                                        "vhost-user-blk", /* these need another program */
@@ -426,6 +427,7 @@ static void check(const char *type)
     add_device("usb-serial,bus=n.0,chardev=usbserial");
     add_device("usb-redir,bus=n.0,chardev=usbredir,filter=-1:-1:-1:-1:1");
     add_device("usb-kbd,bus=n.0,port=2.1");
+    add_device("usb-host,bus=n.0,vendorid=0xdead");
     add_device("usb-tablet,bus=x.0,usb_version=1");
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
