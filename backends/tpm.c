@@ -2,6 +2,7 @@
 #include "backends/tpm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include "chardev/chardev.h"
 #include "util/bytes.h"
 #include "util/error.h"
+#include "util/fdset.h"
 #include "util/loop.h"
 
 /* What the emulator must be able to do. */
@@ -34,8 +36,13 @@ enum {
 enum { ANY_LOCALITY = 0xff };
 
 struct TpmBackend {
-    char *id, *chardev_id;
-    Chardev *chardev; /* borrowed */
+    TpmType type;
+    char *id;
+    char *path, *cancel_path; /* of a TPM of the host; cancel_path: NULL: it has none */
+    int cancel;               /* that file; -1: it is not open */
+    size_t room;              /* bytes of an answer that the device takes */
+    char *chardev_id;         /* of an emulator */
+    Chardev *chardev;         /* borrowed */
     CharFrontend control;
     uint64_t caps;
     bool is_2;
@@ -66,20 +73,34 @@ TpmBackend *tpm_backend_find(const char *id)
     return NULL;
 }
 
-const char *tpm_backend_chardev(const TpmBackend *tpm)
+static bool is_of_host(const TpmBackend *tpm)
 {
-    return tpm->chardev_id;
+    return tpm->type == TPM_TYPE_PASSTHROUGH;
 }
 
-TpmBackend *tpm_backend_add(const TpmdevOptions *options, GError **errp)
+TpmTypeOptions *tpm_backend_options(const TpmBackend *tpm)
+{
+    TpmTypeOptions *options = g_new0(TpmTypeOptions, 1);
+
+    options->type = tpm->type;
+    if (is_of_host(tpm)) {
+        options->u.passthrough = g_new0(TPMPassthroughOptionsWrapper, 1);
+        options->u.passthrough->data = g_new0(TPMPassthroughOptions, 1);
+        options->u.passthrough->data->path = g_strdup(tpm->path);
+        options->u.passthrough->data->cancel_path = g_strdup(tpm->cancel_path);
+    } else {
+        options->u.emulator = g_new0(TPMEmulatorOptionsWrapper, 1);
+        options->u.emulator->data = g_new0(TPMEmulatorOptions, 1);
+        options->u.emulator->data->chardev = g_strdup(tpm->chardev_id);
+    }
+    return options;
+}
+
+/* The chardev of an emulator, or NULL with an error. */
+static Chardev *find_chardev(const TpmdevOptions *options, GError **errp)
 {
     Chardev *chardev = options->chardev ? chardev_find(options->chardev) : NULL;
-    TpmBackend *tpm;
 
-    if (tpm_backend_find(options->id)) {
-        error_set(errp, "there is another -tpmdev with id=%s", options->id);
-        return NULL;
-    }
     if (!chardev) {
         error_set(errp,
                   "chardev '%s' not found; a TPM emulator needs one: -chardev "
@@ -93,11 +114,58 @@ TpmBackend *tpm_backend_add(const TpmdevOptions *options, GError **errp)
                   options->chardev, options->chardev);
         return NULL;
     }
+    return chardev;
+}
+
+/* Where the host's kernel has the file that cancels; NULL: there is none for this one. */
+static char *find_cancel_path(const char *path)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    g_autofree char *found = g_strdup_printf("/sys/class/tpm/%s/device/cancel", name);
+
+    return access(found, W_OK) == 0 ? g_steal_pointer(&found) : NULL;
+}
+
+static bool check_options(const TpmdevOptions *options, GError **errp)
+{
+    if (tpm_backend_find(options->id)) {
+        error_set(errp, "there is another -tpmdev with id=%s", options->id);
+        return false;
+    }
+    if (options->type == TPM_TYPE_PASSTHROUGH && options->chardev) {
+        error_set(errp,
+                  "chardev=%s is for -tpmdev emulator; passthrough has path=", options->chardev);
+        return false;
+    }
+    if (options->type == TPM_TYPE_EMULATOR && (options->path || options->cancel_path)) {
+        error_set(errp,
+                  "path= and cancel-path= are for -tpmdev passthrough; emulator has chardev=");
+        return false;
+    }
+    return true;
+}
+
+TpmBackend *tpm_backend_add(const TpmdevOptions *options, GError **errp)
+{
+    Chardev *chardev = NULL;
+    TpmBackend *tpm;
+
+    if (!check_options(options, errp) ||
+        (options->type == TPM_TYPE_EMULATOR && !(chardev = find_chardev(options, errp)))) {
+        return NULL;
+    }
     tpm = g_new0(TpmBackend, 1);
+    tpm->type = options->type;
     tpm->id = g_strdup(options->id);
     tpm->chardev_id = g_strdup(options->chardev);
     tpm->chardev = chardev;
-    tpm->data = -1;
+    if (is_of_host(tpm)) {
+        tpm->path = g_strdup(options->path ? options->path : "/dev/tpm0");
+        tpm->cancel_path =
+            options->cancel_path ? g_strdup(options->cancel_path) : find_cancel_path(tpm->path);
+    }
+    tpm->data = tpm->cancel = -1;
+    tpm->room = TPM_BUFFER_SIZE;
     if (!backends) {
         backends = g_ptr_array_new();
     }
@@ -121,6 +189,10 @@ static void close_data(TpmBackend *tpm)
     if (tpm->data >= 0) {
         close(tpm->data);
         tpm->data = -1;
+    }
+    if (tpm->cancel >= 0) {
+        close(tpm->cancel);
+        tpm->cancel = -1;
     }
     tpm->have = 0;
 }
@@ -154,23 +226,24 @@ static void lose(TpmBackend *tpm)
     }
 }
 
-/* Read what there is of the answer. False: it is no answer, or nobody is there. */
+/* Read what there is of the answer. False: it is no answer, or nobody is there. The host's kernel
+ * gives all of it at once. */
 static bool read_some(TpmBackend *tpm)
 {
-    size_t want = TPM_HEADER_SIZE;
+    size_t want = is_of_host(tpm) ? sizeof(tpm->answer) : TPM_HEADER_SIZE;
     ssize_t n;
 
-    if (tpm->have >= TPM_HEADER_SIZE) {
+    if (!is_of_host(tpm) && tpm->have >= TPM_HEADER_SIZE) {
         want = bytes_get_be32(tpm->answer + TPM_SIZE_AT);
     }
-    n = recv(tpm->data, tpm->answer + tpm->have, want - tpm->have, MSG_DONTWAIT);
+    n = read(tpm->data, tpm->answer + tpm->have, want - tpm->have);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR;
     }
     tpm->have += (size_t)n;
-    if (n && tpm->have == TPM_HEADER_SIZE) {
+    if (n && tpm->have >= TPM_HEADER_SIZE) {
         want = bytes_get_be32(tpm->answer + TPM_SIZE_AT);
-        return want >= TPM_HEADER_SIZE && want <= sizeof(tpm->answer);
+        return want >= MAX(tpm->have, TPM_HEADER_SIZE) && want <= sizeof(tpm->answer);
     }
     return n > 0;
 }
@@ -201,6 +274,12 @@ static void pass_on(TpmBackend *tpm)
     const size_t len = tpm->have;
 
     ended(tpm);
+    if (len > tpm->room) {
+        error_warn("the TPM '%s' answers more than fits: %zu bytes, of %zu", tpm->id, len,
+                   tpm->room);
+        answer_failure(tpm);
+        return;
+    }
     tpm->answered(tpm->opaque, tpm->answer, len);
 }
 
@@ -209,8 +288,8 @@ static gboolean data_ready(gint fd, GIOCondition condition, gpointer opaque)
     TpmBackend *tpm = opaque;
 
     if (!tpm->busy || !read_some(tpm)) {
-        error_warn("TPM emulator '%s' %s; the guest's TPM fails until the machine is reset",
-                   tpm->id, tpm->busy ? "has gone, or makes no sense" : "says what nobody asked");
+        error_warn("the TPM '%s' %s; the guest's TPM fails until the machine is reset", tpm->id,
+                   tpm->busy ? "has gone, or makes no sense" : "says what nobody asked");
         lose(tpm);
         return G_SOURCE_REMOVE;
     }
@@ -230,7 +309,7 @@ static bool wait_for_answer(TpmBackend *tpm, GError **errp)
         struct pollfd p = { .fd = tpm->data, .events = POLLIN };
 
         if (left <= 0 || (poll(&p, 1, (int)left + 1) > 0 && !read_some(tpm))) {
-            error_set(errp, "TPM emulator '%s' %s", tpm->id,
+            error_set(errp, "the TPM '%s' %s", tpm->id,
                       left <= 0 ? "does not answer" : "has gone, or makes no sense");
             return false;
         }
@@ -240,6 +319,10 @@ static bool wait_for_answer(TpmBackend *tpm, GError **errp)
 
 static bool write_command(TpmBackend *tpm, const uint8_t *command, size_t len)
 {
+    if (is_of_host(tpm)) { /* which takes it whole, or not at all */
+        tpm->have = 0;
+        return tpm->data >= 0 && write(tpm->data, command, len) == (ssize_t)len;
+    }
     /* The channel is empty and has room for more than the longest one. */
     return tpm->data >= 0 &&
            send(tpm->data, command, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
@@ -254,7 +337,7 @@ static bool ask_version(TpmBackend *tpm, GError **errp)
     static const uint8_t command[TPM_HEADER_SIZE] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x7a };
 
     if (!write_command(tpm, command, sizeof(command))) {
-        error_set(errp, "TPM emulator '%s' takes no command", tpm->id);
+        error_set(errp, "the TPM '%s' takes no command", tpm->id);
         return false;
     }
     if (!wait_for_answer(tpm, errp)) {
@@ -265,12 +348,20 @@ static bool ask_version(TpmBackend *tpm, GError **errp)
     return true;
 }
 
+static void watch(TpmBackend *tpm)
+{
+    tpm->source = g_unix_fd_source_new(tpm->data, G_IO_IN);
+    g_source_set_callback(tpm->source, G_SOURCE_FUNC(data_ready), tpm, NULL);
+    loop_attach(loop_main(), tpm->source);
+}
+
 static bool give_channel(TpmBackend *tpm, GError **errp)
 {
     int pair[2];
     bool ok;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+        fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0) {
         error_set_errno(errp, errno, "cannot make a channel for the TPM's commands");
         return false;
     }
@@ -304,10 +395,40 @@ static bool connect_emulator(TpmBackend *tpm, GError **errp)
         close_data(tpm);
         return false;
     }
-    tpm->source = g_unix_fd_source_new(tpm->data, G_IO_IN);
-    g_source_set_callback(tpm->source, G_SOURCE_FUNC(data_ready), tpm, NULL);
-    loop_attach(loop_main(), tpm->source);
+    watch(tpm);
     return true;
+}
+
+/* ---- a TPM of the host ---- */
+
+static bool connect_host(TpmBackend *tpm, GError **errp)
+{
+    tpm->data = fdset_open_path(tpm->path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+    if (tpm->data < 0) {
+        error_set_errno(errp, errno, "cannot open the TPM '%s'%s", tpm->path,
+                        errno == EBUSY ? ", which another program has" : "");
+        return false;
+    }
+    if (tpm->cancel_path) {
+        tpm->cancel = fdset_open_path(tpm->cancel_path, O_WRONLY | O_CLOEXEC, 0);
+        if (tpm->cancel < 0) {
+            error_set_errno(errp, errno, "cannot open '%s', by which commands are cancelled",
+                            tpm->cancel_path);
+            close_data(tpm);
+            return false;
+        }
+    }
+    if (!ask_version(tpm, errp)) {
+        close_data(tpm);
+        return false;
+    }
+    watch(tpm);
+    return true;
+}
+
+static bool connect_tpm(TpmBackend *tpm, GError **errp)
+{
+    return is_of_host(tpm) ? connect_host(tpm, errp) : connect_emulator(tpm, errp);
 }
 
 static void control_event(void *opaque, CharEvent event)
@@ -317,19 +438,31 @@ static void control_event(void *opaque, CharEvent event)
     }
 }
 
+static bool attach_emulator(TpmBackend *tpm, GError **errp)
+{
+    tpm->control = (CharFrontend){ .event = control_event, .opaque = tpm, .raw = true };
+    if (!char_attach(tpm->chardev, &tpm->control, errp)) {
+        return false;
+    }
+    if (!char_wait_connected(&tpm->control, errp)) {
+        char_detach(&tpm->control);
+        return false;
+    }
+    return true;
+}
+
 bool tpm_backend_attach(TpmBackend *tpm, TpmAnswered *answered, void *opaque, GError **errp)
 {
     if (tpm->answered) {
         error_set(errp, "-tpmdev id=%s is another device's", tpm->id);
         return false;
     }
-    tpm->control = (CharFrontend){ .event = control_event, .opaque = tpm, .raw = true };
-    if (!char_attach(tpm->chardev, &tpm->control, errp)) {
+    if (!is_of_host(tpm) && !attach_emulator(tpm, errp)) {
         return false;
     }
     tpm->answered = answered;
     tpm->opaque = opaque;
-    if (!char_wait_connected(&tpm->control, errp) || !connect_emulator(tpm, errp)) {
+    if (!connect_tpm(tpm, errp)) {
         tpm_backend_detach(tpm);
         return false;
     }
@@ -339,9 +472,16 @@ bool tpm_backend_attach(TpmBackend *tpm, TpmAnswered *answered, void *opaque, GE
 void tpm_backend_detach(TpmBackend *tpm)
 {
     close_data(tpm);
-    char_detach(&tpm->control);
+    if (!is_of_host(tpm)) {
+        char_detach(&tpm->control);
+    }
     tpm->busy = false;
     tpm->answered = NULL;
+}
+
+bool tpm_backend_can_go(const TpmBackend *tpm)
+{
+    return !is_of_host(tpm);
 }
 
 bool tpm_backend_is_2(const TpmBackend *tpm)
@@ -387,19 +527,20 @@ static bool end_command(TpmBackend *tpm, GError **errp)
 
 static bool stop(TpmBackend *tpm, uint32_t size, GError **errp)
 {
-    if (tpm->data < 0 && !connect_emulator(tpm, errp)) {
+    if (tpm->data < 0 && !connect_tpm(tpm, errp)) {
         return false;
     }
     tpm->locality = ANY_LOCALITY;
+    tpm->room = size;
     return end_command(tpm, errp) &&
-           tpm_control_plain(char_fd(&tpm->control), TPM_CONTROL_STOP, errp) &&
-           set_buffer_size(tpm, size, errp);
+           (is_of_host(tpm) || (tpm_control_plain(char_fd(&tpm->control), TPM_CONTROL_STOP, errp) &&
+                                set_buffer_size(tpm, size, errp)));
 }
 
 static bool start(TpmBackend *tpm, GError **errp)
 {
     tpm->asked = tpm->established = false;
-    return tpm_control_u32(char_fd(&tpm->control), TPM_CONTROL_INIT, 0, errp);
+    return is_of_host(tpm) || tpm_control_u32(char_fd(&tpm->control), TPM_CONTROL_INIT, 0, errp);
 }
 
 void tpm_backend_start(TpmBackend *tpm, uint32_t size)
@@ -417,7 +558,7 @@ void tpm_backend_start(TpmBackend *tpm, uint32_t size)
 
 static bool set_locality(TpmBackend *tpm, unsigned locality)
 {
-    if (tpm->locality != locality) {
+    if (!is_of_host(tpm) && tpm->locality != locality) {
         if (!tpm_control_u8(char_fd(&tpm->control), TPM_CONTROL_SET_LOCALITY, (uint8_t)locality,
                             NULL)) {
             return false;
@@ -452,7 +593,11 @@ void tpm_backend_cancel(TpmBackend *tpm)
 {
     g_autoptr(GError) error = NULL;
 
-    if (tpm->busy && !tpm->cancelling) {
+    if (is_of_host(tpm)) {
+        if (tpm->busy && tpm->cancel >= 0 && write(tpm->cancel, "-", 1) != 1) {
+            error_warn("a command of the host's TPM is not cancelled: %s", g_strerror(errno));
+        }
+    } else if (tpm->busy && !tpm->cancelling) {
         tpm->cancelling = tpm_control_ask(char_fd(&tpm->control), TPM_CONTROL_CANCEL, &error);
         if (!tpm->cancelling) {
             error_warn("a command of the guest's TPM is not cancelled: %s", error->message);

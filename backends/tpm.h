@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is behind a TPM of the guest (-tpmdev): a TPM emulator, another program (swtpm). The guest's
- * commands go to it as they are, and what it answers goes to the guest. Made before devices are,
- * and not removed after that. Machine lock for everything; answers come from the main loop.
+ * What is behind a TPM of the guest (-tpmdev): a TPM emulator, another program (swtpm), or a TPM of
+ * the host, a file of its kernel's. The guest's commands go to it as they are, and what it answers
+ * goes to the guest. Made before devices are, and not removed after that. Machine lock for
+ * everything; answers come from the main loop.
  */
 #ifndef BACKENDS_TPM_H
 #define BACKENDS_TPM_H
@@ -26,7 +27,10 @@ typedef void TpmAnswered(void *opaque, const uint8_t *answer, size_t len);
 TpmBackend *tpm_backend_add(const TpmdevOptions *options, GError **errp);
 /* By its id; NULL: there is none. */
 TpmBackend *tpm_backend_find(const char *id);
-const char *tpm_backend_chardev(const TpmBackend *tpm);
+/* What it was made of, for users. The caller's. */
+TpmTypeOptions *tpm_backend_options(const TpmBackend *tpm);
+/* Can it be saved, and go elsewhere? */
+bool tpm_backend_can_go(const TpmBackend *tpm);
 
 /* Take it for a device, whose @answered gets all answers: waits for the emulator and asks for its
  * version. Errors: another device has it, it is no emulator, or cannot do what is needed. */

@@ -11,15 +11,10 @@ GPtrArray *qmp_query_tpm(GError **errp)
 
     if (tpm) {
         TPMInfo *info = g_new0(TPMInfo, 1);
-        TpmTypeOptions *options = g_new0(TpmTypeOptions, 1);
 
-        options->type = TPM_TYPE_EMULATOR;
-        options->u.emulator = g_new0(TPMEmulatorOptionsWrapper, 1);
-        options->u.emulator->data = g_new0(TPMEmulatorOptions, 1);
-        options->u.emulator->data->chardev = g_strdup(tpm_backend_chardev(tpm->backend));
         info->id = g_strdup(tpm->tpmdev);
         info->model = tpm_is_crb(tpm) ? TPM_MODEL_TPM_CRB : TPM_MODEL_TPM_TIS;
-        info->options = options;
+        info->options = tpm_backend_options(tpm->backend);
         g_ptr_array_add(list, info);
     }
     return list;
@@ -35,7 +30,7 @@ GArray *qmp_query_tpm_models(GError **errp)
 
 GArray *qmp_query_tpm_types(GError **errp)
 {
-    static const TpmType types[] = { TPM_TYPE_EMULATOR };
+    static const TpmType types[] = { TPM_TYPE_EMULATOR, TPM_TYPE_PASSTHROUGH };
     GArray *list = g_array_new(FALSE, FALSE, sizeof(TpmType));
 
     return g_array_append_vals(list, types, G_N_ELEMENTS(types));
@@ -52,8 +47,15 @@ void hmp_info_tpm(Hmp *hmp, char **argv)
     for (guint i = 0; i < list->len; i++) {
         const TPMInfo *info = g_ptr_array_index(list, i);
 
-        hmp_printf(hmp, "TPM device:\n tpm%u: model=%s\n  \\ %s: type=%s,chardev=%s\n", i,
-                   TpmModel_str(info->model), info->id, TpmType_str(info->options->type),
-                   info->options->u.emulator->data->chardev);
+        hmp_printf(hmp, "TPM device:\n tpm%u: model=%s\n  \\ %s: type=%s", i,
+                   TpmModel_str(info->model), info->id, TpmType_str(info->options->type));
+        if (info->options->type == TPM_TYPE_EMULATOR) {
+            hmp_printf(hmp, ",chardev=%s\n", info->options->u.emulator->data->chardev);
+        } else {
+            const TPMPassthroughOptions *host = info->options->u.passthrough->data;
+
+            hmp_printf(hmp, ",path=%s%s%s\n", host->path, host->cancel_path ? ",cancel-path=" : "",
+                       host->cancel_path ? host->cancel_path : "");
+        }
     }
 }

@@ -665,7 +665,7 @@ const Option options[] = {
       "the same with its device", START_DEVICE, .apply = option_apply_virtfs, .type = &VirtfsOptions_type, .implied_key = "fsdriver" },
     { "spice", "[port=PORT][,tls-port=PORT][,addr=ADDRESS][,OPTION=VALUE]...",
       "a SPICE server; one that is not known lists the options there are", START_SCREEN, .apply = option_apply_spice, .type = &SpiceOptions_type },
-    { "tpmdev", "emulator,id=ID,chardev=ID", "a TPM emulator (swtpm), for -device tpm-tis,tpmdev=ID or tpm-crb",
+    { "tpmdev", "emulator,id=ID,chardev=ID|passthrough,id=ID[,path=FILE][,cancel-path=FILE]", "a TPM emulator (swtpm) or a TPM of the host, for -device tpm-tis,tpmdev=ID or tpm-crb",
       START_NETDEV, .apply = option_apply_tpmdev, .type = &TpmdevOptions_type, .implied_key = "type" },
     { "vga", "std | none", "a graphics card; help lists them", START_CONFIG, option_do_vga, option_text_vga },
     { "vnc", "[HOST]:N[,OPTION=VALUE] | unix:PATH[,OPTION=VALUE] | none[,OPTION=VALUE]",

@@ -19,5 +19,8 @@ uint8_t key_code_set2(uint8_t code);
 uint8_t key_code_set1(uint8_t code);
 /* The usage of the key with number @key among those of USB (HID Usage Tables, page 7); 0: none. */
 uint8_t key_code_usage(uint8_t key);
+/* The key of Linux's (KEY_*) with number @key, and back; 0: there is none. */
+uint16_t key_code_evdev(uint8_t key);
+uint8_t key_code_of_evdev(unsigned key);
 
 #endif

@@ -162,7 +162,7 @@ bool usb_host_open(UsbHost *s, const char *path, GError **errp)
     if (!context) {
         return false;
     }
-    s->fd = fdset_open_path(path, O_RDWR | O_CLOEXEC, 0);
+    s->fd = fdset_open_path(path, O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
     if (s->fd < 0) {
         error_set_errno(errp, errno, "cannot open '%s'", path);
         return false;

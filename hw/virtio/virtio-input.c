@@ -4,26 +4,7 @@
 #include <string.h>
 
 enum { EVENTS, STATUS }; /* queues */
-enum { QUEUE_SIZE = 64, DATA = 8, DATA_SIZE = 128, VIRTUAL_BUS = 6 };
-
-/* What `select` says. */
-enum {
-    SELECT_NAME = 0x01,
-    SELECT_SERIAL = 0x02,
-    SELECT_IDS = 0x03,
-    SELECT_PROPERTIES = 0x10,
-    SELECT_CODES = 0x11,
-    SELECT_AXIS = 0x12,
-};
-
-/* Section 5.8.2. */
-typedef struct Ids {
-    uint16_t bus, vendor, product, version;
-} Ids;
-
-typedef struct Axis {
-    uint32_t min, max, fuzz, flat, resolution;
-} Axis;
+enum { QUEUE_SIZE = 64, DATA = 8, VIRTUAL_BUS = 6 };
 
 typedef struct Event {
     uint16_t type, code;
@@ -39,13 +20,13 @@ static const VirtioInputClass *class_of(const VirtioInput *s)
 
 static uint8_t put(uint8_t *data, const void *bytes, size_t size)
 {
-    memcpy(data, bytes, MIN(size, DATA_SIZE));
-    return (uint8_t)MIN(size, DATA_SIZE);
+    memcpy(data, bytes, MIN(size, VIRTIO_INPUT_DATA));
+    return (uint8_t)MIN(size, VIRTIO_INPUT_DATA);
 }
 
 static uint8_t put_ids(const VirtioInput *s, uint8_t *data)
 {
-    const Ids ids = { VIRTUAL_BUS, 0x0627, class_of(s)->product, 1 };
+    const VirtioInputIds ids = { VIRTUAL_BUS, 0x0627, class_of(s)->product, 1 };
 
     return put(data, &ids, sizeof(ids));
 }
@@ -76,7 +57,7 @@ static uint8_t put_codes(const VirtioInput *s, uint8_t *data)
 static uint8_t put_axis(const VirtioInput *s, uint8_t *data)
 {
     const VirtioInputCodes *codes = codes_of(s, EV_ABS);
-    const Axis axis = { .max = (uint32_t)class_of(s)->axis_max };
+    const VirtioInputAxis axis = { .max = (uint32_t)class_of(s)->axis_max };
 
     for (unsigned i = 0; codes && i < codes->count; i++) {
         if (codes->codes[i] == s->subsel) {
@@ -88,18 +69,21 @@ static uint8_t put_axis(const VirtioInput *s, uint8_t *data)
 
 static uint8_t put_selected(const VirtioInput *s, uint8_t *data)
 {
+    if (class_of(s)->selected) {
+        return (uint8_t)class_of(s)->selected(s, s->select, s->subsel, data);
+    }
     switch (s->select) {
-    case SELECT_NAME:
+    case VIRTIO_INPUT_NAME:
         return s->subsel ? 0 : put(data, class_of(s)->name, strlen(class_of(s)->name));
-    case SELECT_SERIAL:
+    case VIRTIO_INPUT_SERIAL:
         return s->subsel || !s->serial ? 0 : put(data, s->serial, strlen(s->serial));
-    case SELECT_IDS:
+    case VIRTIO_INPUT_IDS:
         return s->subsel ? 0 : put_ids(s, data);
-    case SELECT_CODES:
+    case VIRTIO_INPUT_CODES:
         return put_codes(s, data);
-    case SELECT_AXIS:
+    case VIRTIO_INPUT_AXIS:
         return put_axis(s, data);
-    default: /* SELECT_PROPERTIES: it has none */
+    default: /* VIRTIO_INPUT_PROPERTIES: it has none */
         return 0;
     }
 }
@@ -161,6 +145,9 @@ static void handle_events(VirtioDevice *vdev, VirtQueue *vq)
     }
     if (looked) {
         virtio_notify(vdev, vq); /* also if a buffer makes no sense */
+        if (class_of(s)->taken) {
+            class_of(s)->taken(s);
+        }
     }
 }
 
@@ -170,12 +157,18 @@ void virtio_input_sync(VirtioInput *s)
     handle_events(&s->parent, virtio_queue(&s->parent, EVENTS));
 }
 
-/* The guest's: LEDs, of which nobody here sees anything. */
+/* The guest's: LEDs. */
 static void handle_status(VirtioDevice *vdev, VirtQueue *vq)
 {
+    VirtioInput *s = VIRTIO_INPUT(vdev);
     VirtqElement *element;
 
     while ((element = virtq_pop(vq))) {
+        Event event;
+
+        if (class_of(s)->status && virtq_read(element, 0, &event, sizeof(event)) == sizeof(event)) {
+            class_of(s)->status(s, event.type, event.code, (int32_t)event.value);
+        }
         virtq_push(vq, element, 0);
         virtio_notify(vdev, vq);
     }

@@ -13,6 +13,26 @@
 #define TYPE_VIRTIO_INPUT   "virtio-input-device"
 #define VIRTIO_INPUT_BUFFER 256 /* events that the guest has not read */
 
+/* What `select` says. */
+enum {
+    VIRTIO_INPUT_NAME = 0x01,
+    VIRTIO_INPUT_SERIAL = 0x02,
+    VIRTIO_INPUT_IDS = 0x03,
+    VIRTIO_INPUT_PROPERTIES = 0x10,
+    VIRTIO_INPUT_CODES = 0x11,
+    VIRTIO_INPUT_AXIS = 0x12,
+};
+#define VIRTIO_INPUT_DATA 128u /* bytes that it gets */
+
+/* Section 5.8.2. */
+typedef struct VirtioInputIds {
+    uint16_t bus, vendor, product, version;
+} VirtioInputIds;
+
+typedef struct VirtioInputAxis {
+    uint32_t min, max, fuzz, flat, resolution;
+} VirtioInputAxis;
+
 /* Codes of one type (EV_*) that a device has. */
 typedef struct VirtioInputCodes {
     uint16_t type;
@@ -39,6 +59,13 @@ typedef struct VirtioInputClass {
     int32_t axis_max;              /* of each EV_ABS code, from 0 on */
     /* The guest begins to use it, or (after a reset) does not any more. */
     void (*used)(VirtioInput *s, bool used);
+    /* Instead of name, product, codes and axis_max: what the driver has selected, 128 bytes at most
+     * (VIRTIO_INPUT_DATA), into @data; how many. NULL: these. */
+    unsigned (*selected)(const VirtioInput *s, uint8_t select, uint8_t subsel, uint8_t *data);
+    /* The guest has taken events, and there is room for others. NULL: nobody waits. */
+    void (*taken)(VirtioInput *s);
+    /* The guest's: a LED and so on. NULL: nobody sees it. */
+    void (*status)(VirtioInput *s, uint16_t type, uint16_t code, int32_t value);
 } VirtioInputClass;
 
 #define VIRTIO_INPUT_CLASS_BASE(STATE)                                                      \

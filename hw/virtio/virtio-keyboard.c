@@ -22,96 +22,11 @@ typedef struct VirtioKeyboard {
 } VirtioKeyboard;
 OBJECT_CAST_DEFINE(VirtioKeyboard, VIRTIO_KEYBOARD, TYPE_VIRTIO_KEYBOARD)
 
-/* Keys up to F10 have the numbers of scan code set 1, and so those of key-codes.h. */
-#define SAME_LAST KEY_KPDOT
-#define X(code)   (KEY_CODE_EXTENDED | (code))
-static const struct {
-    uint8_t number;
-    uint16_t key;
-} others[] = {
-    { 0x54, KEY_SYSRQ },
-    { 0x56, KEY_102ND },
-    { 0x57, KEY_F11 },
-    { 0x58, KEY_F12 },
-    { 0x5b, KEY_LINEFEED },
-    { 0x64, KEY_OPEN },
-    { 0x65, KEY_PASTE },
-    { 0x70, KEY_KATAKANAHIRAGANA },
-    { 0x73, KEY_RO },
-    { 0x79, KEY_HENKAN },
-    { 0x7b, KEY_MUHENKAN },
-    { 0x7d, KEY_YEN },
-    { 0x7e, KEY_KPCOMMA },
-    { X(0x05), KEY_AGAIN },
-    { X(0x06), KEY_PROPS },
-    { X(0x07), KEY_UNDO },
-    { X(0x0c), KEY_FRONT },
-    { X(0x10), KEY_PREVIOUSSONG },
-    { X(0x19), KEY_NEXTSONG },
-    { X(0x1c), KEY_KPENTER },
-    { X(0x1d), KEY_RIGHTCTRL },
-    { X(0x1e), KEY_MENU },
-    { X(0x20), KEY_MUTE },
-    { X(0x21), KEY_CALC },
-    { X(0x22), KEY_PLAYPAUSE },
-    { X(0x24), KEY_STOPCD },
-    { X(0x2e), KEY_VOLUMEDOWN },
-    { X(0x30), KEY_VOLUMEUP },
-    { X(0x32), KEY_HOMEPAGE },
-    { X(0x35), KEY_KPSLASH },
-    { X(0x37), KEY_SYSRQ },
-    { X(0x38), KEY_RIGHTALT },
-    { X(0x3c), KEY_CUT },
-    { X(0x41), KEY_FIND },
-    { X(0x46), KEY_PAUSE },
-    { X(0x47), KEY_HOME },
-    { X(0x48), KEY_UP },
-    { X(0x49), KEY_PAGEUP },
-    { X(0x4b), KEY_LEFT },
-    { X(0x4d), KEY_RIGHT },
-    { X(0x4f), KEY_END },
-    { X(0x50), KEY_DOWN },
-    { X(0x51), KEY_PAGEDOWN },
-    { X(0x52), KEY_INSERT },
-    { X(0x53), KEY_DELETE },
-    { X(0x5b), KEY_LEFTMETA },
-    { X(0x5c), KEY_RIGHTMETA },
-    { X(0x5d), KEY_COMPOSE },
-    { X(0x5e), KEY_POWER },
-    { X(0x5f), KEY_SLEEP },
-    { X(0x63), KEY_WAKEUP },
-    { X(0x66), KEY_BOOKMARKS },
-    { X(0x67), KEY_REFRESH },
-    { X(0x68), KEY_STOP },
-    { X(0x69), KEY_FORWARD },
-    { X(0x6a), KEY_BACK },
-    { X(0x6b), KEY_COMPUTER },
-    { X(0x6c), KEY_MAIL },
-    { X(0x6d), KEY_MEDIA },
-    { X(0x75), KEY_HELP },
-    { X(0x78), KEY_COPY },
-};
-
-/* Of evdev; 0: it has none. */
-static uint16_t key_of(uint8_t number)
-{
-    if (number <= SAME_LAST) {
-        return number;
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
-        if (others[i].number == number) {
-            return others[i].key;
-        }
-    }
-    return 0;
-}
-
-/* Made of both when the first keyboard is. */
-static uint16_t keys[SAME_LAST + G_N_ELEMENTS(others)];
+static uint16_t keys[UINT8_MAX]; /* those that a keyboard can have */
 
 static const uint16_t leds[] = { LED_NUML, LED_CAPSL, LED_SCROLLL };
-static const VirtioInputCodes keyboard_codes[] = {
-    { EV_KEY, keys, G_N_ELEMENTS(keys) },
+static VirtioInputCodes keyboard_codes[] = {
+    { EV_KEY, keys, 0 },
     { EV_REP, NULL, 0 },
     { EV_LED, leds, G_N_ELEMENTS(leds) },
     { 0 },
@@ -119,11 +34,12 @@ static const VirtioInputCodes keyboard_codes[] = {
 
 static void __attribute__((constructor)) fill_keys(void)
 {
-    for (unsigned i = 0; i < SAME_LAST; i++) {
-        keys[i] = (uint16_t)(i + 1);
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
-        keys[SAME_LAST + i] = others[i].key;
+    for (unsigned number = 1; number <= UINT8_MAX; number++) {
+        uint16_t key = key_code_evdev((uint8_t)number);
+
+        if (key) {
+            keys[keyboard_codes[0].count++] = key;
+        }
     }
 }
 
@@ -160,8 +76,8 @@ static bool press(void *opaque, const uint8_t *numbers, unsigned count, int64_t 
     }
     release_held(s);
     for (unsigned i = 0; i < count; i++) {
-        s->held[s->held_count++] = key_of(numbers[i]);
-        send(s, key_of(numbers[i]), true);
+        s->held[s->held_count++] = key_code_evdev(numbers[i]);
+        send(s, key_code_evdev(numbers[i]), true);
     }
     timer_mod(s->release, clock_ns() + hold_ms * NS_PER_MS);
     return true;
@@ -169,7 +85,7 @@ static bool press(void *opaque, const uint8_t *numbers, unsigned count, int64_t 
 
 static void press_or_release(void *opaque, uint8_t number, bool down)
 {
-    send(opaque, key_of(number), down);
+    send(opaque, key_code_evdev(number), down);
 }
 
 /* ---- life ---- */

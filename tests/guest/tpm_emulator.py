@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import threading
+import tty
 
 import tap
 import vm
@@ -114,5 +115,50 @@ class Emulator(threading.Thread):
                 if not reply:
                     self.sock.shutdown(socket.SHUT_RDWR)
                 self.note(self.seen, (command, message[4:]))
+        except OSError:
+            pass
+
+
+class HostTpm(threading.Thread):
+    """What the kernel's file of a TPM is to a program: a command is written, and its answer read. @answers: one for each command
+    after the first; after that FAILURE; None: nothing; empty: it goes."""
+
+    def __init__(self, answers=(), first=FAILURE):
+        super().__init__(daemon=True)
+        self.ours, theirs = os.openpty()
+        tty.setraw(theirs)
+        self.path, self.theirs = os.ttyname(theirs), theirs
+        self.answers, self.first, self.commands = list(answers), first, []
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        for fd in (self.ours, self.theirs):
+            if fd >= 0:
+                os.close(fd)
+        self.ours = self.theirs = -1
+
+    def take(self, count):
+        data = b""
+        while len(data) < count:
+            data += os.read(self.ours, count - len(data)) or b""
+        return data
+
+    def run(self):
+        try:
+            while True:
+                head = self.take(10)
+                size, = struct.unpack(">I", head[2:6])
+                self.commands.append(head + self.take(size - 10))
+                answer = self.first if len(self.commands) == 1 else self.answers.pop(0) if self.answers else FAILURE
+                if answer == b"":
+                    self.close()
+                elif answer:
+                    os.write(self.ours, answer)
         except OSError:
             pass

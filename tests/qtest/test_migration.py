@@ -132,6 +132,7 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
                  "vhost-user-gpu", "vhost-user-gpu-pci", "vhost-user-vga")},
              "scsi-block": "it needs a SCSI disk of the host: tests/nested has one",
              "ccid-card-emulated": "refused: its card stays at the host (qtest-ccid.c)",
+             **{f"virtio-input-host-{name}": "refused: its device stays at the host (test-evdev.c)" for name in ("device", "pci")},
              "vfio-pci": "it needs a device of the host: tests/nested has one",
              **{f"vhost-scsi{name}": "refused: it cannot be moved (tests/nested has one)" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},

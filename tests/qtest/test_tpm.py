@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """-tpmdev and -device tpm-tis, tpm-crb: what guests see in their registers, what the emulator is told, and what becomes of
 wrong answers. Without swtpm those that need a real TPM are skipped."""
+import os
 import struct
 import tempfile
 
@@ -248,7 +249,10 @@ def refused():
         for words, text in (
                 (["-tpmdev", "emulator,id=t"], "-chardev socket,id=ID,path=PATH"),
                 (["-tpmdev", "emulator,id=t,chardev=c"], "chardev 'c' not found"),
-                (["-tpmdev", "passthrough,id=t"], "use emulator, with swtpm"),
+                (["-tpmdev", "passthrough,id=t,path=/nowhere", *device], "cannot open the TPM '/nowhere'"),
+                (["-tpmdev", "passthrough,id=t,path=/dev/null,cancel-path=/nowhere", *device], "cannot open '/nowhere'"),
+                (["-tpmdev", "passthrough,id=t,chardev=c"], "passthrough has path="),
+                (["-tpmdev", "emulator,id=t,path=/dev/tpm0"], "emulator has chardev="),
                 (["-chardev", "null,id=c", *tpmdev], "is no plain socket"),
                 ([*chardev, *tpmdev, *device], "emulator.sock"),
                 (["-device", "tpm-tis"], "-tpmdev emulator,id=ID"),
@@ -292,11 +296,65 @@ def asked():
         tap.equal(m.qmp.command("query-tpm"), [{"id": "t", "model": "tpm-crb",
                                                 "options": {"type": "emulator", "data": {"chardev": "c"}}}])
         tap.equal((m.qmp.command("query-tpm-models"), m.qmp.command("query-tpm-types")),
-                  (["tpm-crb", "tpm-tis"], ["emulator"]))
+                  (["tpm-crb", "tpm-tis"], ["emulator", "passthrough"]))
         tap.equal(m.qmp.command("human-monitor-command", **{"command-line": "info tpm"}),
                   "TPM device:\n tpm0: model=tpm-crb\n  \\ t: type=emulator,chardev=c\n")
 
 
+def start_host(tpm, model, options=""):
+    return machine.Machine("16M", extra=["-tpmdev", f"passthrough,id=t,path={tpm.path}{options}", "-device", f"{model},tpmdev=t"])
+
+
+def of_host():
+    """A TPM of the host, whose file a test has: commands and answers, which version it is; it is cancelled; what is refused."""
+    for model in DRIVERS:
+        with tpm_emulator.HostTpm([GOOD]) as tpm, start_host(tpm, model) as m:
+            driver = DRIVERS[model](m)
+            tap.equal((driver(STARTUP), tpm.commands[1:]), (GOOD, [STARTUP]))
+            long = struct.pack(">HII", 0x8001, 1024, 0) + bytes(1014)
+            tpm.answers = [long]
+            tap.equal(driver(long), long)
+            m.qmp.command("system_reset")
+            m.qmp.event("RESET")
+            tap.equal(DRIVERS[model](m)(STARTUP), tpm_emulator.FAILURE)
+            tap.equal(m.qmp.command("query-tpm")[0]["options"], {"type": "passthrough", "data": {"path": tpm.path}})
+            said = m.qmp.command("human-monitor-command", **{"command-line": "info tpm"})
+            tap.equal(said.endswith(f"type=passthrough,path={tpm.path}\n"), True, said)
+            reason, = m.qmp.command("query-migrate")["blocked-reasons"]
+            tap.equal("stays there" in reason, True, reason)
+    with tpm_emulator.HostTpm(first=bytes.fromhex("00c40000000a0000001e")) as tpm, start_host(tpm, "tpm-tis") as m:
+        tap.equal(Tis(m).sts() >> 26, 0, "the family of a TPM 1.2")
+    with tempfile.NamedTemporaryFile() as cancel, tpm_emulator.HostTpm([None]) as tpm, \
+            start_host(tpm, "tpm-crb", f",cancel-path={cancel.name}") as m:
+        driver = Crb(m)
+        driver.send(STARTUP)
+        vm.wait_until(lambda: len(tpm.commands) == 2, "the command")
+        wr(m, CRB_CANCEL, 1)
+        tap.equal(cancel.read(), b"-")
+        os.write(tpm.ours, tpm_emulator.FAILURE)
+        tap.equal(driver.answer(), tpm_emulator.FAILURE)
+
+
+def host_fails():
+    """Answers that make no sense, too long ones, and a device that goes: the guest has errors, and the program lives."""
+    for answer in (b"", bytes.fromhex("80010000000900000000"), bytes.fromhex("8001ffffffff00000000"), bytes.fromhex("80010000200000000000"),
+                   GOOD + b"more"):
+        for model in DRIVERS:
+            with tpm_emulator.HostTpm([answer]) as tpm, start_host(tpm, model) as m:
+                driver = DRIVERS[model](m)
+                tap.equal(driver(STARTUP), tpm_emulator.FAILURE)
+                if answer:
+                    m.qmp.command("system_reset")
+                    m.qmp.event("RESET")
+                    tpm.answers = [GOOD]
+                    tap.equal(DRIVERS[model](m)(STARTUP), GOOD, "after a reset")
+    long = struct.pack(">HII", 0x8001, 4000, 0) + bytes(3990)
+    for model, wanted in (("tpm-tis", long), ("tpm-crb", tpm_emulator.FAILURE)):
+        with tpm_emulator.HostTpm([long]) as tpm, start_host(tpm, model) as m:
+            tap.equal(DRIVERS[model](m)(STARTUP), wanted)
+
+
 tap.run([("TIS", lambda: works("tpm-tis")), ("CRB", lambda: works("tpm-crb")), ("TPM 1.2", version_1),
          ("localities", localities), ("interrupts", interrupts), ("what is told", told), ("failures", failures), ("comes again", comes_again),
-         ("nonsense", nonsense), ("refused", refused), ("not saved", not_saved), ("queries", asked)])
+         ("nonsense", nonsense), ("refused", refused), ("not saved", not_saved), ("queries", asked),
+         ("of the host", of_host), ("the host's fails", host_fails)])

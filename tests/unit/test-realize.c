@@ -303,6 +303,8 @@ static const char *const of_q35[] = { "mch",
                                       NULL };
 static const char *const of_none[] = { "kvm-pit",
                                        "ccid-card-emulated",
+                                       "virtio-input-host-device",
+                                       "virtio-input-host-pci",
                                        "vmport",
                                        "virtio-balloon-pci-non-transitional",
                                        "vhost-user-blk", /* these need another program */
