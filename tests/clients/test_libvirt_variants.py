@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Domains of many kinds under libvirt: test_libvirt_variants.py BUILD-DIR GROUP. The groups are in the table at the
-end."""
+"""Domains of many kinds under libvirt: test_libvirt_variants.py BUILD-DIR GROUP [PATTERN]. The groups are in the table at the
+end; only the tests whose names the pattern matches."""
 import glob
 import os
 import re
@@ -158,7 +158,12 @@ VARIANTS = [
 # What it has not, and the words of the refusal, which is libvirt's where it asks for the device before.
 REFUSED = [
     ("a screen of another kind", more("<video><model type='vmvga'/></video>"), "does not support video model 'vmvga'"),
-    ("a TPM of the host", more("<tpm model='tpm-tis'><backend type='passthrough'/></tpm>"), "TPM"),
+    ("a TPM of the host, which has none", more("<tpm model='tpm-tis'><backend type='passthrough'><device path='/nowhere/tpm0'/></backend></tpm>"),
+     "/nowhere/tpm0"),
+    ("a USB device that the host has not", more("<hostdev mode='subsystem' type='usb'><source><vendor id='0xdead'/><product id='0xbeef'/></source>"
+                                                "</hostdev>"), "dead:beef"),
+    ("an input device that is not there", more("<input type='evdev'><source dev='/nowhere/event0' grab='all'/></input>"), "/nowhere/event0"),
+    ("the same, by virtio", more("<input type='passthrough' bus='virtio'><source evdev='/nowhere/event0'/></input>"), "/nowhere/event0"),
     ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
     ("a doorbell without its server", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server path='@FOLDER@/none'/></shmem>"),
      "/none"),
@@ -303,6 +308,23 @@ def tpm():
         guest.close()
         SESSION.virsh("destroy", model)
         SESSION.virsh("undefine", model)
+
+
+def card():
+    """A smart card of certificates, which libcacard plays."""
+    if not shutil.which("certutil"):
+        raise tap.Skip("there is no certutil (Debian's package libnss3-tools)")
+    folder, names = f"{SESSION.dir}/card", ("one", "two", "three")
+    os.mkdir(folder)
+    subprocess.run(["certutil", "-N", "-d", f"sql:{folder}", "--empty-password"], check=True)
+    for number, name in enumerate(names):
+        subprocess.run(["certutil", "-S", "-d", f"sql:{folder}", "-x", "-t", "CT,CT,CT", "-s", f"CN={name}", "-n", name, "-g", "1024",
+                        "-m", f"{number}", "-z", "/etc/passwd"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    listed = "".join(f"<certificate>{name}</certificate>" for name in names)
+    xml = variant_xml("card", "q35", more(f"<smartcard mode='host-certificates'>{listed}<database>{folder}/</database></smartcard>"))
+    SESSION.virsh("create", "--paused", SESSION.write("card.xml", xml))
+    tap.equal("CCID" in monitor(SESSION, "card", "human-monitor-command", **{"command-line": "info usb"}), True, "the reader")
+    SESSION.virsh("destroy", "card")
 
 
 # What a user asks of a domain that is there, in this order.
@@ -546,14 +568,14 @@ GROUPS = {
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean), ("shared memory", shared_memory), ("shared memory with a doorbell", doorbell),
-                 ("a disk of another program", disk_of_another_program), ("screens", screens), ("a TPM", tpm), ("what a user asks of a domain", verbs)] +
+                 ("a disk of another program", disk_of_another_program), ("screens", screens), ("a TPM", tpm), ("a smart card", card), ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 
 
 def main():
     global SESSION  # pylint: disable=global-statement
-    tests = GROUPS[sys.argv[2]]
+    tests = [test for test in GROUPS[sys.argv[2]] if re.search("".join(sys.argv[3:]), test[0])]
     try:
         with libvirtd.Libvirt(f"{BUILD}/dimmable") as SESSION:
             domains.make_guest(SESSION, BUILD)

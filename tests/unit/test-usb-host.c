@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A usb-host with a device that says what the test wants: libusb is the test's. */
+#include <glib/gstdio.h>
 #include <libusb.h>
 #include <string.h>
 
 #include "hw/core/save-leave.h"
 #include "hw/usb/usb-bus.h"
+#include "hw/usb/usb-host-find.h"
 #include "hw/usb/usb-host.h"
 #include "migration/reader.h"
 #include "tests/unit/saved-machine.h"
@@ -472,6 +474,131 @@ static void test_stuck(void)
     claims = 0;
 }
 
+/* ---- what the host has ---- */
+
+static void write_device(const char *dir, const char *name, const char *const *files)
+{
+    g_autofree char *folder = g_build_filename(dir, name, NULL);
+
+    g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+    for (; *files; files += 2) {
+        g_autofree char *path = g_build_filename(folder, files[0], NULL);
+
+        g_assert_true(g_file_set_contents(path, files[1], -1, NULL));
+    }
+}
+
+static void remove_all(const char *dir)
+{
+    g_autoptr(GDir) list = g_dir_open(dir, 0, NULL);
+    const char *name;
+
+    while (list && (name = g_dir_read_name(list))) {
+        g_autofree char *path = g_build_filename(dir, name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+            remove_all(path);
+        } else {
+            g_unlink(path);
+        }
+    }
+    g_rmdir(dir);
+}
+
+static unsigned count_found(const char *dir, UsbHostMatch match)
+{
+    g_autoptr(GPtrArray) found = usb_host_find(dir, &match);
+
+    return found->len;
+}
+
+static void test_find(void)
+{
+    static const char *const stick[] = {
+        "idVendor", "46f4\n",  "idProduct", "0001\n", "busnum", "1\n",     "devnum",
+        "12\n",     "devpath", "1.2\n",     "speed",  "480\n",  "product", "a\x1b[2J\xff stick\n",
+        NULL
+    };
+    static const char *const mouse[] = { "idVendor", "1234", "idProduct", "5678", "busnum", "1",
+                                         "devnum",   "3",    "devpath",   "1",    NULL };
+    static const char *const hub[] = { "busnum", "1", "devnum", "1", "bDeviceClass", "09", NULL };
+    static const char *const broken[] = { "busnum", "x", "devnum", "99999999999999999999", NULL };
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL);
+
+    write_device(dir, "1-1.2", stick);
+    write_device(dir, "1-1", mouse);
+    write_device(dir, "1-1.2:1.0", stick);
+    write_device(dir, "usb1", hub);
+    write_device(dir, "2-1", broken);
+    UsbHostMatch any = { 0 };
+    g_autoptr(GPtrArray) found = usb_host_find(dir, &any);
+    g_assert_cmpuint(found->len, ==, 2);
+    g_assert_cmpuint(((UsbHostInfo *)found->pdata[0])->address, ==, 3);
+    g_assert_cmpstr(((UsbHostInfo *)found->pdata[1])->name, ==, "a?[2J? stick");
+    g_assert_cmpuint(count_found(dir, (UsbHostMatch){ .vendor = 0x46f4 }), ==, 1);
+    g_assert_cmpuint(count_found(dir, (UsbHostMatch){ .vendor = 0x46f4, .product = 2 }), ==, 0);
+    g_assert_cmpuint(count_found(dir, (UsbHostMatch){ .bus = 1, .port = "1" }), ==, 1);
+    g_assert_cmpuint(count_found(dir, (UsbHostMatch){ .bus = 1, .address = 4 }), ==, 0);
+    g_assert_cmpuint(count_found("/nowhere", any), ==, 0);
+    remove_all(dir);
+}
+
+/* Whatever the guest asks, and the device answers. */
+static void test_random(void)
+{
+    static const uint8_t endpoints[] = {
+        0, 0, 0, BULK_IN, BULK_OUT, INTERRUPT_IN, ISO_IN, ISO_OUT
+    };
+    g_autoptr(GRand) rand = g_rand_new_with_seed(7);
+
+    begin();
+    for (unsigned i = 0; i < 200000; i++) {
+        uint8_t address = i % 16 ? endpoints[g_rand_int_range(rand, 0, G_N_ELEMENTS(endpoints))]
+                                 : (uint8_t)g_rand_int(rand);
+        unsigned size = (unsigned)g_rand_int_range(rand, 0, i % 3 ? 9 : sizeof(data) + 1);
+
+        for (unsigned n = 0; n < 8; n++) {
+            data[n] = g_rand_int(rand) % 4 ? (uint8_t)g_rand_int_range(rand, 0, 12)
+                                           : (uint8_t)g_rand_int(rand);
+        }
+        switch (g_rand_int_range(rand, 0, 8)) {
+        case 0:
+            packet(USB_SETUP, address, i % 4 ? 8 : size, NULL);
+            break;
+        case 1:
+        case 2:
+            packet(USB_OUT, address, size, NULL);
+            break;
+        case 3:
+            if (g_rand_int_range(rand, 0, 50) == 0) {
+                usb_device_port_reset(dev);
+            }
+            break;
+        case 4:
+        case 5:
+            if (under_way_count) {
+                struct libusb_transfer *t =
+                    under_way[g_rand_int_range(rand, 0, (int)under_way_count)];
+                enum libusb_transfer_status status =
+                    i % 2 ? LIBUSB_TRANSFER_COMPLETED
+                          : (enum libusb_transfer_status)g_rand_int_range(
+                                rand, 0, LIBUSB_TRANSFER_OVERFLOW + 1);
+
+                status = status == LIBUSB_TRANSFER_NO_DEVICE ? LIBUSB_TRANSFER_ERROR : status;
+                for (int n = 0; n < t->num_iso_packets; n++) {
+                    t->iso_packet_desc[n].actual_length = g_rand_int(rand);
+                }
+                end(t, status, i % 5 ? g_rand_int_range(rand, 0, 600) : (int)g_rand_int(rand));
+            }
+            break;
+        default:
+            packet(USB_IN, address, size, NULL);
+            break;
+        }
+    }
+    finish();
+}
+
 /* Before the machine is saved it leaves, and when that goes on it is there again. */
 static void test_save(void)
 {
@@ -501,6 +628,8 @@ int main(int argc, char **argv)
     g_test_add_func("/usb-host/isochronous", test_iso);
     g_test_add_func("/usb-host/gone", test_gone);
     g_test_add_func("/usb-host/stuck", test_stuck);
+    g_test_add_func("/usb-host/find", test_find);
+    g_test_add_func("/usb-host/random", test_random);
     g_test_add_func("/usb-host/save", test_save);
     return g_test_run();
 }
