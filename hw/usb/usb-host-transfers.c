@@ -204,6 +204,7 @@ static bool is_for_kernel(UsbHost *s, bool *ok)
         s->used |= s->parent.address != 0;
     } else if (c->request == USB_REQUEST(0, SET_CONFIGURATION)) {
         *ok = usb_host_set_configuration(s, c->value & 0xff);
+        s->used = true; /* not each controller tells of an address */
     } else if (c->request == USB_REQUEST(USB_INTERFACE, SET_INTERFACE)) {
         *ok = usb_host_set_interface(s, (uint8_t)c->index, (uint8_t)c->value);
     } else if (c->request == USB_REQUEST(USB_ENDPOINT, CLEAR_FEATURE) && c->value == 0 &&

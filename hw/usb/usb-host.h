@@ -76,9 +76,9 @@ struct UsbHost {
     GSource *search;              /* for one, from time to time */
     bool gone;                    /* the library says so */
     bool away;                    /* it left before the machine was saved, or is to come */
-    bool used;                    /* the guest gave it an address since its last reset */
-    bool unseen;                  /* the machine that was loaded knows nothing of it */
-    uint32_t claimed, detached;   /* interfaces */
+    bool used;   /* the guest gave it an address or a configuration since its last reset */
+    bool unseen; /* the machine that was loaded knows nothing of it */
+    uint32_t claimed, detached; /* interfaces */
     uint8_t alternate[USB_HOST_INTERFACES];
     HostEndpoint endpoints[USB_HOST_ENDPOINTS];
     unsigned flying; /* transfers that have not ended */

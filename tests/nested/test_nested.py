@@ -50,6 +50,7 @@ MEMORY_MODULES = (test_memory_target, test_nvdimm, test_sleep, test_virtio_mem, 
 
 # What there is to give away, by the name of the outer machine; each is another one.
 OUTERS = {"": lambda folder: {}, "vfio": vfio_cases.outer_options, "hostdev": hostdev_cases.outer_options}
+GENERIC = {"hostdev": ("vmlinuz-generic", "initrd-generic")}  # what guests there boot
 kind = ""       # of the outer machine
 place = None    # the outer machine, when it runs
 no_place = None  # or why it does not
@@ -78,7 +79,7 @@ def files(folder):
     """What goes into the outer machine: {path there: path here}."""
     programs = [f"{BUILD}/dimmable", *UNIT_TESTS]
     wanted = {path for program in programs for path in [program, *outer.libraries(program)]}
-    wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux", "initrd-more", "vmlinuz-generic", "initrd-generic")}
+    wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux", "initrd-more", *GENERIC.get(kind, ()))}
     wanted |= {f"{BARE}/{name}" for name in BARE_GUESTS}
     wanted |= {path for path in [SEABIOS] if os.path.exists(path)}
     return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder),

@@ -341,6 +341,9 @@ static void test_requests(void)
     usb_device_port_reset(dev);
     usb_device_port_reset(dev);
     g_assert_cmpuint(resets, ==, 1);
+    g_assert_cmpint(plain(0, 9, 1, 0), ==, USB_OK); /* xHCI tells the device no address */
+    usb_device_port_reset(dev);
+    g_assert_cmpuint(resets, ==, 2);
     finish();
 }
 
