@@ -15,6 +15,8 @@ static const struct {
     { "none", NULL, "no graphics card" },
     { "std", "VGA", "standard VGA" },
     { "virtio", "virtio-vga", "virtio VGA" },
+    { "vmware", "vmware-svga", "VMware SVGA II" },
+    { "cirrus", "cirrus-vga", "Cirrus Logic GD5446" },
 };
 
 bool option_do_display(Startup *startup, const char *arg, GError **errp)

@@ -61,6 +61,9 @@ void screen_put_line(Screen *screen, unsigned y)
                   (size_t)y * (size_t)pixman_image_get_stride(screen->surface);
     size_t size = (size_t)screen->width * sizeof(uint32_t);
 
+    if (screen->overlay) {
+        screen->overlay(screen->overlay_opaque, y, screen->line, screen->width);
+    }
     if (memcmp(to, screen->line, size) == 0) {
         return;
     }

@@ -24,6 +24,9 @@ typedef struct Screen {
     pixman_image_t *surface; /* NULL: none yet, or not ours */
     unsigned width, height;
     uint32_t *line; /* room for one */
+    /* What lies over the picture: of line @y, before it is put. NULL: nothing. */
+    void (*overlay)(void *opaque, unsigned y, uint32_t *line, unsigned width);
+    void *overlay_opaque;
     /* lines that changed and were not reported yet: from first on, before last */
     unsigned first, last;
 } Screen;

@@ -35,6 +35,7 @@ typedef enum VgaKind {
     KIND_CGA,    /* 4 of two bits, side by side */
     KIND_PACKED, /* 256 */
     KIND_DISPI,
+    KIND_CARD, /* as the card says */
 } VgaKind;
 
 typedef struct VgaMode {
@@ -49,7 +50,7 @@ typedef struct VgaMode {
     uint32_t start, pitch;  /* counts */
     uint32_t mask;          /* of counts */
     unsigned compare;       /* the last line before those from count 0 on */
-    Framebuffer fb;         /* of KIND_DISPI */
+    Framebuffer fb;         /* of KIND_DISPI and KIND_CARD */
 } VgaMode;
 
 typedef struct Line {
@@ -123,7 +124,11 @@ static void dispi_planar_mode(const Vga *s, VgaMode *mode)
 static void find_mode(const Vga *s, VgaMode *mode)
 {
     memset(mode, 0, sizeof(*mode));
-    if (!dispi_enabled(&s->dispi)) {
+    if (s->card && s->card->framebuffer && s->card->framebuffer(s->card_opaque, &mode->fb)) {
+        mode->kind = KIND_CARD;
+        mode->width = mode->fb.width;
+        mode->height = mode->fb.height;
+    } else if (!dispi_enabled(&s->dispi)) {
         own_mode(s, mode);
     } else if (dispi_framebuffer(&s->dispi, &s->vram, &mode->fb)) {
         mode->kind = KIND_DISPI;
@@ -132,7 +137,12 @@ static void find_mode(const Vga *s, VgaMode *mode)
     } else if (s->dispi.regs[DISPI_BPP] == 4) {
         dispi_planar_mode(s, mode);
     }
-    mode->blank = !(s->attr_index & VGA_ATTR_ON) || s->seq[VGA_SEQ_CLOCKING] & SEQ_SCREEN_OFF;
+    mode->blank = !(s->attr_index & VGA_ATTR_ON);
+    if (mode->kind != KIND_CARD) { /* of those SeaBIOS sets it, too */
+        mode->blank |= s->seq[VGA_SEQ_CLOCKING] & SEQ_SCREEN_OFF;
+    } else if (s->card->unblanked) {
+        mode->blank = false;
+    }
 }
 
 /* ---- colours ---- */
@@ -164,7 +174,7 @@ static unsigned attr_colour(const Vga *s, unsigned dot)
 static void find_colours(const Vga *s, VgaKind kind, uint32_t *colours)
 {
     for (unsigned i = 0; i < COLOURS; i++) {
-        bool all = kind == KIND_PACKED || kind == KIND_DISPI;
+        bool all = kind == KIND_PACKED || kind >= KIND_DISPI;
 
         colours[i] = dac_colour(s, all ? i : attr_colour(s, i));
     }
@@ -378,10 +388,18 @@ static void draw_blank(Vga *s, const VgaMode *mode)
 
 void vga_draw(Vga *s)
 {
-    bool written = vram_collect(&s->vram), all = s->redraw;
     unsigned blink = (unsigned)(clock_ns() / BLINK_NS) & 3;
+    bool written, all;
     VgaMode mode;
 
+    if (s->card && s->card->looking) {
+        s->card->looking(s->card_opaque);
+    }
+    written = vram_collect(&s->vram);
+    if (s->card && s->card->drawing) {
+        s->card->drawing(s->card_opaque);
+    }
+    all = s->redraw;
     find_mode(s, &mode);
     if (!s->drawn) {
         s->drawn = g_new0(VgaMode, 1);
@@ -398,7 +416,7 @@ void vga_draw(Vga *s)
         all |= screen_resize(&s->screen, mode.width, mode.height);
         if (mode.blank) {
             draw_blank(s, &mode);
-        } else if (mode.kind == KIND_DISPI) {
+        } else if (mode.kind >= KIND_DISPI) {
             uint32_t colours[COLOURS];
 
             find_colours(s, mode.kind, colours);

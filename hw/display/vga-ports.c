@@ -48,8 +48,7 @@ static uint8_t beam(void)
     return line == LINES_SYNC || line == LINES_SYNC + 1 ? status | STATUS_RETRACE : status;
 }
 
-/* As a port of a colour screen; 0: nobody is there now. */
-static unsigned colour_port(const Vga *s, unsigned port)
+unsigned vga_colour_port(const Vga *s, unsigned port)
 {
     bool colour = s->misc & MISC_COLOUR;
 
@@ -91,7 +90,7 @@ static void dac_write(Vga *s, uint8_t value)
 
 uint8_t vga_port_read(Vga *s, unsigned port)
 {
-    switch (colour_port(s, port)) {
+    switch (vga_colour_port(s, port)) {
     case ATTR_WRITE:
         return s->attr_data ? 0 : s->attr_index;
     case ATTR_READ:
@@ -184,7 +183,7 @@ static void crtc_write(Vga *s, uint8_t value)
 
 void vga_port_write(Vga *s, unsigned port, uint8_t value)
 {
-    switch (colour_port(s, port)) {
+    switch (vga_colour_port(s, port)) {
     case ATTR_WRITE:
         attr_write(s, value);
         break;

@@ -13,14 +13,32 @@
 
 /* ---- what the guest sees ---- */
 
+static const VgaCard no_card = { 0 };
+
+static const VgaCard *card_of(const Vga *s)
+{
+    return s->card ? s->card : &no_card;
+}
+
 static uint64_t ports_read(void *opaque, hwaddr addr, unsigned size)
 {
-    return vga_port_read(opaque, VGA_PORTS + (unsigned)addr);
+    Vga *s = opaque;
+    unsigned port = VGA_PORTS + (unsigned)addr;
+
+    return card_of(s)->port_read ? s->card->port_read(s->card_opaque, port)
+                                 : vga_port_read(s, port);
 }
 
 static void ports_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
-    vga_port_write(opaque, VGA_PORTS + (unsigned)addr, (uint8_t)value);
+    Vga *s = opaque;
+    unsigned port = VGA_PORTS + (unsigned)addr;
+
+    if (card_of(s)->port_write) {
+        s->card->port_write(s->card_opaque, port, (uint8_t)value);
+    } else {
+        vga_port_write(s, port, (uint8_t)value);
+    }
 }
 
 static const MemoryRegionOps ports_ops = { ports_read, ports_write, 1, 1 };
@@ -64,12 +82,21 @@ static const MemoryRegionOps dispi_port_ops = { dispi_port_read, dispi_port_writ
 
 static uint64_t window_read(void *opaque, hwaddr addr, unsigned size)
 {
-    return vga_window_read(opaque, (uint32_t)addr);
+    Vga *s = opaque;
+
+    return card_of(s)->window_read ? s->card->window_read(s->card_opaque, (uint32_t)addr)
+                                   : vga_window_read(s, (uint32_t)addr);
 }
 
 static void window_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
-    vga_window_write(opaque, (uint32_t)addr, (uint8_t)value);
+    Vga *s = opaque;
+
+    if (card_of(s)->window_write) {
+        s->card->window_write(s->card_opaque, (uint32_t)addr, (uint8_t)value);
+    } else {
+        vga_window_write(s, (uint32_t)addr, (uint8_t)value);
+    }
 }
 
 static const MemoryRegionOps window_ops = { window_read, window_write, 1, 1 };
@@ -139,8 +166,10 @@ static void map_legacy(Vga *s, Device *dev)
                                  groups[i].count);
         device_map(dev, memory_io(), groups[i].first, &s->ports[i], 0);
     }
-    memory_region_init_io(&s->dispi_ports, &dispi_port_ops, s, "dispi", 4);
-    device_map(dev, memory_io(), DISPI_PORT, &s->dispi_ports, 0);
+    if (!card_of(s)->no_dispi) {
+        memory_region_init_io(&s->dispi_ports, &dispi_port_ops, s, "dispi", 4);
+        device_map(dev, memory_io(), DISPI_PORT, &s->dispi_ports, 0);
+    }
     memory_region_init_io(&s->window, &window_ops, s, "vga-window", VGA_WINDOW_SIZE);
     device_map(dev, memory_system(), VGA_WINDOW, &s->window, 1); /* over RAM */
 }
@@ -191,7 +220,9 @@ void vga_unrealize(Vga *s)
     memory_region_destroy(&s->bar);
     if (s->legacy) {
         memory_region_destroy(&s->window);
-        memory_region_destroy(&s->dispi_ports);
+        if (!card_of(s)->no_dispi) {
+            memory_region_destroy(&s->dispi_ports);
+        }
         for (unsigned i = 0; i < VGA_PORT_GROUPS; i++) {
             memory_region_destroy(&s->ports[i]);
         }

@@ -66,6 +66,23 @@ enum {
     VGA_ATTR_ON = 1 << 5, /* of the index: there is a picture, and no access to the palette */
 };
 
+/* What a card has that is more than a VGA, or other. All may be NULL. */
+typedef struct VgaCard {
+    /* Instead of vga_port_read() and those that follow below. */
+    uint8_t (*port_read)(void *opaque, unsigned port);
+    void (*port_write)(void *opaque, unsigned port, uint8_t value);
+    uint8_t (*window_read)(void *opaque, uint32_t addr);
+    void (*window_write)(void *opaque, uint32_t addr, uint8_t value);
+    /* Somebody is going to look. */
+    void (*looking)(void *opaque);
+    /* Before the picture is drawn: what was written since is known (vram_is_dirty()). */
+    void (*drawing)(void *opaque);
+    /* A picture that lies in memory as it is; false: that of the VGA is shown. */
+    bool (*framebuffer)(void *opaque, Framebuffer *fb);
+    bool unblanked; /* that one is seen whatever the VGA's registers say */
+    bool no_dispi;  /* nor its ports */
+} VgaCard;
+
 typedef struct Vga {
     /* configuration: properties */
     uint32_t memory_mb;
@@ -92,7 +109,9 @@ typedef struct Vga {
     MemoryRegion bar, window, dispi_ports;
     MemoryRegion all_ports, ports[VGA_PORT_GROUPS]; /* which show parts of all_ports */
     bool legacy;                                    /* it has the ports and the window */
-    Console *shared; /* another device's, which has it drawn there; NULL: its own */
+    Console *shared;     /* another device's, which has it drawn there; NULL: its own */
+    const VgaCard *card; /* with its opaque; NULL: a VGA is all it is */
+    void *card_opaque;
     /* derived: what was drawn last */
     bool redraw;    /* all of it */
     unsigned blink; /* in which phase */
@@ -122,6 +141,14 @@ extern const StateTable vga_state;
           .description = "the register of the byte order is there" },       \
         EDID_PROPERTIES(type, member.edid_info)
 
+/* It only says under which name QEMU saves the memory. */
+#define VGA_GLOBAL_VMSTATE(type, member)                                                       \
+    {                                                                                          \
+        .name = "global-vmstate", .kind = PROP_BOOL, .offset = offsetof(type, member),         \
+        .has_default = true, .default_int = false,                                             \
+        .description = "accepted: the memory's name in a saved machine is as it is everywhere" \
+    }
+
 #define EDID_PROPERTIES(type, member)                                                      \
     EDID_PROPERTY("xres", type, member.width, "pixels of the preferred size: its width"),  \
         EDID_PROPERTY("yres", type, member.height, "its height"),                          \
@@ -144,6 +171,8 @@ void vga_ui_info(Vga *vga, unsigned width, unsigned height);
 
 /* ---- its parts ---- */
 
+/* @port as that of a colour screen; 0: nobody is there now. */
+unsigned vga_colour_port(const Vga *vga, unsigned port);
 /* A port from 0x3b0 to 0x3df. */
 uint8_t vga_port_read(Vga *vga, unsigned port);
 void vga_port_write(Vga *vga, unsigned port, uint8_t value);

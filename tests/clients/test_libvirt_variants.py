@@ -157,7 +157,7 @@ VARIANTS = [
 
 # What it has not, and the words of the refusal, which is libvirt's where it asks for the device before.
 REFUSED = [
-    ("a screen of another kind", more("<video><model type='vmvga'/></video>"), "does not support video model 'vmvga'"),
+    ("a screen of another kind", more("<video><model type='vbox'/></video>"), "does not support video model 'vbox'"),
     ("a TPM of the host, which has none", more("<tpm model='tpm-tis'><backend type='passthrough'><device path='/nowhere/tpm0'/></backend></tpm>"),
      "/nowhere/tpm0"),
     ("a USB device that the host has not", more("<hostdev mode='subsystem' type='usb'><source><vendor id='0xdead'/><product id='0xbeef'/></source>"
@@ -267,9 +267,10 @@ def disk_of_another_program():
 
 def screens():
     """Each kind of card that is there, and a picture of what it shows: nothing yet."""
-    for model, machine in (("vga", "q35"), ("vga", "pc"), ("bochs", "q35"), ("ramfb", "q35"), ("none", "q35")):
+    for model, machine in (("vga", "q35"), ("vga", "pc"), ("bochs", "q35"), ("ramfb", "q35"), ("cirrus", "pc"),
+                           ("cirrus", "q35"), ("vmvga", "pc"), ("vmvga", "q35"), ("none", "q35")):
         name = f"{model}-{machine}"
-        words = " vram='32768'" if model == "vga" else ""
+        words = " vram='32768'" if model in ("vga", "vmvga") else ""
         SESSION.virsh("create", "--paused", SESSION.write("screen.xml", variant_xml(
             name, machine, more(f"<video><model type='{model}'{words}/></video>"))))
         if model == "none":

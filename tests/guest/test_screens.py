@@ -17,7 +17,8 @@ BUILD = sys.argv[1]
 TEXT = "Dimmable: what you see is what is there. 0123456789"
 
 
-DRM = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "drm_vram_helper", "bochs")
+BOCHS = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "drm_vram_helper", "bochs")
+CIRRUS = ("drm", "drm_kms_helper", "drm_shmem_helper", "cirrus")
 
 
 def machine(*extra, kernel=True, memory="512M", vmlinuz="vmlinuz", initrd="initrd", accel="soft"):
@@ -86,9 +87,9 @@ def hmp(guest, line):
     return guest.qmp.command("human-monitor-command", **{"command-line": line})
 
 
-def planes(guest):
+def planes(guest, bar):
     """80 by 25 characters and attributes, of each four bytes of the video memory the first two; nothing yet."""
-    place = re.search(r"1234:1111(?s:.*?)BAR0: .* at (0x[0-9a-f]+) ", hmp(guest, "info pci"))
+    place = re.search(rf"VGA controller(?s:.*?)BAR{bar}: .* at (0x[0-9a-f]+) ", hmp(guest, "info pci"))
     text = hmp(guest, f"xp /8000xb {place.group(1)}") if place else "cannot"
     if "cannot" in text:
         return []
@@ -96,12 +97,12 @@ def planes(guest):
     return [data[n:n + 2] for n in range(0, 8000, 4)]
 
 
-def seabios():
-    """Its text, from the video memory."""
-    with machine("-bios", firmware("bios-256k.bin"), "-vga", "std", kernel=False, memory="64M") as guest:
-        vm.wait_until(lambda: b"No bootable device" in b"".join(cell[:1] for cell in planes(guest)), "SeaBIOS has looked everywhere")
+def seabios(card="std", bar=0):
+    """Its text, from the video memory, which is BAR @bar."""
+    with machine("-bios", firmware("bios-256k.bin"), "-vga", card, kernel=False, memory="64M") as guest:
+        vm.wait_until(lambda: b"No bootable device" in b"".join(cell[:1] for cell in planes(guest, bar)), "SeaBIOS has looked everywhere")
         guest.qmp.command("stop")
-        cells = planes(guest)
+        cells = planes(guest, bar)
         tap.equal(b"".join(cell[:1] for cell in cells)[:7], b"SeaBIOS")
         image = picture(guest)
         tap.equal(image[:2], (720, 400))
@@ -157,19 +158,21 @@ def efifb(card, size):
         shows(guest, size)
 
 
-def bochs(card):
-    """Linux's own driver sets the mode that EDID prefers."""
-    with machine(*card, vmlinuz="vmlinuz-generic", initrd="initrd-generic") as guest:
-        for module in DRM:
+def driver(card, modules=BOCHS, size=(1024, 600), memory="512M"):
+    """Linux's own driver sets the mode that is preferred."""
+    with machine(*card, vmlinuz="vmlinuz-generic", initrd="initrd-generic", memory=memory) as guest:
+        for module in modules:
             guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
         vm.wait_until(lambda: "fb0" in guest.run("ls /dev", check=False), "there is a framebuffer")
-        shows(guest, (1024, 600))
+        shows(guest, size)
 
 
-TESTS = [("SeaBIOS", seabios), ("between pictures", lambda: written("soft")), ("between pictures, KVM", lambda: written("kvm")),
+TESTS = [("SeaBIOS", seabios), ("SeaBIOS, cirrus-vga", lambda: seabios("cirrus")), ("SeaBIOS, vmware-svga", lambda: seabios("vmware", 1)),
+         ("between pictures", lambda: written("soft")), ("between pictures, KVM", lambda: written("kvm")),
          ("Linux, text mode", vgacon),
          ("Linux by OVMF, VGA", lambda: efifb(["-vga", "std"], (1280, 800))),
-         ("Linux's driver, VGA", lambda: bochs(["-device", "VGA,xres=1024,yres=600"])),
-         ("Linux's driver, bochs-display", lambda: bochs(["-M", "q35", "-device", "bochs-display,xres=1024,yres=600"])),
+         ("Linux's driver, VGA", lambda: driver(["-device", "VGA,xres=1024,yres=600"])),
+         ("Linux's driver, bochs-display", lambda: driver(["-M", "q35", "-device", "bochs-display,xres=1024,yres=600"])),
+         ("Linux's driver, cirrus-vga", lambda: driver(["-vga", "cirrus"], CIRRUS, (1024, 768))),
          ("Linux by OVMF, ramfb", lambda: efifb(["-device", "ramfb"], (800, 600)))]
 tap.run([test for test in TESTS if not sys.argv[2:] or test[0] in sys.argv[2:]])

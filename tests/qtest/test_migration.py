@@ -111,6 +111,8 @@ MACHINES = {
                 "-device", "usb-ccid,id=c,bus=o.0", "-chardev", "null,id=uc", "-device", "ccid-card-passthru,chardev=uc,bus=c.0"],
     "pc-screens": ["-machine", "pc", "-vga", "std", "-device", "secondary-vga,vgamem_mb=1", "-device", "ramfb"],
     "q35-screens": ["-machine", "q35", "-device", "VGA,vgamem_mb=1", "-device", "bochs-display,vgamem=1M"],
+    "pc-cirrus": ["-machine", "pc", "-vga", "cirrus"],
+    "q35-vmware": ["-machine", "q35", "-device", "vmware-svga,vgamem_mb=4"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "q35-iommu": ["-machine", "q35", "-device", "intel-iommu,device-iotlb=on,aw-bits=48,caching-mode=on",

@@ -186,7 +186,7 @@ REFUSED = [
     (["-net", "vde"], "type=vde stream"),
     (["-nic", "user,model=pcnet"], "model=pcnet e1000 virtio-net-pci"),
     (["-nic", "user,model=nvme"], "model=nvme e1000"),
-    (["-vga", "cirrus"], "'cirrus' none, std"),
+    (["-vga", "tcx"], "'tcx' none, std"),
     (["-vnc", "1"], "unix:PATH none"),
     (["-parallel", "file:/tmp/x"], "parallel none"),
     (["-audio", "none,model=hda"], "sound"),

@@ -131,6 +131,7 @@ def refused():
         tap.equal(os.path.exists(f"{m.dir}/x"), False)
     for args, text in ((["-device", "VGA,vgamem_mb=3"], "power of 2"), (["-device", "VGA,vgamem_mb=512"], "power of 2"),
                        (["-device", "bochs-display,vgamem=3M"], "power of 2"), (["-vga", "std", "-device", "VGA"], "one VGA"),
+                       (["-vga", "cirrus", "-device", "vmware-svga"], "one VGA"), (["-device", "vmware-svga,vgamem_mb=3"], "power of 2"),
                        (["-device", "ramfb", "-device", "ramfb"], "already"), (["-vga", "x"], "none, std")):
         status, found = machine.run_program("-accel", "qtest", "-display", "none", "-nodefaults", "-m", "16M", *args)
         tap.equal((status, text in found), (1, True), found)
@@ -249,9 +250,11 @@ def snapshots():
 
 def option():
     """-vga: the card is the first one; there is none where nobody asks."""
-    for args, wanted in ((["-vga", "std"], True), (["-vga", "none"], False), ([], False)):
+    for args, wanted in ((["-vga", "std"], "1234:1111"), (["-vga", "cirrus"], "1013:00b8"), (["-vga", "vmware"], "15ad:0405"),
+                         (["-vga", "none"], None), ([], None)):
         with start(extra=args) as m:
-            tap.equal("1234:1111" in hmp(m, "info pci"), wanted, args)
+            found = hmp(m, "info pci")
+            tap.equal(("VGA controller" in found, (wanted or "") in found), (bool(wanted), True), args)
 
 
 tap.run([("pictures", pictures), ("refused", refused), ("plugged", plugged), ("registers", registers), ("ramfb", ramfb), ("snapshots", snapshots),
