@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A cirrus-vga: a guest that writes anything to its registers, by ports and memory, has its engine
- * do anything, and sends it data, while somebody looks.
+ * do anything, and sends it data, while somebody looks, and the card is saved, damaged and loaded.
  */
 #include "hw/display/cirrus.h"
 #include "tests/fuzz/driver.h"
@@ -143,11 +143,28 @@ static void step_config(FuzzInput *in)
                         size);
 }
 
+/* Saved, perhaps damaged, and loaded: what is loaded, is a card. */
+static void step_load(FuzzInput *in)
+{
+    Device *dev = DEVICE(object_find_type("cirrus-vga"));
+    const StateTable *state = device_class(dev)->state;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+
+    state_save(state, dev, saved);
+    g_autofree uint8_t *damaged = g_memdup2(saved->data, saved->len);
+    damaged[fuzz_take(in, 4) % saved->len] ^= (uint8_t)fuzz_take(in, 1);
+    if (!state_load(state, dev, damaged, saved->len, NULL)) {
+        device_class(dev)->reset(dev);
+        g_assert_true(state_load(state, dev, saved->data, saved->len, NULL));
+    }
+}
+
 static FuzzStep *const steps[FUZZ_STEPS] = {
-    step_start,  step_indexed, step_port,   step_blt,        step_data,      step_mmio,
-    step_memory, step_hidden,  step_look,   fuzz_step_reset, fuzz_step_time, step_config,
-    step_blt,    step_data,    step_look,   step_indexed,    step_blt,       step_memory,
-    step_look,   step_blt,     step_memory, step_data,       fuzz_step_run,  step_indexed,
+    step_start,     step_indexed, step_port,     step_blt,  step_data,
+    step_mmio,      step_memory,  step_hidden,   step_look, fuzz_step_reset,
+    fuzz_step_time, step_config,  step_blt,      step_data, step_look,
+    step_indexed,   step_blt,     step_memory,   step_look, step_blt,
+    step_memory,    step_data,    fuzz_step_run, step_load, step_indexed,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A vmware-svga: a guest that writes anything to its registers and its FIFO, commands of a right
- * shape and others, while somebody looks.
+ * shape and others, while somebody looks, and the card is saved,
+ * damaged and loaded.
  */
 #include "hw/display/vmware-svga.h"
 #include "tests/fuzz/driver.h"
@@ -154,11 +155,28 @@ static void step_config(FuzzInput *in)
                         size);
 }
 
+/* Saved, perhaps damaged, and loaded: what is loaded, is a card. */
+static void step_load(FuzzInput *in)
+{
+    Device *dev = DEVICE(object_find_type("vmware-svga"));
+    const StateTable *state = device_class(dev)->state;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+
+    state_save(state, dev, saved);
+    g_autofree uint8_t *damaged = g_memdup2(saved->data, saved->len);
+    damaged[fuzz_take(in, 4) % saved->len] ^= (uint8_t)fuzz_take(in, 1);
+    if (!state_load(state, dev, damaged, saved->len, NULL)) {
+        device_class(dev)->reset(dev);
+        g_assert_true(state_load(state, dev, saved->data, saved->len, NULL));
+    }
+}
+
 static FuzzStep *const steps[FUZZ_STEPS] = {
-    step_start,  step_register,   step_port,      step_command, step_fifo,     step_memory,
-    step_sync,   step_look,       step_listen,    step_config,  fuzz_step_run, fuzz_step_time,
-    step_sync,   fuzz_step_reset, step_command,   step_command, step_register, step_look,
-    step_memory, step_command,    fuzz_step_time, step_sync,    step_command,  step_fifo,
+    step_start,    step_register,  step_port,      step_command, step_fifo,
+    step_memory,   step_sync,      step_look,      step_listen,  step_config,
+    fuzz_step_run, step_load,      fuzz_step_time, step_sync,    fuzz_step_reset,
+    step_command,  step_command,   step_register,  step_look,    step_memory,
+    step_command,  fuzz_step_time, step_sync,      step_command, step_fifo,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
