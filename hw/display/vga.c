@@ -157,6 +157,7 @@ static void ui_info(void *opaque, unsigned width, unsigned height)
 }
 
 static const ConsoleSource console_source = { update, ui_info };
+static const ConsoleSource card_source = { update, NULL }; /* what has no EDID can tell nobody */
 
 static void map_legacy(Vga *s, Device *dev)
 {
@@ -204,7 +205,7 @@ bool vga_realize(Vga *s, PciDevice *dev, bool legacy, GError **errp)
     if (s->shared) {
         s->screen.console = s->shared;
     } else {
-        screen_init(&s->screen, OBJECT(dev), 0, &console_source, s);
+        screen_init(&s->screen, OBJECT(dev), 0, s->card ? &card_source : &console_source, s);
     }
     return true;
 }

@@ -87,7 +87,7 @@ def engine():
     rand = random.Random(5446)
     with start() as m:
         for kind in KINDS:
-            for n in range(6):
+            for n in range(4):
                 blt = Blt(rand, kind)
                 memory = bytearray(rand.choice([rand.randrange(256), 0x55]) for _ in range(SIZE))
                 if kind & TRANSPARENT:
