@@ -19,6 +19,7 @@ TEXT = "Dimmable: what you see is what is there. 0123456789"
 
 BOCHS = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "drm_vram_helper", "bochs")
 CIRRUS = ("drm", "drm_kms_helper", "drm_shmem_helper", "cirrus")
+VMWGFX = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "vmwgfx")
 
 
 def machine(*extra, kernel=True, memory="512M", vmlinuz="vmlinuz", initrd="initrd", accel="soft"):
@@ -174,5 +175,6 @@ TESTS = [("SeaBIOS", seabios), ("SeaBIOS, cirrus-vga", lambda: seabios("cirrus")
          ("Linux's driver, VGA", lambda: driver(["-device", "VGA,xres=1024,yres=600"])),
          ("Linux's driver, bochs-display", lambda: driver(["-M", "q35", "-device", "bochs-display,xres=1024,yres=600"])),
          ("Linux's driver, cirrus-vga", lambda: driver(["-vga", "cirrus"], CIRRUS, (1024, 768))),
+         ("Linux's driver, vmware-svga", lambda: driver(["-vga", "vmware"], VMWGFX, (1280, 800))),
          ("Linux by OVMF, ramfb", lambda: efifb(["-device", "ramfb"], (800, 600)))]
 tap.run([test for test in TESTS if not sys.argv[2:] or test[0] in sys.argv[2:]])
