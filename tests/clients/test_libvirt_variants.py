@@ -244,6 +244,22 @@ def doorbell():
             SESSION.virsh("destroy", "bell")
 
 
+def drawn():
+    """A card with 3D, as the first one, which is a VGA, and as another one; a domain that has it is not saved."""
+    gl = "<graphics type='vnc' autoport='yes'/><graphics type='egl-headless'/>"
+    card = "<video><model type='virtio'{}><acceleration accel3d='yes'/></model></video>"
+    for name, cards, types in (
+            ("drawn-vga", card.format(" primary='yes'"), {"virtio-vga-gl"}),
+            ("drawn", "<video><model type='vga' primary='yes'/></video>" + card.format(""), {"VGA", "virtio-gpu-gl-pci"})):
+        SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", variant_xml(name, "q35", more(gl + cards))))
+        tap.equal(monitor(SESSION, name, "query-display-options"), {"type": "egl-headless"})
+        found = {monitor(SESSION, name, "qom-get", path=f"/machine/peripheral/video{n}", property="type") for n in range(len(types))}
+        tap.equal(found, types)
+        SESSION.refused("cannot migrate domain", "save", name, f"{SESSION.dir}/{name}.saved")
+        SESSION.virsh("screenshot", name, f"{SESSION.dir}/{name}.png")
+        SESSION.virsh("destroy", name)
+
+
 def disk_of_another_program():
     """vhost-user-blk: the disk is qemu-storage-daemon's."""
     daemon = shutil.which("qemu-storage-daemon")
@@ -569,7 +585,7 @@ GROUPS = {
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean), ("shared memory", shared_memory), ("shared memory with a doorbell", doorbell),
-                 ("a disk of another program", disk_of_another_program), ("screens", screens), ("a TPM", tpm), ("a smart card", card), ("what a user asks of a domain", verbs)] +
+                 ("a disk of another program", disk_of_another_program), ("screens", screens), ("3D", drawn), ("a TPM", tpm), ("a smart card", card), ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 
