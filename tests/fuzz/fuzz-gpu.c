@@ -3,11 +3,16 @@
  * virtio-gpu: requests of a driver, right or wrong, while a viewer looks and asks for sizes, the
  * machine is reset, and the device is saved, damaged and loaded. What the device keeps is counted
  * anew, and what is shown is of the size that was asked for.
+ *
+ * With FUZZ_GL: the same of a card with 3D, which is not saved, with a renderer that looks at what
+ * it gets (virgl-fake.h), and while a DIMM comes and goes in which there may be backings.
  */
 #include "hw/core/runstate.h"
-#include "hw/virtio/virtio-gpu.h"
+#include "hw/virtio/virtio-gpu-gl.h"
 #include "hw/virtio/virtio-pci-regs.h"
 #include "tests/fuzz/driver.h"
+#include "tests/fuzz/virgl-fake.h"
+#include "ui/gl.h"
 
 #define RING_SIZE 8
 #define REQUEST   0x60000u /* in RAM */
@@ -18,9 +23,21 @@
 static VirtioGpu *gpu;
 static Console *console;
 
+#ifdef FUZZ_GL
+#define CARD     "virtio-gpu-gl-pci"
+#define FEATURES (UINT64_C(1) << 32 | 3)
+#define DIMM     0x100000000ull /* where one is, if there is one */
+#else
+#define CARD     "virtio-gpu-pci"
+#define FEATURES (UINT64_C(1) << 32 | 2)
+#endif
+
 static void populate(Machine *machine)
 {
-    driver_add("virtio-gpu-pci,id=v0,addr=10,max_outputs=2,max_hostmem=3M");
+#ifdef FUZZ_GL
+    g_assert_true(gl_start(NULL));
+#endif
+    driver_add(CARD ",id=v0,addr=10,max_outputs=2,max_hostmem=3M");
     gpu = VIRTIO_GPU(object_find_type(TYPE_VIRTIO_GPU));
     console = console_by_device(OBJECT(gpu)->parent, 0);
 }
@@ -37,7 +54,7 @@ static gboolean add(gpointer key, gpointer value, gpointer opaque)
     const VirtioGpuResource *r = value;
     Sum *sum = opaque;
 
-    sum->pixels += 4ull * r->width * r->height;
+    sum->pixels += r->gl_size + (r->image ? 4ull * r->width * r->height : 0);
     sum->records += r->entry_count * sizeof(*r->entries);
     sum->count++;
     return false;
@@ -72,6 +89,25 @@ static void check(void)
 
 /* ---- steps ---- */
 
+#ifdef FUZZ_GL
+static bool wait = true; /* for the renderer, after each request */
+
+static void nothing(void *opaque)
+{
+}
+
+/* Until the renderer has done all, and it was answered. */
+static void settle_gl(void)
+{
+    const VirtioGpuGl *gl = VIRTIO_GPU_GL(gpu);
+
+    do {
+        gl_call(nothing, NULL);
+        fuzz_settle();
+    } while (virtio_device_runs(&gpu->parent) && (gl->jobs[0] || gl->jobs[1]));
+}
+#endif
+
 static void send(unsigned queue, uint32_t size, uint32_t room)
 {
     const uint32_t ring = driver_ring(0, queue), avail = ring + DRIVER_PAGE;
@@ -88,6 +124,11 @@ static void send(unsigned queue, uint32_t size, uint32_t room)
     address_space_store(as, avail + 4 + 2 * (index % RING_SIZE), 0, 2);
     address_space_store(as, avail + 2, (uint16_t)(index + 1), 2);
     driver_access(&address_space_memory, driver_bar(0) + 3 * DRIVER_PAGE + 4 * queue, queue, 2);
+#ifdef FUZZ_GL
+    if (wait) {
+        settle_gl();
+    }
+#endif
 }
 
 static void step_start(FuzzInput *in)
@@ -97,7 +138,7 @@ static void step_start(FuzzInput *in)
     for (unsigned q = 0; q < 2; q++) {
         address_space_set(&address_space_memory, driver_ring(0, q), 0, DRIVER_QUEUE_GAP);
     }
-    driver_start(0, UINT64_C(1) << 32 | 2, RING_SIZE);
+    driver_start(0, FEATURES, RING_SIZE);
 }
 
 /* Words of a request; large ones are rare. */
@@ -134,6 +175,16 @@ static void step_create(FuzzInput *in)
     send(VIRTIO_GPU_CONTROL, 24 + 16, 24);
 }
 
+static uint64_t backing(FuzzInput *in)
+{
+#ifdef FUZZ_GL
+    if (fuzz_take(in, 1) & 1) {
+        return DIMM;
+    }
+#endif
+    return BACKING;
+}
+
 static void step_attach(FuzzInput *in)
 {
     const unsigned count = (unsigned)fuzz_take(in, 1) % 16;
@@ -142,7 +193,7 @@ static void step_attach(FuzzInput *in)
     put(24, fuzz_take(in, 1) % 8, 4);
     put(28, count, 4);
     for (unsigned i = 0; i < count; i++) {
-        put(32 + 16 * i, BACKING + 0x1000ull * word(in), 8);
+        put(32 + 16 * i, backing(in) + 0x1000ull * word(in), 8);
         put(40 + 16 * i, 16u * word(in), 4);
     }
     send(VIRTIO_GPU_CONTROL, 32 + 16 * count, 24);
@@ -187,6 +238,79 @@ static void step_reset(FuzzInput *in)
     runstate_start();
 }
 
+#ifdef FUZZ_GL
+static void step_3d(FuzzInput *in)
+{
+    static const uint32_t types[] = { VIRTIO_GPU_CTX_CREATE,
+                                      VIRTIO_GPU_CTX_CREATE,
+                                      VIRTIO_GPU_CTX_DESTROY,
+                                      VIRTIO_GPU_CTX_ATTACH_RESOURCE,
+                                      VIRTIO_GPU_CTX_DETACH_RESOURCE,
+                                      VIRTIO_GPU_TRANSFER_TO_HOST_3D,
+                                      VIRTIO_GPU_TRANSFER_FROM_HOST_3D,
+                                      VIRTIO_GPU_GET_CAPSET_INFO,
+                                      VIRTIO_GPU_GET_CAPSET };
+    const uint32_t type = types[fuzz_take(in, 1) % G_N_ELEMENTS(types)];
+    const bool transfer =
+        type == VIRTIO_GPU_TRANSFER_TO_HOST_3D || type == VIRTIO_GPU_TRANSFER_FROM_HOST_3D;
+
+    put(0, type, 4);
+    put(4, fuzz_take(in, 1) % 2, 4);
+    put(16, fuzz_take(in, 1) % 4, 4);
+    for (unsigned i = 0; i < 12; i++) {
+        put(24 + 4 * i, transfer ? word(in) % 8 : word(in), 4);
+    }
+    if (type == VIRTIO_GPU_CTX_ATTACH_RESOURCE || type == VIRTIO_GPU_CTX_DETACH_RESOURCE) {
+        put(24, word(in) % 8, 4);
+    }
+    send(VIRTIO_GPU_CONTROL, 24 + 72, 0x800);
+}
+
+static void step_create_3d(FuzzInput *in)
+{
+    const uint32_t kind = (uint32_t)fuzz_take(in, 1);
+
+    put(0, VIRTIO_GPU_RESOURCE_CREATE_3D, 4);
+    put(24, fuzz_take(in, 1) % 8, 4);
+    put(28, kind & 1 ? 2 : kind % 10, 4);
+    put(32, kind & 2 ? 1 + fuzz_take(in, 1) % 4 : word(in), 4);
+    put(36, kind & 4 ? 2 : 0x40000000, 4); /* one that the renderer does not take */
+    put(40, kind & 8 ? 64 : word(in), 4);
+    put(44, kind & 8 ? 64 : word(in), 4);
+    for (unsigned i = 0; i < 4; i++) {
+        put(48 + 4 * i, kind & 16 ? i < 2 : word(in), 4);
+    }
+    send(VIRTIO_GPU_CONTROL, 24 + 48, 24);
+}
+
+static void step_submit(FuzzInput *in)
+{
+    const unsigned words = (unsigned)fuzz_take(in, 1) % 16;
+
+    put(0, VIRTIO_GPU_SUBMIT_3D, 4);
+    put(16, fuzz_take(in, 1) % 4, 4);
+    put(24, 4 * (words + fuzz_take(in, 1) / 250), 4);
+    for (unsigned i = 0; i < words; i++) {
+        put(32 + 4 * i, word(in) | (word(in) & 3) << 16, 4);
+    }
+    send(VIRTIO_GPU_CONTROL, 32 + 4 * words, 24);
+}
+
+/* What comes next finds the renderer at work, or not. */
+static void step_wait(FuzzInput *in)
+{
+    wait = fuzz_take(in, 1) & 1;
+    settle_gl();
+}
+
+static FuzzStep *const steps[FUZZ_STEPS] = {
+    step_start,  step_request,   step_request,   step_request, step_create,    step_create_3d,
+    step_attach, step_attach,    step_cursor,    step_cursor,  step_anything,  step_size,
+    step_look,   step_reset,     step_3d,        step_3d,      step_request,   step_3d,
+    step_submit, step_create_3d, step_create_3d, step_wait,    fuzz_step_plug, fuzz_step_unplug_now,
+    step_attach, step_3d,        step_submit,    step_request, step_3d,        step_3d,
+};
+#else
 /* Saved, perhaps damaged, and loaded into a device that was reset. */
 static void step_load(FuzzInput *in)
 {
@@ -213,6 +337,7 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     step_look,    step_reset,   step_load,    step_start,   step_request,     step_request,
     step_request, step_request, step_create,  step_attach,  fuzz_step_settle, step_request,
 };
+#endif
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -222,9 +347,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_input_begin();
     runstate_start();
     fuzz_run_steps(steps, data, size);
+#ifdef FUZZ_GL
+    settle_gl();
+#endif
     check();
     virtio_device_reset(&gpu->parent.parent);
     check();
+#ifdef FUZZ_GL
+    wait = true;
+    settle_gl();
+    g_assert_cmpuint(virgl_fake_resources(), ==, 0);
+    g_assert_cmpuint(virgl_fake_contexts(), ==, 0);
+#endif
     g_assert_cmpuint(gpu->hostmem, ==, 0);
     fuzz_input_end();
     return 0;
