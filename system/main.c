@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "hw/core/runstate.h"
 #include "system/startup.h"
+#include "ui/gl.h"
 #include "util/error.h"
 #include "util/main-loop.h"
 
@@ -40,5 +42,9 @@ int main(int argc, char **argv)
         }
     }
     startup_cleanup(&startup, status == 0);
+    if (!gl_stop()) {
+        fflush(NULL);
+        _exit(status);
+    }
     return status;
 }

@@ -418,5 +418,4 @@ void startup_cleanup(Startup *startup, bool ok)
     }
     g_free(startup->accel);
     g_free(startup->guest_name);
-    gl_stop(); /* perhaps the end of everything */
 }

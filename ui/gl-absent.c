@@ -14,6 +14,7 @@ bool gl_is_there(void)
     return false;
 }
 
-void gl_stop(void)
+bool gl_stop(void)
 {
+    return true;
 }

@@ -3,16 +3,14 @@
 
 #include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <unistd.h>
 #include <virgl/virglrenderer.h>
 
 #include "util/error.h"
 #include "util/main-loop.h"
 
 enum {
-    FENCE_MS = 50,        /* between two looks at a fence, if nobody says that it is there */
-    STOP_US = 5 * 1000000 /* that a job may take when the program ends */
+    FENCE_MS = 50,     /* between two looks at a fence, if nobody says that it is there */
+    STOP_US = 1000000, /* that jobs may take when the program ends */
 };
 
 static struct {
@@ -179,21 +177,20 @@ static bool becomes_idle(void)
     return idle;
 }
 
-void gl_stop(void)
+bool gl_stop(void)
 {
     if (!gl.thread) {
-        return;
+        return true;
     }
     g_atomic_int_set(&gl.stopping, true);
     if (!becomes_idle()) {
-        /* Mesa waits for its threads when the program exits. */
-        fprintf(stderr, "what the guest has GL draw does not end: the program does, without it\n");
-        _exit(1);
+        return false;
     }
     gl_call(end_renderer, NULL);
     gl_add_job(&last_job);
     g_thread_join(g_steal_pointer(&gl.thread));
     g_clear_pointer(&gl.jobs, g_async_queue_unref);
+    return true;
 }
 
 bool gl_take(const char *who, GError **errp)

@@ -19,8 +19,9 @@
  * program was built without virglrenderer. Once. */
 bool gl_start(GError **errp);
 bool gl_is_there(void);
-/* The thread ends. One that hangs takes the program with it. Harmless if there is none. */
-void gl_stop(void);
+/* The thread ends; harmless if there is none. False: it does not end soon, and the program should
+ * without exit(), at which GL would wait. */
+bool gl_stop(void);
 
 /* The renderer is @who's, a name for messages, borrowed, until it is given back. False: it is
  * another one's, or there is none. */

@@ -101,15 +101,15 @@ static uint32_t clear(QGpu *g, float red, float green, float blue)
     return submit(g, command, G_N_ELEMENTS(command));
 }
 
-/* What a picture of the screen has at @x, @y, which is @width pixels wide: 0xRRGGBB. */
-static uint32_t seen(QGpu *g, unsigned width, unsigned x, unsigned y)
+/* What a picture of output @head has at @x, @y, which is @width pixels wide: 0xRRGGBB. */
+static uint32_t seen(QGpu *g, int head, unsigned width, unsigned x, unsigned y)
 {
     g_autofree char *file = qtest_temp_path(g->qt, "screen"), *picture = NULL;
     g_autofree char *size = g_strdup_printf("P6\n%u ", width);
     g_autoptr(GError) err = NULL;
     gsize length;
 
-    qtest_qmp_ok(g->qt, "screendump", "{'filename': %s}", file);
+    qtest_qmp_ok(g->qt, "screendump", "{'filename': %s, 'device': 'g0', 'head': %d}", file, head);
     g_file_get_contents(file, &picture, &length, &err);
     g_assert_no_error(err);
     g_assert_true(g_str_has_prefix(picture, size));
@@ -166,16 +166,16 @@ static void test_clear(void)
     g_assert_cmphex(qtest_readl(g.qt, g.answer + 4), ==, VIRTIO_GPU_FLAG_FENCE);
     g.flags = 0;
     g_assert_cmphex(qgpu_show(&g, 0, 7, all), ==, ok);
-    g_assert_cmphex(seen(&g, 64, 0, 0), ==, 0x0080ff);
-    g_assert_cmphex(seen(&g, 64, 63, 31), ==, 0x0080ff);
+    g_assert_cmphex(seen(&g, 0, 64, 0, 0), ==, 0x0080ff);
+    g_assert_cmphex(seen(&g, 0, 64, 63, 31), ==, 0x0080ff);
     /* Nothing is seen before it is flushed, and then that part. */
     g_assert_cmphex(clear(&g, 0, 1, 0), ==, ok);
-    g_assert_cmphex(seen(&g, 64, 0, 0), ==, 0x0080ff);
+    g_assert_cmphex(seen(&g, 0, 64, 0, 0), ==, 0x0080ff);
     g_assert_cmphex(qgpu_flush(&g, 7, (VirtioGpuRect){ 8, 8, 16, 16 }), ==, ok);
-    g_assert_cmphex(seen(&g, 64, 7, 8), ==, 0x0080ff);
-    g_assert_cmphex(seen(&g, 64, 8, 8), ==, 0x00ff00);
-    g_assert_cmphex(seen(&g, 64, 23, 23), ==, 0x00ff00);
-    g_assert_cmphex(seen(&g, 64, 24, 23), ==, 0x0080ff);
+    g_assert_cmphex(seen(&g, 0, 64, 7, 8), ==, 0x0080ff);
+    g_assert_cmphex(seen(&g, 0, 64, 8, 8), ==, 0x00ff00);
+    g_assert_cmphex(seen(&g, 0, 64, 23, 23), ==, 0x00ff00);
+    g_assert_cmphex(seen(&g, 0, 64, 24, 23), ==, 0x0080ff);
     /* To the guest's memory, and from there. */
     g_assert_cmphex(qgpu_attach(&g, 7, 1, &entry), ==, ok);
     qtest_memset(g.qt, PIXELS, 0x55, entry.length);
@@ -187,18 +187,18 @@ static void test_clear(void)
     qtest_memwrite(g.qt, PIXELS + 4, red, sizeof(red));
     g_assert_cmphex(transfer(&g, true, 7, (VirtioGpuBox){ 1, 0, 0, 2, 1, 1 }, 4), ==, ok);
     g_assert_cmphex(qgpu_flush(&g, 7, all), ==, ok);
-    g_assert_cmphex(seen(&g, 64, 0, 0), ==, 0x00ff00);
-    g_assert_cmphex(seen(&g, 64, 2, 0), ==, 0xff0000);
-    g_assert_cmphex(seen(&g, 64, 3, 0), ==, 0x00ff00);
+    g_assert_cmphex(seen(&g, 0, 64, 0, 0), ==, 0x00ff00);
+    g_assert_cmphex(seen(&g, 0, 64, 2, 0), ==, 0xff0000);
+    g_assert_cmphex(seen(&g, 0, 64, 3, 0), ==, 0x00ff00);
     /* A part of it; the same by 2D; none. */
     g_assert_cmphex(qgpu_show(&g, 0, 7, (VirtioGpuRect){ 2, 0, 8, 8 }), ==, ok);
-    g_assert_cmphex(seen(&g, 8, 0, 0), ==, 0xff0000);
+    g_assert_cmphex(seen(&g, 0, 8, 0, 0), ==, 0xff0000);
     g_assert_cmphex(qgpu_create(&g, 8, QGPU_B8G8R8X8, 16, 16), ==, ok);
     g_assert_cmphex(qgpu_show(&g, 0, 8, (VirtioGpuRect){ 0, 0, 16, 16 }), ==, ok);
-    g_assert_cmphex(seen(&g, 16, 0, 0), ==, 0);
+    g_assert_cmphex(seen(&g, 0, 16, 0, 0), ==, 0);
     g_assert_cmphex(qgpu_show(&g, 0, 7, all), ==, ok);
     g_assert_cmphex(qgpu_unref(&g, 7), ==, ok);
-    g_assert_cmphex(seen(&g, 640, 0, 0), ==, 0);
+    g_assert_cmphex(seen(&g, 0, 640, 0, 0), ==, 0);
     qgpu_assert_works(&g);
     qtest_quit(g.qt);
 }
@@ -261,6 +261,60 @@ static void test_reset(void)
     g_assert_cmphex(create(&g, texture(7)), ==, VIRTIO_GPU_ERR_UNSPEC);
     g_assert_cmphex(qgpu_create(&g, 7, QGPU_B8G8R8X8, 16, 16), ==, ok);
     qtest_quit(g.qt);
+}
+
+/* Two outputs. */
+static void test_outputs(void)
+{
+    QGpu g;
+
+    start(&g, ",max_outputs=2");
+    begin(&g);
+    g_assert_cmphex(clear(&g, 1, 0, 1), ==, ok);
+    g_assert_cmphex(qgpu_show(&g, 1, 7, (VirtioGpuRect){ 8, 8, 32, 16 }), ==, ok);
+    g_assert_cmphex(qgpu_show(&g, 2, 7, all), ==, VIRTIO_GPU_ERR_SCANOUT_ID);
+    g_assert_cmphex(seen(&g, 0, 640, 0, 0), ==, 0);
+    g_assert_cmphex(seen(&g, 1, 32, 31, 15), ==, 0xff00ff);
+    qtest_quit(g.qt);
+}
+
+/* What takes long the guest waits for, but not the machine, which is looked at, reset and ended. */
+static void test_busy(void)
+{
+    enum { COPY_REGION = 17, COPY = 14, COPIES = 4500 };
+    const uint32_t copy[COPY] = {
+        COPY_REGION | (COPY - 1) << 16, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 4096, 4096, 1
+    };
+    const struct {
+        VirtioGpuHeader header;
+        VirtioGpuSubmit body;
+    } request = { { .type = VIRTIO_GPU_SUBMIT_3D, .flags = VIRTIO_GPU_FLAG_FENCE, .ctx_id = 1 },
+                  { COPIES * sizeof(copy) } };
+    g_autoptr(GByteArray) copies = g_byte_array_new();
+    VirtioGpuCreate3d what = texture(1);
+    QGpu g;
+
+    start(&g, "");
+    what.width = what.height = 4096;
+    g_assert_cmphex(new_context(&g), ==, ok);
+    for (what.resource_id = 1; what.resource_id <= 2; what.resource_id++) {
+        g_assert_cmphex(create(&g, what), ==, ok);
+        g_assert_cmphex(of_context(&g, VIRTIO_GPU_CTX_ATTACH_RESOURCE, what.resource_id), ==, ok);
+    }
+    g_byte_array_append(copies, (const void *)&request, sizeof(request));
+    for (unsigned i = 0; i < COPIES; i++) {
+        g_byte_array_append(copies, (const void *)copy, sizeof(copy));
+    }
+    g_assert_cmpuint(copies->len, <=, QGPU_ROOM);
+    qtest_memwrite(g.qt, g.request, copies->data, copies->len);
+    qvirtq_add_pair(&g.control, g.request, copies->len, g.answer, 24);
+    qvirtq_kick(&g.control);
+    g_assert_cmphex(seen(&g, 0, 640, 0, 0), ==, 0);
+    g_assert_false(qvirtq_has_used(&g.control));
+    qtest_qmp_ok(g.qt, "system_reset", "{}");
+    qgpu_drive(&g, 1 << VIRTIO_GPU_F_VIRGL);
+    qgpu_assert_works(&g);
+    qtest_quit(g.qt); /* status 0 */
 }
 
 /* ---- what is refused ---- */
@@ -412,7 +466,7 @@ static void test_commands(void)
     begin(&g);
     g_assert_cmphex(clear(&g, 1, 0, 0), ==, ok);
     g_assert_cmphex(qgpu_show(&g, 0, 7, all), ==, ok);
-    g_assert_cmphex(seen(&g, 64, 0, 0), ==, 0xff0000);
+    g_assert_cmphex(seen(&g, 0, 64, 0, 0), ==, 0xff0000);
     qtest_quit(g.qt);
 }
 
@@ -449,7 +503,7 @@ static void test_dimm(void)
         qtest_memwrite(g.qt, DIMM, &blue, sizeof(blue));
         g_assert_cmphex(transfer(&g, true, 7, line, 0), ==, ok);
         g_assert_cmphex(qgpu_flush(&g, 7, all), ==, ok);
-        g_assert_cmphex(seen(&g, 64, 0, 0), ==, blue);
+        g_assert_cmphex(seen(&g, 0, 64, 0, 0), ==, blue);
         qtest_qmp_ok(g.qt, "device_del", "{'id': 'd0'}");
         qtest_outl(g.qt, 0xa00, 0); /* slot 0: */
         qtest_outb(g.qt, 0xa14, 8); /* eject */
@@ -514,6 +568,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-gpu-gl/clear", test_clear);
     g_test_add_func("/virtio-gpu-gl/cursor", test_cursor);
     g_test_add_func("/virtio-gpu-gl/reset", test_reset);
+    g_test_add_func("/virtio-gpu-gl/outputs", test_outputs);
+    g_test_add_func("/virtio-gpu-gl/busy", test_busy);
     g_test_add_func("/virtio-gpu-gl/contexts", test_contexts);
     g_test_add_func("/virtio-gpu-gl/resources", test_resources);
     g_test_add_func("/virtio-gpu-gl/limits", test_limits);

@@ -248,6 +248,18 @@ def snapshots():
                 tap.equal(dump(m)[2][:6], RED + b"\0\0\0", card)
 
 
+def egl_headless():
+    """No window, but GL: pictures are seen as ever."""
+    for display in "none", "egl-headless":
+        with start(f"VGA,id=v0,addr={SLOT}", extra=["-display", display]) as m:
+            tap.equal(m.qmp.command("query-display-options"), {"type": display})
+            place(m)
+            set_mode(m, 64, 2)
+            m(f"writeb {REGISTERS + 0x400:#x} 0x20")
+            m(f"writel {VRAM:#x} 0xff0000")
+            tap.equal(dump(m), (64, 2, RED.ljust(3 * 64 * 2, b"\0")), display)
+
+
 def option():
     """-vga: the card is the first one; there is none where nobody asks."""
     for args, wanted in ((["-vga", "std"], "1234:1111"), (["-vga", "cirrus"], "1013:00b8"), (["-vga", "vmware"], "15ad:0405"),
@@ -258,4 +270,4 @@ def option():
 
 
 tap.run([("pictures", pictures), ("refused", refused), ("plugged", plugged), ("registers", registers), ("ramfb", ramfb), ("snapshots", snapshots),
-         ("-vga", option)])
+         ("-vga", option), ("-display egl-headless", egl_headless)])

@@ -602,6 +602,6 @@ int main(int argc, char **argv)
     g_test_add_func("/realize/tsc", test_tsc);
     (void)gl_start(NULL); /* or there is no card with 3D */
     status = g_test_run();
-    gl_stop();
+    g_assert_true(gl_stop());
     return status;
 }
