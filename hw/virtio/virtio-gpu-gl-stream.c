@@ -12,7 +12,7 @@ enum {
     RESOURCE_CREATE = 48, /* both make resources of which this side does not know */
     RESOURCE_SET_TYPE = 49,
 };
-enum { VERTEX_ELEMENTS = 5, SAMPLER_VIEW = 7, SURFACE = 8, NO_OBJECT = 0 };
+enum { VERTEX_ELEMENTS = 5, SAMPLER_VIEW = 6, SURFACE = 8, NO_OBJECT = 0 };
 
 /* Where formats are: in word `first` behind the header, and, if `step`, so many words on and so on.
  */

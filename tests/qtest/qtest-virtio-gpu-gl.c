@@ -470,6 +470,47 @@ static void test_commands(void)
     qtest_quit(g.qt);
 }
 
+/* What drivers make before they draw; and the same with formats that there are not. */
+static void test_formats(void)
+{
+    enum { SAMPLER_VIEW = 6 << 8, SAMPLER = 7 << 8, VERTEX_ELEMENTS = 5 << 8, IMAGES = 35 };
+    static const struct {
+        uint32_t words[12];
+        unsigned format; /* which of them is one; 0: none */
+    } objects[] = {
+        { { CREATE_OBJECT | SURFACE << 8 | 5 << 16, 21, 7, 1, 0, 0 }, 3 },
+        { { CREATE_OBJECT | SAMPLER_VIEW | 6 << 16, 22, 7, QGPU_B8G8R8X8 | TEXTURE_2D << 24, 0, 0,
+            0x688 },
+          3 },
+        { { CREATE_OBJECT | SAMPLER | 9 << 16, 23, 0, 0x3fc00000, 0, 0x447a0000, 0, 0, 0, 0 }, 0 },
+        { { CREATE_OBJECT | VERTEX_ELEMENTS | 9 << 16, 24, 0, 0, 0, 31, 16, 0, 0, 29 }, 9 },
+        { { IMAGES | 7 << 16, 1, 0, 1, 1, 0, 0, 0 }, 3 },
+    };
+    VirtioGpuCreate3d what = texture(7);
+    QGpu g;
+
+    start(&g, "");
+    g_assert_cmphex(new_context(&g), ==, ok);
+    what.bind |= 1 << 3; /* it can be sampled */
+    g_assert_cmphex(create(&g, what), ==, ok);
+    g_assert_cmphex(of_context(&g, VIRTIO_GPU_CTX_ATTACH_RESOURCE, 7), ==, ok);
+    for (unsigned i = 0; i < G_N_ELEMENTS(objects); i++) {
+        const unsigned count = 1 + (objects[i].words[0] >> 16), format = objects[i].format;
+        uint32_t words[12];
+
+        memcpy(words, objects[i].words, sizeof(words));
+        g_assert_cmphex(submit(&g, words, count), ==, ok);
+        words[1]++;
+        for (unsigned n = 0; format && n < 2; n++) {
+            words[format] = (words[format] & 0xff000000) | (n ? 0xffffff : 315);
+            g_assert_cmphex(submit(&g, words, count), ==, wrong);
+        }
+    }
+    /* The context goes on: the renderer has not seen them. */
+    g_assert_cmphex(submit(&g, (uint32_t[]){ 0 }, 1), ==, ok);
+    qtest_quit(g.qt);
+}
+
 /* ---- memory ---- */
 
 static void assert_dimms(QTest *qt, unsigned count)
@@ -574,6 +615,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-gpu-gl/resources", test_resources);
     g_test_add_func("/virtio-gpu-gl/limits", test_limits);
     g_test_add_func("/virtio-gpu-gl/commands", test_commands);
+    g_test_add_func("/virtio-gpu-gl/formats", test_formats);
     g_test_add_func("/virtio-gpu-gl/dimm", test_dimm);
     g_test_add_func("/virtio-gpu-gl/saved", test_saved);
     qtest_add_refused("/virtio-gpu-gl/refused", refused_cases, G_N_ELEMENTS(refused_cases));
