@@ -200,7 +200,8 @@ static int nvme_read(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     return transfer(s, false, offset, iov, iovcnt, there);
 }
 
-static int nvme_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+static int nvme_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                      unsigned flags)
 {
     NvmeState *s = node->state;
     const size_t size = iov_size(iov, iovcnt);
@@ -244,7 +245,7 @@ static bool is_whole(const NvmeState *s, uint64_t offset, uint64_t bytes)
     return !((offset | bytes) & mask_of(s)) && offset <= s->bytes && bytes <= s->bytes - offset;
 }
 
-static int nvme_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+static int nvme_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     NvmeState *s = node->state;
     int err = 0;
@@ -256,14 +257,14 @@ static int nvme_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, b
         NvmeHostCommand command = command_at(s, NVME_HOST_WRITE_ZEROES, offset + done);
 
         part = MIN(bytes - done, (uint64_t)ZEROES_MAX << s->shift);
-        command.cdw12 =
-            (uint32_t)(part >> s->shift) - 1 + (unmap ? (uint32_t)NVME_HOST_DEALLOCATE : 0);
+        command.cdw12 = (uint32_t)(part >> s->shift) - 1 +
+                        (flags & BLOCK_UNMAP ? (uint32_t)NVME_HOST_DEALLOCATE : 0);
         err = run_alone(s, command, NULL, 0);
     }
     return err;
 }
 
-static int nvme_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+static int nvme_discard(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     struct {
         uint32_t attributes, blocks;
