@@ -167,7 +167,7 @@ static uint32_t submit(VirtioGpu *s, VirtioGpuRequest *q)
     g_autofree uint32_t *commands = g_malloc(size);
     virtq_read(q->element, sizeof(q->header) + sizeof(q->submit), commands, size);
     s->work += size;
-    if (!virtio_gpu_gl_check_commands(commands, size / 4)) {
+    if (!virtio_gpu_gl_check_commands(s, commands, size / 4)) {
         return VIRTIO_GPU_ERR_PARAMETER;
     }
     job = control_job(s, q, run_submit, NULL);
@@ -262,6 +262,7 @@ static uint32_t create(VirtioGpu *s, VirtioGpuRequest *q)
         .height = ask->height,
         .gl = true,
         .target = ask->target,
+        .bind = ask->bind,
         .depth = ask->depth,
         .array_size = ask->array_size,
         .last_level = ask->last_level,

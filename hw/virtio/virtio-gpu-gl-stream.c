@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is looked at of a context's commands before the renderer has them: a header and its words,
- * one after the other, as virgl's protocol has it. The renderer looks at all of it, but takes
- * formats as places in its tables.
+ * one after the other, as virgl's protocol has it. The renderer looks at all of it, but version
+ * 0.10 takes formats as places in its tables, lets GL write the results of queries to buffers that
+ * GL does not have, and may end when shaders are linked that do not fit together; where they are
+ * used it links them in any case.
  */
 #include "hw/virtio/virtio-gpu-gl.h"
 
 enum {
+    NOTHING = 0,
     CREATE_OBJECT = 1,
     SET_SHADER_IMAGES = 35,
+    GET_QUERY_RESULT_QBO = 42,
     RESOURCE_CREATE = 48, /* both make resources of which this side does not know */
     RESOURCE_SET_TYPE = 49,
+    LINK_SHADER = 52,
 };
+enum { BIND_CUSTOM = 1 << 17, BIND_STAGING = 1 << 19 }; /* buffers that GL does not have */
 enum { VERTEX_ELEMENTS = 5, SAMPLER_VIEW = 6, SURFACE = 8, NO_OBJECT = 0 };
 
 /* Where formats are: in word `first` behind the header, and, if `step`, so many words on and so on.
@@ -47,14 +53,36 @@ static bool formats_are_known(const uint32_t *words, unsigned count)
     return true;
 }
 
-bool virtio_gpu_gl_check_commands(const uint32_t *words, unsigned count)
+static bool is_buffer_of_gl(const VirtioGpu *s, uint32_t id)
+{
+    const VirtioGpuResource *r = virtio_gpu_find(s, id);
+
+    return r && r->gl && !r->target && r->bind && !(r->bind & (BIND_CUSTOM | BIND_STAGING));
+}
+
+/* One of them: the words, and how many are behind the header. */
+static bool check(const VirtioGpu *s, uint32_t *words, unsigned length)
+{
+    switch ((uint8_t)words[0]) {
+    case RESOURCE_CREATE:
+    case RESOURCE_SET_TYPE:
+        return false;
+    case GET_QUERY_RESULT_QBO:
+        return length >= 2 && is_buffer_of_gl(s, words[2]);
+    case LINK_SHADER:
+        words[0] = NOTHING | length << 16;
+        return true;
+    default:
+        return formats_are_known(words, length);
+    }
+}
+
+bool virtio_gpu_gl_check_commands(const VirtioGpu *s, uint32_t *words, unsigned count)
 {
     for (unsigned at = 0; at < count;) {
-        const uint8_t command = (uint8_t)words[at];
         const unsigned length = words[at] >> 16;
 
-        if (length > count - at - 1 || command == RESOURCE_CREATE || command == RESOURCE_SET_TYPE ||
-            !formats_are_known(words + at, length)) {
+        if (length > count - at - 1 || !check(s, words + at, length)) {
             return false;
         }
         at += 1 + length;

@@ -96,8 +96,9 @@ bool virtio_gpu_gl_cursor(VirtioGpu *gpu, VirtioGpuRequest *q);
 
 /* ---- virtio-gpu-gl-stream.c ---- */
 
-/* Can the renderer have these @count words of commands? */
-bool virtio_gpu_gl_check_commands(const uint32_t *words, unsigned count);
+/* Can the renderer have these @count words of commands? Some become others, without need of which
+ * the same is drawn. */
+bool virtio_gpu_gl_check_commands(const VirtioGpu *s, uint32_t *words, unsigned count);
 
 /* ---- virtio-gpu-gl-memory.c ---- */
 

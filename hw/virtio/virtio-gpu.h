@@ -35,7 +35,7 @@ typedef struct VirtioGpuResource {
     /* One that the renderer has (virtio-gpu-gl.h): it may be of any format, and its image is NULL
      * until it is shown. */
     bool gl;
-    uint32_t target, depth, array_size, last_level;
+    uint32_t target, bind, depth, array_size, last_level;
     uint64_t gl_size;        /* bytes that it has there, about */
     struct iovec *gl_pieces; /* where the renderer was told that its backing is; owned */
     unsigned gl_piece_count;

@@ -470,8 +470,8 @@ static void test_commands(void)
     qtest_quit(g.qt);
 }
 
-/* What drivers make before they draw; and the same with formats that there are not. */
-static void test_formats(void)
+/* What drivers make before they draw; the same with formats that there are not; queries. */
+static void test_objects(void)
 {
     enum { SAMPLER_VIEW = 6 << 8, SAMPLER = 7 << 8, VERTEX_ELEMENTS = 5 << 8, IMAGES = 35 };
     static const struct {
@@ -486,7 +486,19 @@ static void test_formats(void)
         { { CREATE_OBJECT | VERTEX_ELEMENTS | 9 << 16, 24, 0, 0, 0, 31, 16, 0, 0, 29 }, 9 },
         { { IMAGES | 7 << 16, 1, 0, 1, 1, 0, 0, 0 }, 3 },
     };
-    VirtioGpuCreate3d what = texture(7);
+    const VirtioGpuEntry entry = { PIXELS, 4096 };
+    const uint32_t query[] = {
+        CREATE_OBJECT | 9 << 8 | 4 << 16, 40, 0, 0, 9, 19 | 1 << 16, 40, 20 | 1 << 16, 40
+    };
+    const uint32_t link[] = { 52 | 6 << 16, 1, 2, 3, 4, 5, 6 };
+    uint32_t result[] = { 42 | 6 << 16, 40, 7, 1, 0, 0, 0 };
+    VirtioGpuCreate3d what = texture(7), buffer = { .target = BUFFER,
+                                                    .format = 64,
+                                                    .bind = 1 << 4,
+                                                    .width = 4096,
+                                                    .height = 1,
+                                                    .depth = 1,
+                                                    .array_size = 1 };
     QGpu g;
 
     start(&g, "");
@@ -506,6 +518,20 @@ static void test_formats(void)
             g_assert_cmphex(submit(&g, words, count), ==, wrong);
         }
     }
+    /* Results go to buffers of GL; a link is no more than good advice. */
+    buffer.resource_id = 8;
+    g_assert_cmphex(create(&g, buffer), ==, ok);
+    buffer.resource_id = 9;
+    buffer.bind = 1 << 17;
+    g_assert_cmphex(create(&g, buffer), ==, ok);
+    g_assert_cmphex(of_context(&g, VIRTIO_GPU_CTX_ATTACH_RESOURCE, 8), ==, ok);
+    g_assert_cmphex(of_context(&g, VIRTIO_GPU_CTX_ATTACH_RESOURCE, 9), ==, ok);
+    g_assert_cmphex(qgpu_attach(&g, 9, 1, &entry), ==, ok);
+    g_assert_cmphex(submit(&g, query, G_N_ELEMENTS(query)), ==, ok);
+    for (result[2] = 7; result[2] <= 10; result[2]++) {
+        g_assert_cmphex(submit(&g, result, G_N_ELEMENTS(result)), ==, result[2] == 8 ? ok : wrong);
+    }
+    g_assert_cmphex(submit(&g, link, G_N_ELEMENTS(link)), ==, ok);
     /* The context goes on: the renderer has not seen them. */
     g_assert_cmphex(submit(&g, (uint32_t[]){ 0 }, 1), ==, ok);
     qtest_quit(g.qt);
@@ -615,7 +641,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-gpu-gl/resources", test_resources);
     g_test_add_func("/virtio-gpu-gl/limits", test_limits);
     g_test_add_func("/virtio-gpu-gl/commands", test_commands);
-    g_test_add_func("/virtio-gpu-gl/formats", test_formats);
+    g_test_add_func("/virtio-gpu-gl/objects", test_objects);
     g_test_add_func("/virtio-gpu-gl/dimm", test_dimm);
     g_test_add_func("/virtio-gpu-gl/saved", test_saved);
     qtest_add_refused("/virtio-gpu-gl/refused", refused_cases, G_N_ELEMENTS(refused_cases));
