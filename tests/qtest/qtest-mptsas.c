@@ -273,6 +273,31 @@ static void test_firmware(void)
     quit(&h);
 }
 
+/* By message (MSI): one that is masked is pending. */
+static void test_message(void)
+{
+    const uint8_t read[10] = { SCSI_READ_10, [5] = 9, [8] = 1 };
+    unsigned cap, mask;
+    Host h;
+
+    start_with(&h, "");
+    take_attention(&h, 1);
+    cap = qpci_read(h.qt, DEVFN, 0x34, 1);
+    g_assert_cmphex(qpci_read(h.qt, DEVFN, cap, 1), ==, 5);
+    mask = cap + (qpci_read(h.qt, DEVFN, cap + 2, 2) & 0x80 ? 0x10 : 0x0c);
+    qpci_write(h.qt, DEVFN, mask, 4, 1);
+    qpci_write(h.qt, DEVFN, cap + 2, 2, 1);
+    g_assert_cmphex(qpci_read(h.qt, DEVFN, mask + 4, 4), ==, 0);
+    make(&h, FRAME, 1, read, SECTOR);
+    set(&h, MPT_REQUEST_FIFO, FRAME);
+    while (!(get(&h, MPT_INTERRUPT_STATUS) & MPT_INTERRUPT_REPLY)) {
+    }
+    g_assert_cmphex(qpci_read(h.qt, DEVFN, mask + 4, 4), ==, 1);
+    g_assert_false(qpci_read(h.qt, DEVFN, 6, 2) & 8); /* no pin */
+    g_assert_cmphex(get(&h, MPT_REPLY_FIFO), ==, h.context);
+    quit(&h);
+}
+
 /* Pieces of 64 bits; and a chain: two pieces, then a list elsewhere, which leads on once more. */
 static void test_pieces(void)
 {
@@ -516,6 +541,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/mptsas/data", test_data);
     g_test_add_func("/mptsas/firmware", test_firmware);
+    g_test_add_func("/mptsas/message", test_message);
     g_test_add_func("/mptsas/pieces", test_pieces);
     g_test_add_func("/mptsas/pages", test_pages);
     g_test_add_func("/mptsas/events", test_events);
