@@ -135,7 +135,8 @@ static bool map_memory(NvmeHost *host, GError **errp)
                                             .iova = IOVA,
                                             .size = MEMORY };
 
-    host->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* Shared, as a daemon is a fork of who has opened it. */
+    host->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (host->memory == MAP_FAILED) {
         host->memory = NULL;
         error_set_errno(errp, errno, "no memory for its queues");

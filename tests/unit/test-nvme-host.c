@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "block/driver.h"
@@ -454,6 +455,31 @@ static void test_broken(void)
     block_node_unref(node);
 }
 
+/* With -daemonize another process goes on: it sees what the controller writes. */
+static void test_fork(void)
+{
+    BlockNode *node;
+    int fds[2], status;
+    char byte;
+    pid_t pid;
+
+    good();
+    node = make_good();
+    c.memory[4711] = 1;
+    g_assert_cmpint(pipe(fds), ==, 0);
+    pid = fork();
+    if (pid == 0) {
+        _exit(read(fds[0], &byte, 1) == 1 && c.memory[4711] == 2 ? 0 : 1);
+    }
+    c.memory[4711] = 2;
+    g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_cmpint(status, ==, 0);
+    syscall(SYS_close, fds[0]);
+    syscall(SYS_close, fds[1]);
+    block_node_unref(node);
+}
+
 /* More threads than there are slots. */
 static gpointer work(gpointer opaque)
 {
@@ -497,6 +523,7 @@ int main(int argc, char **argv)
     g_test_add_func("/nvme-host/others", test_others);
     g_test_add_func("/nvme-host/refused", test_refused);
     g_test_add_func("/nvme-host/broken", test_broken);
+    g_test_add_func("/nvme-host/fork", test_fork);
     g_test_add_func("/nvme-host/threads", test_threads);
     return g_test_run();
 }
