@@ -162,7 +162,7 @@ class Cases:
             guest.qmp.command("device_del", id="d0")
             guest.qmp.event("DEVICE_DELETED", device="d0")
             guest.qmp.command("blockdev-del", **{"node-name": "n0"})
-            for wrong, why in (({"namespace": 2}, "1 to"), ({"namespace": 0}, "1 to"), ({"device": "0000:00:1f.2"}, "vfio-pci")):
+            for wrong, why in (({"namespace": 2}, "namespace=2"), ({"namespace": 0}, "1 to"), ({"namespace": 1 << 40}, "1 to"), ({"device": "0000:00:1f.2"}, "vfio-pci")):
                 try:
                     guest.qmp.command("blockdev-add", **{**node, **wrong})
                     raise AssertionError(f"{wrong} was accepted")
