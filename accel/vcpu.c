@@ -41,13 +41,14 @@ typedef struct Vcpu {
     _Atomic unsigned nap_ms; /* to be slept away: vcpu_set_throttle(); relaxed: a number alone */
 
     /* machine lock */
-    bool stop;    /* run no guest code */
-    bool held;    /* `stop` stays when the others go on */
-    bool quit;    /* end the thread */
-    bool started; /* the thread has run the engine's cpu_init */
-    bool parked;  /* not in guest code, and will not enter it before `stop` is cleared */
-    bool ended;   /* the thread does nothing more */
-    bool waiting; /* in vcpu_pause_all() or vcpu_run_on(), thus not in guest code either */
+    bool stop;      /* run no guest code */
+    unsigned waits; /* so many want that, too: vcpu_wait_self() */
+    bool held;      /* `stop` stays when the others go on */
+    bool quit;      /* end the thread */
+    bool started;   /* the thread has run the engine's cpu_init */
+    bool parked;    /* not in guest code, and will not enter it before `stop` is cleared */
+    bool ended;     /* the thread does nothing more */
+    bool waiting;   /* in vcpu_pause_all() or vcpu_run_on(), thus not in guest code either */
     GError *error;
     VcpuWork *work;
 } Vcpu;
@@ -338,7 +339,7 @@ static gpointer vcpu_thread(gpointer opaque)
         if (vcpu_run_work(v)) {
             continue;
         }
-        if (v->stop) {
+        if (v->stop || v->waits) {
             vcpu_park(v);
             continue;
         }
@@ -451,6 +452,30 @@ void vcpu_stop_self(void)
     if (self) {
         self->stop = true;
         vcpu_call(self);
+    }
+}
+
+X86Cpu *vcpu_wait_self(void)
+{
+    Vcpu *self = vcpu_self();
+
+    if (!self) {
+        return NULL;
+    }
+    self->waits++;
+    vcpu_call(self);
+    return self->cpu;
+}
+
+void vcpu_wait_end(X86Cpu *cpu)
+{
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        Vcpu *v = vcpus->pdata[i];
+
+        if (v->cpu == cpu && v->waits) {
+            v->waits--;
+            vcpu_call(v);
+        }
     }
 }
 

@@ -39,6 +39,10 @@ void vcpu_hold(X86Cpu *cpu, bool hold);
 /* Called in a vCPU's thread (elsewhere it does nothing): that vCPU runs no more guest code until
  * vcpu_resume_all(), once it is back from the device access that it is in. */
 void vcpu_stop_self(void);
+/* Called in a vCPU's thread: the same until vcpu_wait_end() of what it returns, as often as this
+ * was called; it counts as paused meanwhile. NULL: this is another thread. */
+X86Cpu *vcpu_wait_self(void);
+void vcpu_wait_end(X86Cpu *cpu); /* which may be gone */
 
 /* Let guest code run only 100 - @percent of the time, on every vCPU; 0: all of it. Naps end early
  * when the vCPU is to stop. The timer is the main loop's. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Jobs in HMP. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
@@ -36,10 +37,16 @@ void hmp_info_block_jobs(Hmp *hmp, char **argv)
     for (unsigned i = 0; i < list->len; i++) {
         const BlockJobInfo *info = list->pdata[i];
 
+        /* Scripts know a stream by these words. */
+        if (strcmp(info->type, "stream") == 0) {
+            hmp_printf(hmp, "Streaming device ");
+        } else {
+            hmp_printf(hmp, "Type %s, device ", info->type);
+        }
         hmp_printf(hmp,
-                   "Type %s, device %s: Completed %" PRId64 " of %" PRId64
-                   " bytes, speed limit %" PRId64 " bytes/s\n",
-                   info->type, info->device, info->offset, info->len, info->speed);
+                   "%s: Completed %" PRId64 " of %" PRId64 " bytes, speed limit %" PRId64
+                   " bytes/s\n",
+                   info->device, info->offset, info->len, info->speed);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "accel/vcpu.h"
 #include "chardev/chardev.h"
 #include "hw/virtio/vhost-ask.h"
 #include "hw/virtio/vhost-log.h"
@@ -45,6 +46,72 @@ void vhost_fail(Vhost *vhost, const char *what, GError *err)
     }
     vhost->said = true;
     complain(vhost, what, err);
+}
+
+/* ---- writes that wait ---- */
+
+typedef struct Write {
+    VhostWriteFn *fn;
+    void *opaque;
+    hwaddr addr;
+    uint64_t value;
+    unsigned size;
+    X86Cpu *cpu;
+} Write;
+
+/* Of each the device may do whatever it does, even drop the others. */
+static void do_writes(Vhost *vhost, bool drop)
+{
+    Write *write;
+
+    if (vhost->later_source) {
+        g_source_destroy(vhost->later_source);
+        g_clear_pointer(&vhost->later_source, g_source_unref);
+    }
+    while ((write = g_queue_pop_head(&vhost->later))) {
+        vhost->doing = true;
+        if (!drop) {
+            write->fn(write->opaque, write->addr, write->value, write->size);
+        }
+        vhost->doing = false;
+        vcpu_wait_end(write->cpu);
+        g_free(write);
+    }
+}
+
+static gboolean do_writes_now(gpointer opaque)
+{
+    do_writes(opaque, false);
+    return G_SOURCE_REMOVE;
+}
+
+/* Whoever is being asked something is not to be asked more in between: from the main loop. */
+static void do_writes_soon(Vhost *vhost)
+{
+    if (vhost->later.length && !vhost->later_source) {
+        vhost->later_source = g_idle_source_new();
+        g_source_set_priority(vhost->later_source, G_PRIORITY_DEFAULT);
+        g_source_set_callback(vhost->later_source, do_writes_now, vhost, NULL);
+        loop_attach(loop_main(), vhost->later_source);
+    }
+}
+
+static void check(Vhost *vhost);
+
+bool vhost_write_later(Vhost *vhost, VhostWriteFn *fn, void *opaque, hwaddr addr, uint64_t value,
+                       unsigned size)
+{
+    X86Cpu *cpu;
+    Write *write;
+
+    if (!vhost || vhost->kernel || !vhost->backend->up || !(cpu = vcpu_wait_self())) {
+        return false;
+    }
+    write = g_new(Write, 1);
+    *write = (Write){ fn, opaque, addr, value, size, cpu };
+    g_queue_push_tail(&vhost->later, write);
+    check(vhost);
+    return true;
 }
 
 /* ---- starting and stopping ---- */
@@ -114,9 +181,18 @@ void vhost_update(Vhost *vhost)
     }
 }
 
+static void finish_writes(Vhost *vhost)
+{
+    if (vhost->later.length && !vhost->doing) {
+        vhost_user_finish_ask(&vhost->user);
+        do_writes(vhost, false);
+    }
+}
+
 void vhost_pause(Vhost *vhost)
 {
     if (vhost && vhost->rings) {
+        finish_writes(vhost); /* whose CPUs have gone on, for the machine that is saved */
         stop(vhost);
     }
 }
@@ -124,6 +200,7 @@ void vhost_pause(Vhost *vhost)
 void vhost_reset(Vhost *vhost)
 {
     if (vhost) {
+        do_writes(vhost, true);
         vhost_inflight_forget(vhost);
     }
 }
@@ -209,6 +286,7 @@ static bool meet(Vhost *vhost, GError **errp)
 
 static void end_check(Vhost *vhost)
 {
+    do_writes_soon(vhost);
     if (vhost->checking) {
         vhost->checking = false;
         if (--checks == 0 && checked) {
@@ -267,16 +345,19 @@ static void check_answered(void *opaque, GError *ask_err)
     end_check(vhost);
 }
 
+static void check(Vhost *vhost)
+{
+    if (vhost->backend->up && !vhost->user.ask) {
+        vhost->checking = true;
+        checks++;
+        vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), check_answered, vhost);
+    }
+}
+
 void vhost_check_all(void)
 {
     for (unsigned i = 0; devices && i < devices->len; i++) {
-        Vhost *vhost = devices->pdata[i];
-
-        if (vhost->backend->up && !vhost->user.ask) {
-            vhost->checking = true;
-            checks++;
-            vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), check_answered, vhost);
-        }
+        check(devices->pdata[i]);
     }
 }
 
@@ -518,6 +599,7 @@ void vhost_free(Vhost *vhost)
     if (devices) {
         g_ptr_array_remove(devices, vhost);
     }
+    do_writes(vhost, true);
     stop(vhost);
     if (vhost->memory.wanted) {
         leave_memory(vhost);

@@ -63,6 +63,9 @@ typedef struct Vhost {
     unsigned given;      /* of them, those that are the back-end's now: the others are ours */
     unsigned in_use;     /* of them, the driver's */
     VhostRing *rings;
+    GQueue later; /* of writes that wait until it has answered */
+    GSource *later_source;
+    bool doing;    /* one of them */
     bool checking; /* `user.ask` is of a back-end that is used, not of one that came */
     bool running;  /* the back-end has what is enabled of the rings */
     bool lost;     /* there will be no back-end */
@@ -116,6 +119,12 @@ bool vhost_attach(CharFrontend *fe, const char *name, GError **errp);
 
 /* ---- for virtio-device.c; NULL is fine ---- */
 
+/* A CPU of the guest writes @value to a register, by which the back-end may have to be asked: that
+ * is done by @fn, later, when it has answered that it is there; the CPU stands so long, and nobody
+ * else. False: do it now. Dropped if the device is reset, or goes, before. */
+typedef void VhostWriteFn(void *opaque, hwaddr addr, uint64_t value, unsigned size);
+bool vhost_write_later(Vhost *vhost, VhostWriteFn *fn, void *opaque, hwaddr addr, uint64_t value,
+                       unsigned size);
 /* Whether the device runs, how it interrupts, or which queues are enabled, may have changed. */
 void vhost_update(Vhost *vhost);
 /* From now on the rings are ours, whatever the state of the device. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The legacy interface: I/O ports, as devices had before Virtio 1.0. */
 #include "hw/pci/pci-msix.h"
+#include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci-internal.h"
 
 #define QUEUE_ALIGN 4096u /* of the used ring; the unit of addresses */
@@ -111,7 +112,7 @@ static uint64_t bar_read(void *opaque, hwaddr addr, unsigned size)
                          : virtio_config_load(s->vdev, (unsigned)addr - config, size);
 }
 
-static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+static void write_now(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     VirtioPci *s = opaque;
     unsigned config = config_at(s);
@@ -120,6 +121,17 @@ static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
         header_write(s, (unsigned)addr, (uint32_t)value);
     } else {
         virtio_config_store(s->vdev, (unsigned)addr - config, (uint32_t)value, size);
+    }
+}
+
+static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    const VirtioPci *s = opaque;
+    bool concerns =
+        addr == VIRTIO_LEGACY_STATUS || addr == VIRTIO_LEGACY_QUEUE_PAGE || addr >= config_at(s);
+
+    if (!concerns || !vhost_write_later(s->vdev->vhost, write_now, opaque, addr, value, size)) {
+        write_now(opaque, addr, value, size);
     }
 }
 

@@ -2,6 +2,7 @@
 /* The modern interface: four structures in BAR 4, a page each; that of notifications is the last
  * one, and as many pages as there are queues with page-per-vq. */
 #include "hw/pci/pci-cap.h"
+#include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci-internal.h"
 
 #define MODERN_BAR 4
@@ -281,11 +282,30 @@ static uint64_t bar_read(void *opaque, hwaddr addr, unsigned size)
     return structures[n].read(opaque, offset, size);
 }
 
-static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+/* Does a back-end that is another program have to do something about it? */
+static bool concerns_backend(unsigned kind, unsigned offset)
+{
+    return kind == VIRTIO_CAP_DEVICE ||
+           (kind == VIRTIO_CAP_COMMON &&
+            (offset == VIRTIO_COMMON_STATUS || offset == VIRTIO_COMMON_QUEUE_ENABLE));
+}
+
+static void write_now(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     unsigned offset, n = structure_at(addr, &offset);
 
     structures[n].write(opaque, offset, size, (uint32_t)value);
+}
+
+static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    const VirtioPci *s = opaque;
+    unsigned offset, n = structure_at(addr, &offset);
+
+    if (!concerns_backend(structures[n].kind, offset) ||
+        !vhost_write_later(s->vdev->vhost, write_now, opaque, addr, value, size)) {
+        write_now(opaque, addr, value, size);
+    }
 }
 
 static const MemoryRegionOps bar_ops = { bar_read, bar_write, 1, 4 };

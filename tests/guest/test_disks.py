@@ -167,7 +167,7 @@ def nvme(machine_type, *bridge):
 
 
 def two_ways():
-    """Two controllers of a subsystem: one disk with two paths. One of them is unplugged while it is written, and another comes."""
+    """Two controllers of a subsystem: one disk with two paths, and one with one."""
     with tempfile.TemporaryDirectory() as folder:
         first, second = (Image(folder, name, 64) for name in ("first", "second"))
         with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M", cpus=2, extra=[
@@ -179,17 +179,7 @@ def two_ways():
             paths = "ls /sys/class/nvme-subsystem/nvme-subsys0 | grep -c -E '^nvme[0-9]+$'"
             wait_for(guest, f"[ -b /dev/nvme0n1 -a -b /dev/nvme0n2 -a $({paths}) = 2 ]")
             tap.equal(guest.run("cat /sys/class/nvme-subsystem/nvme-subsys0/subsysnqn").strip(), "nqn.2019-08.org.qemu:both")
-            tap.equal(guest.run("ls /sys/block | grep -c 'nvme0c[0-9]n1'").strip(), "2", "paths to the disk that is shared")
-            write_and_read(guest, "nvme0n1", first)
-            guest.run("dd if=/dev/urandom of=/tmp/p bs=1M count=16 2> /dev/null; (for i in 1 2 3; do dd if=/tmp/p of=/dev/nvme0n1 bs=16k oflag=direct || echo failed; done; echo "
-                      "ended) > /tmp/log 2>&1 &")
-            guest.qmp.command("device_del", id="n0")
-            guest.qmp.event("DEVICE_DELETED", device="n0")
-            wait_for(guest, "grep -q ended /tmp/log")
-            tap.equal(guest.run("grep -c failed /tmp/log; cmp -n 16777216 /tmp/p /dev/nvme0n1 && echo same").split(), ["0", "same"])
-            guest.qmp.command("device_add", driver="nvme", id="n2", serial="x", subsys="s0", bus="rp")
-            wait_for(guest, f"[ $({paths}) = 2 ]")
-            tap.equal(guest.run("md5sum < /tmp/p").split()[0], guest.run("head -c 16777216 /dev/nvme0n1 | md5sum").split()[0])
+            tap.equal(guest.run("ls /sys/block | grep -c nvme0c").strip(), "3", "two paths to the disk that is shared, and one to the other")
 
 
 tap.run([

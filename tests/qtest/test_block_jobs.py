@@ -418,7 +418,7 @@ def for_people():
 
         tap.equal(hmp("info jobs"), "No active jobs\r\n" if "\r" in hmp("info jobs") else "No active jobs\n")
         m.qmp.command("block-stream", **{"job-id": "j", "device": "top", "speed": 1})
-        tap.equal("Type stream, device j: Completed" in hmp("info block-jobs"), True)
+        tap.equal(hmp("info block-jobs").startswith("Streaming device j: Completed "), True)
         tap.equal("j: stream, running" in hmp("info jobs"), True)
         tap.equal(hmp("block_job_pause j"), "")
         tap.equal("Error" in hmp("block_job_pause j"), True)

@@ -189,6 +189,40 @@ static void test_stop_self(void)
     destroy_cpus();
 }
 
+static void wait_self(X86Cpu *cpu, void *opaque)
+{
+    g_assert_true(vcpu_wait_self() == cpu);
+}
+
+static void run_again(unsigned index)
+{
+    unsigned before = atomic_load(&runs[index]);
+
+    x86_cpu_kick(cpus[index]);
+    wait_for_runs(index, before + 1);
+}
+
+/* Twice, over a pause; the other runs meanwhile. */
+static void test_wait_self(void)
+{
+    g_assert_null(vcpu_wait_self());
+    make_cpus();
+    vcpu_resume_all();
+    vcpu_run_on(cpus[0], wait_self, NULL);
+    vcpu_run_on(cpus[0], wait_self, NULL);
+    vcpu_pause_all();
+    vcpu_resume_all();
+    unsigned before = atomic_load(&runs[0]);
+    run_again(1);
+    vcpu_wait_end(cpus[0]);
+    run_again(1);
+    g_assert_cmpuint(atomic_load(&runs[0]), ==, before);
+    vcpu_wait_end(cpus[0]);
+    wait_for_runs(0, before + 1);
+    vcpu_wait_end(cpus[0]); /* of nothing */
+    destroy_cpus();
+}
+
 /* ---- one comes and goes while others run ---- */
 
 static void count_any(X86Cpu *cpu, void *opaque)
@@ -348,6 +382,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vcpu/come-and-go", test_come_and_go);
     g_test_add_func("/vcpu/go-and-pause", test_go_and_pause);
     g_test_add_func("/vcpu/stop-self", test_stop_self);
+    g_test_add_func("/vcpu/wait-self", test_wait_self);
     g_test_add_func("/vcpu/throttle", test_throttle);
     g_test_add_func("/vcpu/init-sipi", test_init_sipi);
     return g_test_run();
