@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dimmable-img is killed (SIGKILL) within each command that changes an image, before, in the middle of and behind any of its
-writes: the disk is what it was, or what it was to become, and no cluster is anybody else's.
-Usage: test_killed.py BUILD-DIR. $KILLS (1): after so many of its writes, besides the first and the last
-one; with more than 1 each is cut in three ways."""
+writes, or a write fails: the disk is what it was, or what it was to become, and no cluster is anybody else's.
+Usage: test_killed.py BUILD-DIR [NAME...]. $KILLS (1): after so many of its writes, besides the first and the last one; with
+more than 1 each of them ends in each way."""
 import os
 import re
 import shutil
@@ -21,7 +21,8 @@ from img import MIB  # noqa: E402
 BUILD = os.path.abspath(sys.argv[1])
 KILLS = int(os.environ.get("KILLS", "1"))
 SIZE = 2 * MIB
-TORN = 0, 512, 1 << 30  # bytes of the last write that are in the file
+# How a write ends: so many bytes of it are in the file, and the program is killed; or it fails.
+ENDS = [*({"limit": limit, "kill": True} for limit in (0, 512, 1 << 30)), {"err": "EIO"}, {"err": "ENOSPC"}]
 FILES = "base", "other", "top"
 
 
@@ -121,17 +122,17 @@ def killed(*words, options=(), prepare=(), grows=False, anything=False, flags=Fa
             injector.end()
         tap.equal(total > 0, True, f"{words}: it writes")
         chosen = {total * n // (KILLS + 1) for n in range(1, KILLS + 1)} | {0, total - 1}
-        for number, skip in enumerate(sorted(chosen)):
-            for limit in TORN if KILLS > 1 else TORN[number % len(TORN):][:1]:
-                again(folder, source)
-                with inject.injecting(BUILD) as injector:
-                    injector.fail("change", folder, skip=skip, count=1, limit=limit, kill=True)
-                    status = img.call(img.PROGRAM, *line).status
-                    injector.end()
-                # Threads write in any order, and once in a while less often.
-                tap.equal(status in (-9, 0), True, f"{words}: {status}")
-                look(folder, None if anything else wanted, None if below else then,
-                     f"{words}: write {skip + 1} of {total}, {limit} bytes of it", flags)
+        points = [(skip, end) for skip in sorted(chosen) for end in ENDS]
+        for skip, end in points if KILLS > 1 else points[::4]:
+            again(folder, source)
+            with inject.injecting(BUILD) as injector:
+                injector.fail("change", folder, skip=skip, count=1, **end)
+                status = img.call(img.PROGRAM, *line).status
+                injector.end()
+            # Threads write in any order, and once in a while less often; what fails is not always needed.
+            tap.equal(status in (0, -9 if "kill" in end else 1), True, f"{words}: {status}")
+            look(folder, None if anything else wanted, None if below else then,
+                 f"{words}: write {skip + 1} of {total}, {end}", flags)
 
 
 TOP = "{folder}/top"
