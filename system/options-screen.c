@@ -17,6 +17,7 @@ static const struct {
     { "virtio", "virtio-vga", "virtio VGA" },
     { "vmware", "vmware-svga", "VMware SVGA II" },
     { "cirrus", "cirrus-vga", "Cirrus Logic GD5446" },
+    { "qxl", "qxl-vga", "QXL VGA" },
 };
 
 bool option_do_display(Startup *startup, const char *arg, GError **errp)

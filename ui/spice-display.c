@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "ui/console.h"
+#include "ui/spice-card.h"
 #include "ui/spice-internal.h"
 
 enum {
@@ -22,6 +23,7 @@ enum {
     SPARE = 0x10000, /* bytes behind a surface */
     GIVEN_MIN = 32 << 20,
     GIVEN_PICTURES = 4,
+    GROUPS = 2, /* of addresses: the display's own commands, and a card's (SPICE_CARD_GROUP) */
 };
 
 typedef struct Display {
@@ -37,8 +39,10 @@ typedef struct Display {
     guint retry;             /* draws it; 0: not asked for */
     uint32_t unique;         /* counts pictures */
     GMutex lock;
-    GQueue draws, cursors; /* of Command; below the lock, as is the next one */
-    size_t given;          /* bytes of pixels that are there and with the library */
+    GQueue draws, cursors;  /* of Command; below the lock, as is the next one */
+    size_t given;           /* bytes of pixels that are there and with the library */
+    bool taken;             /* by the card: its commands, not those of the lists */
+    struct SpiceCard *card; /* NULL: the console's device is none */
 } Display;
 
 /* What the library is given, freed when it is through with it. */
@@ -59,6 +63,7 @@ typedef struct Command {
 static GPtrArray *displays;
 static SpiceServer *the_server;
 static bool watched_now;
+static bool cards_only; /* nobody can look at the others */
 
 static Display *display_of(QXLInstance *qxl)
 {
@@ -287,6 +292,15 @@ static void cursor_move(void *opaque, Console *console, int x, int y, bool visib
 
 /* ---- what the library asks for, on its thread ---- */
 
+/* The card whose commands are to be fetched; NULL: none. */
+static SpiceCard *taker(Display *d)
+{
+    g_mutex_lock(&d->lock);
+    SpiceCard *card = d->taken ? d->card : NULL;
+    g_mutex_unlock(&d->lock);
+    return card;
+}
+
 static void attached_worker(QXLInstance *qxl)
 {
 }
@@ -297,13 +311,15 @@ static void set_compression_level(QXLInstance *qxl, int level)
 
 static void get_init_info(QXLInstance *qxl, QXLDevInitInfo *info)
 {
+    const Display *d = display_of(qxl);
+
     *info = (QXLDevInitInfo){
-        .num_memslots_groups = 1,
+        .num_memslots_groups = GROUPS,
         .num_memslots = 1,
         .memslot_gen_bits = 8,
         .memslot_id_bits = 8,
         .qxl_ram_size = 16 << 20,
-        .n_surfaces = 1,
+        .n_surfaces = d->card ? d->card->surfaces : 1,
     };
 }
 
@@ -330,22 +346,42 @@ static int is_empty(Display *d, GQueue *queue)
 
 static int get_command(QXLInstance *qxl, QXLCommandExt *ext)
 {
+    SpiceCard *card = taker(display_of(qxl));
+
+    if (card) {
+        return card->ops->get_command(card->opaque, ext);
+    }
     return take(display_of(qxl), &display_of(qxl)->draws, ext);
 }
 
 /* Commands that come later wake it in any case. */
 static int req_cmd_notification(QXLInstance *qxl)
 {
+    SpiceCard *card = taker(display_of(qxl));
+
+    if (card) {
+        return card->ops->wait_command(card->opaque);
+    }
     return is_empty(display_of(qxl), &display_of(qxl)->draws);
 }
 
 static int get_cursor_command(QXLInstance *qxl, QXLCommandExt *ext)
 {
+    SpiceCard *card = taker(display_of(qxl));
+
+    if (card) {
+        return card->ops->get_cursor(card->opaque, ext);
+    }
     return take(display_of(qxl), &display_of(qxl)->cursors, ext);
 }
 
 static int req_cursor_notification(QXLInstance *qxl)
 {
+    SpiceCard *card = taker(display_of(qxl));
+
+    if (card) {
+        return card->ops->wait_cursor(card->opaque);
+    }
     return is_empty(display_of(qxl), &display_of(qxl)->cursors);
 }
 
@@ -353,6 +389,10 @@ static void release_resource(QXLInstance *qxl, QXLReleaseInfoExt release)
 {
     Display *d = display_of(qxl);
 
+    if (release.group_id == SPICE_CARD_GROUP) {
+        d->card->ops->release(d->card->opaque, release.info->id);
+        return;
+    }
     g_mutex_lock(&d->lock);
     free_command(d, (void *)(uintptr_t)release.info->id);
     g_mutex_unlock(&d->lock);
@@ -360,6 +400,11 @@ static void release_resource(QXLInstance *qxl, QXLReleaseInfoExt release)
 
 static void notify_update(QXLInstance *qxl, uint32_t id)
 {
+    SpiceCard *card = taker(display_of(qxl));
+
+    if (card) {
+        card->ops->notify_update(card->opaque, id);
+    }
 }
 
 static int flush_resources(QXLInstance *qxl)
@@ -369,6 +414,11 @@ static int flush_resources(QXLInstance *qxl)
 
 static void async_complete(QXLInstance *qxl, uint64_t cookie)
 {
+    const Display *d = display_of(qxl);
+
+    if (d->card) {
+        d->card->ops->async_complete(d->card->opaque, cookie);
+    }
 }
 
 static void update_area_complete(QXLInstance *qxl, uint32_t surface_id, QXLRect *rects,
@@ -379,6 +429,11 @@ static void update_area_complete(QXLInstance *qxl, uint32_t surface_id, QXLRect 
 static void set_client_capabilities(QXLInstance *qxl, uint8_t present,
                                     uint8_t caps[SPICE_CAPABILITIES_SIZE])
 {
+    const Display *d = display_of(qxl);
+
+    if (d->card) {
+        d->card->ops->client(d->card->opaque, present, caps);
+    }
 }
 
 /* A client would like other sizes. On the main thread. */
@@ -387,6 +442,9 @@ static int client_monitors_config(QXLInstance *qxl, VDAgentMonitorsConfig *confi
     Display *d = display_of(qxl);
     const unsigned head = console_head(d->console);
 
+    if (d->card) {
+        return d->card->ops->monitors(d->card->opaque, config);
+    }
     if (!console_has_ui_info(d->console)) {
         return 0;
     }
@@ -421,6 +479,7 @@ static const QXLInterface qxl_ops = {
 
 static void watch(Display *d, bool watched)
 {
+    watched &= !d->taken;
     if (d->watched == watched) {
         return;
     }
@@ -442,6 +501,11 @@ static void add(Console *console)
     Display *d = g_new0(Display, 1);
     QXLDevMemSlot all = { .virt_end = UINTPTR_MAX }; /* addresses are the program's */
 
+    d->card = spice_card_of(console_device(console));
+    if (cards_only && !d->card) {
+        g_free(d);
+        return;
+    }
     d->server = the_server;
     d->console = console;
     d->listener = (ConsoleListener){ surface, update, cursor, cursor_move, d };
@@ -450,7 +514,9 @@ static void add(Console *console)
     g_mutex_init(&d->lock);
     pixman_region32_init(&d->dirty);
     spice_server_add_interface(the_server, &d->qxl.base);
-    spice_qxl_add_memslot(&d->qxl, &all);
+    for (all.slot_group_id = 0; all.slot_group_id < GROUPS; all.slot_group_id++) {
+        spice_qxl_add_memslot(&d->qxl, &all);
+    }
     d->width = (unsigned)pixman_image_get_width(console_surface(console));
     d->height = (unsigned)pixman_image_get_height(console_surface(console));
     create_surface(d);
@@ -465,6 +531,9 @@ static void free_display(Display *d)
     watch(d, false);
     destroy_surface(d);
     spice_server_remove_interface(&d->qxl.base);
+    if (d->taken) {
+        d->card->ops->lost(d->card->opaque);
+    }
     drop(d, &d->draws);
     drop(d, &d->cursors);
     pixman_region32_fini(&d->dirty);
@@ -494,9 +563,70 @@ void spice_display_watch(bool watched)
     }
 }
 
-void spice_display_start(SpiceServer *server)
+/* ---- cards that draw themselves ---- */
+
+static Display *find_card(const SpiceCard *card)
+{
+    for (unsigned i = 0; displays && i < displays->len; i++) {
+        Display *d = displays->pdata[i];
+
+        if (d->card == card) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+static void set_taken(Display *d, bool taken)
+{
+    g_mutex_lock(&d->lock);
+    d->taken = taken;
+    g_mutex_unlock(&d->lock);
+}
+
+QXLInstance *spice_card_take(SpiceCard *card)
+{
+    Display *d;
+
+    if (!displays && !spice_start_local()) {
+        return NULL;
+    }
+    d = find_card(card);
+    if (!d) {
+        return NULL;
+    }
+    if (!d->taken) {
+        watch(d, false);
+        destroy_surface(d);
+        drop(d, &d->cursors);
+        spice_qxl_reset_cursor(&d->qxl);
+        set_taken(d, true);
+    }
+    return &d->qxl;
+}
+
+void spice_card_give_back(SpiceCard *card)
+{
+    Display *d = find_card(card);
+
+    if (d && d->taken) {
+        set_taken(d, false);
+        spice_qxl_destroy_surfaces(&d->qxl);
+        spice_qxl_reset_image_cache(&d->qxl);
+        spice_qxl_reset_cursor(&d->qxl);
+        d->width = (unsigned)pixman_image_get_width(console_surface(d->console));
+        d->height = (unsigned)pixman_image_get_height(console_surface(d->console));
+        create_surface(d);
+        watch(d, watched_now);
+    }
+}
+
+/* ---- start and end ---- */
+
+void spice_display_start(SpiceServer *server, bool only_cards)
 {
     the_server = server;
+    cards_only = only_cards;
     displays = g_ptr_array_new();
     for (Console *c = console_first(); c; c = console_next(c)) {
         add(c);

@@ -5,6 +5,7 @@
 
 #include <spice.h>
 
+#include "ui/spice-card.h"
 #include "ui/spice.h"
 
 /* ---- spice-core.c: the main loop, for the library ---- */
@@ -14,10 +15,22 @@ SpiceCoreInterface *spice_core(void (*event)(int event, const SpiceChannelEventI
 
 /* ---- spice-display.c: consoles ---- */
 
-void spice_display_start(SpiceServer *server);
+/* @only_cards: of cards that draw themselves (ui/spice-card.h), and no others. */
+void spice_display_start(SpiceServer *server, bool only_cards);
 void spice_display_stop(void);
 /* Somebody looks, or nobody does any more. */
 void spice_display_watch(bool watched);
+
+/* ---- spice.c ---- */
+
+/* For cards where nobody has asked for a server: one that listens nowhere. Main thread or vCPU's,
+ * machine lock. */
+bool spice_start_local(void);
+
+/* ---- spice-card.c ---- */
+
+/* NULL: it is none. */
+SpiceCard *spice_card_of(const Object *device);
 
 /* ---- spice-input.c: keys and pointers ---- */
 

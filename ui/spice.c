@@ -10,6 +10,7 @@
 #include "util/error.h"
 
 static SpiceServer *server; /* NULL: there is none */
+static SpiceServer *local;  /* listens nowhere: draws what cards show; NULL: there is none */
 static struct {
     char *addr;              /* owned; or NULL */
     unsigned port, tls_port; /* 0: none */
@@ -381,9 +382,22 @@ bool spice_start(const SpiceOptions *o, const char *text, const char *name, cons
     spice_input_start(server, host);
     spice_migrate_start(server);
     spice_audio_start(server);
-    spice_display_start(server);
+    spice_display_start(server, false);
     spice_char_start(server);
     spice_server_vm_start(server);
+    return true;
+}
+
+bool spice_start_local(void)
+{
+    local = spice_server_new();
+    spice_server_set_noauth(local);
+    if (spice_server_init(local, spice_core(channel_event)) != 0) {
+        g_clear_pointer(&local, spice_server_destroy);
+        return false;
+    }
+    spice_display_start(local, true);
+    spice_server_vm_start(local);
     return true;
 }
 
@@ -391,6 +405,10 @@ void spice_stop(void)
 {
     SpiceServer *last = server;
 
+    if (local) {
+        spice_display_stop();
+        g_clear_pointer(&local, spice_server_destroy);
+    }
     if (!last) {
         return;
     }

@@ -104,7 +104,7 @@ static bool bochs_realize(PciDevice *dev, GError **errp)
                   s->memory, MEMORY_MAX / MIB);
         return false;
     }
-    if (!vram_init(&s->vram, dev, s->memory, errp)) {
+    if (!vram_init(&s->vram, dev, s->memory, s->memory, errp)) {
         return false;
     }
     edid_make(&s->edid_info, s->edid);

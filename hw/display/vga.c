@@ -193,7 +193,8 @@ static bool check(const Vga *s, bool legacy, GError **errp)
 
 bool vga_realize(Vga *s, PciDevice *dev, bool legacy, GError **errp)
 {
-    if (!check(s, legacy, errp) || !vram_init(&s->vram, dev, s->memory_mb * MIB, errp)) {
+    if (!check(s, legacy, errp) ||
+        !vram_init(&s->vram, dev, s->memory_mb * MIB, MAX(s->memory_mb * MIB, s->whole), errp)) {
         return false;
     }
     s->legacy = legacy;

@@ -86,6 +86,7 @@ typedef struct VgaCard {
 typedef struct Vga {
     /* configuration: properties */
     uint32_t memory_mb;
+    uint64_t whole; /* bytes of a block that has more behind the VGA's memory; 0: it has not */
     bool edid_on, ext_regs;
     EdidInfo edid_info;
     /* state */

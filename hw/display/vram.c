@@ -3,19 +3,25 @@
 
 #include <string.h>
 
-bool vram_init(Vram *vram, const PciDevice *dev, uint64_t size, GError **errp)
+RamBlock *vram_block(const PciDevice *dev, const char *name, uint64_t size, GError **errp)
 {
     const Bus *bus = &pci_bus_of(dev)->parent;
     /* Which one it is among all, in a machine that is saved, its bus and place say. */
-    g_autofree char *name = g_strdup_printf("%s/%02x.%x/vram", bus->parent.name,
-                                            PCI_SLOT(dev->devfn), PCI_FUNC(dev->devfn));
+    g_autofree char *full = g_strdup_printf("%s/%02x.%x/%s", bus->parent.name, PCI_SLOT(dev->devfn),
+                                            PCI_FUNC(dev->devfn), name);
 
-    vram->block = ram_block_new(name, size, -1, false, true, 0, errp);
+    return ram_block_new(full, size, -1, false, true, 0, errp);
+}
+
+bool vram_init(Vram *vram, const PciDevice *dev, uint64_t size, uint64_t whole, GError **errp)
+{
+    vram->block = vram_block(dev, "vram", whole, errp);
     if (!vram->block) {
         return false;
     }
+    vram->size = size;
     memory_region_init_ram(&vram->region, "vram", vram->block);
-    vram->dirty = g_malloc0(size / DIRTY_PAGE);
+    vram->dirty = g_malloc0(whole / DIRTY_PAGE);
     return true;
 }
 
@@ -58,5 +64,5 @@ bool vram_is_dirty(const Vram *vram, uint64_t offset, uint64_t size)
 
 void vram_clean(Vram *vram)
 {
-    memset(vram->dirty, 0, vram_size(vram) / DIRTY_PAGE);
+    memset(vram->dirty, 0, vram->block->size / DIRTY_PAGE);
 }

@@ -9,17 +9,21 @@
 
 typedef struct Vram {
     RamBlock *block;
+    uint64_t size; /* of what pictures are in; the block may have more behind that */
     MemoryRegion region;
     DirtyTracker *tracker; /* NULL: nobody has looked yet */
     uint8_t *dirty;        /* a byte a page: written since vram_clean() */
 } Vram;
 
-/* @size bytes, for a function that has its place on its bus. */
-bool vram_init(Vram *vram, const PciDevice *dev, uint64_t size, GError **errp);
+/* A block for the function @dev, which has its place on its bus; @name tells it from others of the
+ * same. */
+RamBlock *vram_block(const PciDevice *dev, const char *name, uint64_t size, GError **errp);
+/* @size bytes, for a function that has its place on its bus, of a block of @whole. */
+bool vram_init(Vram *vram, const PciDevice *dev, uint64_t size, uint64_t whole, GError **errp);
 void vram_destroy(Vram *vram);
 static inline uint64_t vram_size(const Vram *vram)
 {
-    return vram->block->size;
+    return vram->size;
 }
 /* Find out what was written. True: something, or nobody has looked before. */
 bool vram_collect(Vram *vram);

@@ -147,6 +147,8 @@ VARIANTS = [
         "<image compression='off'/><streaming mode='filter'/><clipboard copypaste='no'/><mouse mode='server'/></graphics>"
         "<video><model type='virtio' primary='yes'><resolution x='800' y='600'/></model></video>"
         "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>")),
+    ("two screens of QXL", more("<graphics type='spice' autoport='yes'/><video><model type='qxl' heads='1'/></video>"
+                                "<video><model type='qxl'/></video>")),
     ("an IOMMU of Intel", {**features("<ioapic driver='qemu'/>"), **more(
         "<iommu model='intel'><driver intremap='on' caching_mode='on' eim='on' iotlb='on' aw_bits='48'/></iommu>")}),
     ("an IOMMU of virtio", more("<iommu model='virtio'/>")),
@@ -283,10 +285,10 @@ def disk_of_another_program():
 
 def screens():
     """Each kind of card that is there, and a picture of what it shows: nothing yet."""
-    for model, machine in (("vga", "q35"), ("vga", "pc"), ("bochs", "q35"), ("ramfb", "q35"), ("cirrus", "pc"),
+    for model, machine in (("vga", "q35"), ("vga", "pc"), ("qxl", "q35"), ("qxl", "pc"), ("bochs", "q35"), ("ramfb", "q35"), ("cirrus", "pc"),
                            ("cirrus", "q35"), ("vmvga", "pc"), ("vmvga", "q35"), ("none", "q35")):
         name = f"{model}-{machine}"
-        words = " vram='32768'" if model in ("vga", "vmvga") else ""
+        words = {"vga": " vram='32768'" if model in ("vga", "vmvga") else, "qxl": " ram='65536' vram='65536' vram64='131072' vgamem='32768' heads='2' primary='yes'"}.get(model, "")
         SESSION.virsh("create", "--paused", SESSION.write("screen.xml", variant_xml(
             name, machine, more(f"<video><model type='{model}'{words}/></video>"))))
         if model == "none":

@@ -66,7 +66,8 @@ class Install:
             self.virsh_shutdown, self.cloud_init)] + [
                 (f"a screen {how}", lambda words=words, scheme=scheme: self.a_screen(words, scheme)) for how, words, scheme in (
                     ("by default", (), "spice"), ("by VNC", ("--graphics", "vnc,listen=127.0.0.1"), "vnc"),
-                    ("on a VGA", ("--graphics", "spice", "--video", "vga"), "spice"))] + [("log", self.log)]
+                    ("on a VGA", ("--graphics", "spice", "--video", "vga"), "spice"),
+                    ("on a QXL card", ("--graphics", "spice", "--video", "qxl"), "spice"))] + [("log", self.log)]
 
     def virt_install(self):
         """With all of virt-install's default devices; it shows the console, on which root logs in."""

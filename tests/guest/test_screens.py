@@ -20,6 +20,7 @@ TEXT = "Dimmable: what you see is what is there. 0123456789"
 BOCHS = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "drm_vram_helper", "bochs")
 CIRRUS = ("drm", "drm_kms_helper", "drm_shmem_helper", "cirrus")
 VMWGFX = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "vmwgfx")
+QXL = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "qxl")
 
 
 def machine(*extra, kernel=True, memory="512M", vmlinuz="vmlinuz", initrd="initrd", accel="soft"):
@@ -159,16 +160,32 @@ def efifb(card, size):
         shows(guest, size)
 
 
-def driver(card, modules=BOCHS, size=(1024, 600), memory="512M"):
-    """Linux's own driver sets the mode that is preferred."""
+def start(card, modules, size, memory):
+    """Linux's own driver sets the mode that EDID prefers, or, of QXL, its own."""
     with machine(*card, vmlinuz="vmlinuz-generic", initrd="initrd-generic", memory=memory) as guest:
         for module in modules:
             guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
         vm.wait_until(lambda: "fb0" in guest.run("ls /dev", check=False), "there is a framebuffer")
         shows(guest, size)
+        yield guest
+
+
+def driver(card, modules=BOCHS, size=(1024, 600), memory="512M"):
+    for _ in start(card, modules, size, memory):
+        pass
+
+
+def qxl(card):
+    """It draws by commands, and goes on after the machine stood."""
+    for guest in start(card, QXL, (1024, 768), "512M"):
+        tap.equal("bug mode" in guest.run("dmesg"), False)
+        guest.qmp.command("stop")
+        guest.qmp.command("cont")
+        shows(guest, (1024, 768))
 
 
 TESTS = [("SeaBIOS", seabios), ("SeaBIOS, cirrus-vga", lambda: seabios("cirrus")), ("SeaBIOS, vmware-svga", lambda: seabios("vmware", 1)),
+         ("SeaBIOS, QXL", lambda: seabios("qxl")),
          ("between pictures", lambda: written("soft")), ("between pictures, KVM", lambda: written("kvm")),
          ("Linux, text mode", vgacon),
          ("Linux by OVMF, VGA", lambda: efifb(["-vga", "std"], (1280, 800))),
@@ -176,5 +193,7 @@ TESTS = [("SeaBIOS", seabios), ("SeaBIOS, cirrus-vga", lambda: seabios("cirrus")
          ("Linux's driver, bochs-display", lambda: driver(["-M", "q35", "-device", "bochs-display,xres=1024,yres=600"])),
          ("Linux's driver, cirrus-vga", lambda: driver(["-vga", "cirrus"], CIRRUS, (1024, 768))),
          ("Linux's driver, vmware-svga", lambda: driver(["-vga", "vmware"], VMWGFX, (1280, 800))),
+         ("Linux's driver, QXL", lambda: qxl(["-vga", "qxl"])),
+         ("Linux's driver, QXL without a VGA", lambda: qxl(["-M", "q35", "-device", "qxl,vram64_size_mb=128"])),
          ("Linux by OVMF, ramfb", lambda: efifb(["-device", "ramfb"], (800, 600)))]
 tap.run([test for test in TESTS if not sys.argv[2:] or test[0] in sys.argv[2:]])

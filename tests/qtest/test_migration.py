@@ -113,6 +113,8 @@ MACHINES = {
     "q35-screens": ["-machine", "q35", "-device", "VGA,vgamem_mb=1", "-device", "bochs-display,vgamem=1M"],
     "pc-cirrus": ["-machine", "pc", "-vga", "cirrus"],
     "q35-vmware": ["-machine", "q35", "-device", "vmware-svga,vgamem_mb=4"],
+    "pc-qxl": ["-machine", "pc", "-device", "qxl-vga,ram_size_mb=16,vgamem_mb=8,vram_size_mb=1",
+               "-device", "qxl,ram_size_mb=16,vgamem_mb=8,vram_size_mb=1"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "q35-iommu": ["-machine", "q35", "-device", "intel-iommu,device-iotlb=on,aw-bits=48,caching-mode=on",

@@ -8,10 +8,12 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from functools import partial
 
 import machine
 from machine import tap, vm
+from qxl_driver import CARD, CLIENT, CURSORS, HEIGHT, PENDING, RESET, WIDTH, Card
 from spice_client import Client, GObject
 from virtio_driver import Driver
 
@@ -93,6 +95,46 @@ def vga():
         gpu.begin_screen()
         client.wait(lambda: client.size() == (64, 48) and client.pixel(5, 5) == 0x445566 + 64 * 5 + 5, "the VGA's again")
         client.close()
+
+
+def meanwhile(client, function):
+    """Surfaces that go wait for clients that are being told of them."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    client.wait(lambda: not thread.is_alive(), "it is done")
+
+
+def qxl():
+    """The VGA of a QXL card, what its driver draws by commands, and the VGA again; who looks, the guest is told."""
+    with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s", gpu=f"qxl-vga,{CARD}") as m:
+        c = Card(m)
+        client = Client(f"{folder}/s")
+        client.works()
+        client.wait(lambda: client.size() == (640, 480), "nothing yet")
+        meanwhile(client, c.begin)
+        client.wait(lambda: client.size() == (WIDTH, HEIGHT), "the driver's size")
+        c.fill((0, 0, WIDTH, HEIGHT), 0x102030)
+        image = c.bitmap(4, 2, b"".join(struct.pack("<I", 0x400000 + n) for n in range(8)))
+        c.copy((8, 8, 12, 10), image)
+        client.wait(lambda: client.pixel(11, 9) == 0x400007, "the last pixel")
+        tap.equal([client.pixel(x, y) for x, y in ((8, 8), (7, 8), (12, 9), (WIDTH - 1, HEIGHT - 1))], [0x400000, 0x102030, 0x102030, 0x102030])
+        c.command(5, struct.pack("<IBIIIIiQ", 3, 0, 0, 32, 16, 16, 64, c.address(0x1000, 2)))
+        c.fill((0, 0, 16, 16), 0xabcdef, surface=3)
+        c.copy((20, 20, 36, 36), c.room(struct.pack("<QBBIII", 9, 104, 0, 16, 16, 3)), source=3)
+        client.wait(lambda: client.pixel(35, 35) == 0xabcdef, "what was off the screen")
+        shape = c.room(struct.pack("<QHHHHHIIQQ", 5, 0, 16, 16, 1, 2, 1024, 1024, 0, 0) + bytes(1024))
+        c.command(3, struct.pack("<BhhBQ", 0, 5, 6, 1, shape).ljust(150, b"\0"), ring=CURSORS)
+        tap.equal(c.rom(69, "<B"), 1, "there is a client")
+        meanwhile(client, lambda: c.io(RESET))
+        client.wait(lambda: client.size() == (640, 480), "the VGA's again")
+        meanwhile(client, c.begin)
+        c.fill((0, 0, WIDTH, HEIGHT), 0x556677)
+        client.wait(lambda: client.size() == (WIDTH, HEIGHT) and client.pixel(0, 0) == 0x556677, "and once more")
+        second = Client(f"{folder}/s")  # it sees what is there
+        second.works()
+        second.wait(lambda: second.size() == (WIDTH, HEIGHT) and second.pixel(0, 0) == 0x556677, "the same")
+        tap.equal(c.word(PENDING) & CLIENT, CLIENT, "the guest is told")
+        second.close()
 
 
 def told():
@@ -304,4 +346,4 @@ FAULT = ("libspice-server 0.15.1 reads memory of a display channel that it has f
 if machine.sanitizer() == "AddressSanitizer":
     print(f"1..0 # SKIP {FAULT}")
     sys.exit(0)
-tap.run([(function.__name__, function) for function in (screen, vga, told, passwords, encrypted, programs, handed_over, people, refused)])
+tap.run([(function.__name__, function) for function in (screen, vga, qxl, told, passwords, encrypted, programs, handed_over, people, refused)])

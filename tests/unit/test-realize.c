@@ -319,6 +319,7 @@ static const char *const of_none[] = { "kvm-pit",
                                        "vhost-user-gpu-pci",
                                        "vhost-user-vga",
                                        "ivshmem-doorbell",
+                                       "qxl-vga", /* one VGA a machine */
                                        "tpm-crb",
                                        "tpm-tis",
                                        "scsi-block", /* and these a device of the host */
@@ -404,6 +405,7 @@ static void check(const char *type)
     }
     add_device("secondary-vga,vgamem_mb=1,bus=b0");
     add_device("bochs-display,vgamem=1M,bus=b0");
+    add_device("qxl,ram_size_mb=16,vgamem_mb=8,vram_size_mb=1,bus=b0");
     add_device("i82801b11-bridge,id=b1");
     if (!q35) {
         add_device("pxb,id=x0,bus_nr=80");

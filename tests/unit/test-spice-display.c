@@ -47,6 +47,18 @@ void spice_qxl_wakeup(QXLInstance *qxl)
 {
 }
 
+void spice_qxl_destroy_surfaces(QXLInstance *qxl)
+{
+}
+
+void spice_qxl_reset_image_cache(QXLInstance *qxl)
+{
+}
+
+void spice_qxl_reset_cursor(QXLInstance *qxl)
+{
+}
+
 static unsigned asked; /* to give back what it keeps */
 
 void spice_qxl_oom(QXLInstance *qxl)
@@ -106,7 +118,7 @@ static Console *begin(void)
 {
     Console *c = console_new(object_root(), 0, &still, NULL);
 
-    spice_display_start(NULL);
+    spice_display_start(NULL, false);
     spice_display_watch(true);
     set_size(c, 800, 600);
     return c;

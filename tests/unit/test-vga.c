@@ -22,6 +22,7 @@ static Vga *vga_make(void)
     Vga *s = g_new0(Vga, 1);
 
     s->vram.block = ram_block_new("vram", VRAM, -1, false, true, 0, NULL);
+    s->vram.size = VRAM;
     memory_region_init_ram(&s->vram.region, "vram", s->vram.block);
     s->vram.dirty = g_malloc0(VRAM / DIRTY_PAGE);
     screen_init(&s->screen, object_root(), 0, &source, s);
