@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hw/display/qxl-copy.h"
+#include "util/log.h"
 
 /* ---- parts of drawing commands ---- */
 
@@ -568,59 +569,70 @@ static QxlCommand *new_command(Qxl *s)
     return command;
 }
 
-/* @body begins with a QXLReleaseInfo. */
+/* @body begins with a QXLReleaseInfo; NULL: there is none. */
 static QxlCommand *finish(Qxl *s, QxlCommand *command, uint32_t type, void *body)
 {
-    ((QXLReleaseInfo *)body)->id = (uintptr_t)command;
+    if (body) {
+        ((QXLReleaseInfo *)body)->id = (uintptr_t)command;
+    }
     command->ext.cmd.type = type;
     command->ext.cmd.data = qxl_host(body);
     s->given += command->size;
     return command;
 }
 
+/* The body, and what the library is to make of it; NULL: nothing. */
+static void *take_body(QxlCopy *c, QXLPHYSICAL addr, uint32_t type, bool compat)
+{
+    void *body = NULL;
+
+    switch (type) {
+    case QXL_CMD_DRAW:
+        body = take_drawable(c, addr, compat);
+        if (!c->bad && ((const QXLDrawable *)body)->type == QXL_DRAW_NOP) {
+            return NULL;
+        }
+        break;
+    case QXL_CMD_UPDATE:
+        body = take_update(c, addr, compat);
+        break;
+    case QXL_CMD_CURSOR:
+        body = take_cursor(c, addr);
+        break;
+    case QXL_CMD_SURFACE:
+        body = take_surface(c, addr);
+        break;
+    case QXL_CMD_MESSAGE: /* texts for people who look for faults in drivers */
+        break;
+    }
+    if (c->bad && log_enabled(LOG_GUEST_ERROR)) {
+        log_printf("qxl: a command is dropped: %s\n", c->bad);
+    }
+    return c->bad ? NULL : body;
+}
+
 QxlCommand *qxl_copy_command(Qxl *s, const QXLCommand *from, bool compat, const char **why)
 {
     QxlCopy c = { .s = s, .to = new_command(s) };
-    QXLReleaseInfo info;
-    void *body = NULL;
-    uint32_t type = from->type;
+    const uint32_t type = from->type;
+    QXLReleaseInfo info = { 0 };
+    void *body;
 
     if (!qxl_guest(s, from->data, sizeof(info), &c.to->memory, &c.to->offset)) {
         qxl_fail(&c, "a command is in no slot");
+    } else if (type == QXL_CMD_NOP || type > QXL_CMD_SURFACE) {
+        qxl_fail(&c, "there is no such command");
     } else {
         qxl_fetch(&c, from->data, &info, sizeof(info));
         c.to->guest_id = info.id;
-        switch (type) {
-        case QXL_CMD_DRAW:
-            body = take_drawable(&c, from->data, compat);
-            if (!c.bad && ((const QXLDrawable *)body)->type == QXL_DRAW_NOP) {
-                type = QXL_CMD_NOP;
-            }
-            break;
-        case QXL_CMD_UPDATE:
-            body = take_update(&c, from->data, compat);
-            break;
-        case QXL_CMD_CURSOR:
-            body = take_cursor(&c, from->data);
-            break;
-        case QXL_CMD_SURFACE:
-            body = take_surface(&c, from->data);
-            break;
-        case QXL_CMD_MESSAGE: /* texts for people who look for faults in drivers */
-            type = QXL_CMD_NOP;
-            body = qxl_room(&c, sizeof(info));
-            break;
-        default:
-            qxl_fail(&c, "there is no such command");
-        }
     }
     if (c.bad) {
         *why = c.bad;
-        c.to->size = 0; /* nothing of it counts yet */
         qxl_free_command(s, c.to);
         return NULL;
     }
-    return finish(s, c.to, type, body);
+    body = take_body(&c, from->data, type, compat);
+    return finish(s, c.to, body ? type : QXL_CMD_NOP, body);
 }
 
 QxlCommand *qxl_make_surface(Qxl *s, uint32_t id)

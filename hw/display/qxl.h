@@ -166,8 +166,9 @@ void qxl_cancel_bell(Qxl *s);
 
 /* [@addr, @addr + @size) of the guest's; NULL: it is in no slot. */
 void *qxl_guest(const Qxl *s, QXLPHYSICAL addr, uint64_t size, uint8_t *memory, uint64_t *offset);
-/* What the guest has in its ring, as the library gets it; NULL: *why it does not. A command with
- * `type` NOP is nothing, and freed by the caller. */
+/* What the guest has in its ring, as the library gets it. `type` NOP: it is nothing, as when it is
+ * wrong: it is given back to the guest, and freed by the caller. NULL, and *@why: nothing can be
+ * given back. */
 QxlCommand *qxl_copy_command(Qxl *s, const QXLCommand *from, bool compat, const char **why);
 /* Surface @id, of which the pixels stay. */
 QxlCommand *qxl_make_surface(Qxl *s, uint32_t id);

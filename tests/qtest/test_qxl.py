@@ -113,7 +113,7 @@ def released():
                 vm.wait_until(lambda: c.word(CMD + 4) == c.word(CMD + 12), "all are fetched")
                 got += c.released()
                 c.io(FLUSH_RELEASE)
-        got += c.released()
+        vm.wait_until(lambda: got.extend(c.released()) or len(got) == len(wanted), "all are back")
         tap.equal(got, wanted)
 
 
@@ -228,6 +228,15 @@ def refused(c, what, do):
     vm.wait_until(c.is_broken, what)
 
 
+def dropped(c, what, do):
+    """The command comes back, and nothing else happens."""
+    c.begin()
+    do()
+    back = []
+    vm.wait_until(lambda: back.extend(c.released()) or c.count in back, what)
+    tap.equal(c.is_broken(), False, what)
+
+
 def hostile_slots():
     with start() as m:
         c = Card(m)
@@ -264,12 +273,15 @@ def hostile_surfaces():
         for what, words in (("number 0", (0, 0, 0, 32, 16, 16, 64, c.address(0, 2))), ("number 1024", (1024, 0, 0, 32, 16, 16, 64, c.address(0, 2))),
                             ("no memory", (3, 0, 0, 32, 16, 16, 64, 0)), ("large", (3, 0, 0, 32, 4096, 4096, 16384, c.address(0, 2))),
                             ("no command", (3, 9, 0, 0, 0, 0, 0, 0)), ("none to destroy", (3, 1, 0, 0, 0, 0, 0, 0))):
-            refused(c, what, lambda words=words: c.command(5, struct.pack(make, *words)))
+            dropped(c, what, lambda words=words: c.command(5, struct.pack(make, *words)))
         for words in ((0, 0, HEIGHT + 1, 1, 0), (-1, 0, 1, 1, 0), (5, 5, 5, 5, 0), (0, 0, 1, 1, 7), (0, 0, 1, 1, 0xffffffff)):
             def area(words=words):
                 c.set(AREA, "<4iI", *words)
                 c.io(UPDATE_AREA)
             refused(c, words, area)
+
+
+FATAL = ("no slot", "the end of the RAM", "no command", "a pointer in the wrong ring", "a picture in the wrong ring", "a full ring")
 
 
 def hostile_commands():
@@ -287,7 +299,7 @@ def hostile_commands():
         good = (7, 0, 0, 4, 2, 8, 5, 4, 2, 16, 0)
         cases = {
             "no slot": lambda: c.ring(CMD, 1, 0) or c.io(NOTIFY_CMD),
-            "the end of the RAM": lambda: c.ring(CMD, 1, c.address((16 << 20) - 8)) or c.io(NOTIFY_CMD),
+            "the end of the RAM": lambda: c.ring(CMD, 1, c.address((16 << 20) - 4)) or c.io(NOTIFY_CMD),
             "no command": lambda: c.command(77, bytes(64)),
             "a pointer in the wrong ring": lambda: c.command(3, bytes(200)),
             "a picture in the wrong ring": lambda: c.command(1, bytes(400), ring=CURSORS),
@@ -309,6 +321,10 @@ def hostile_commands():
             "a format": lambda: c.copy(box, image(*good[:5], 99, *good[6:], c.address(0))),
             "no palette": lambda: c.copy(box, image(*good[:5], 5, *good[6:], c.address(0))),
             "a palette": lambda: c.copy(box, image(*good[:5], 5, *good[6:10], far, c.address(0))),
+            "an operation of two": lambda: c.draw(9, box, struct.pack("<Q4iII", image(*good, c.address(0)), 0, 0, 2, 4, 1, 0) + bytes(12) +
+                                                  struct.pack("<BBBiiQ", 0xcc, 0, 0, 0, 0, 0)),
+            "bits from the other end": lambda: c.copy(box, image(*good[:5], 1, *good[6:], c.address(0))),
+            "an empty area": lambda: c.command(2, struct.pack("<4iII", 0, 0, 0, 0, 1, 0)),
             "stride": lambda: c.copy(box, image(*good[:9], 15, 0, c.address(0))),
             "sizes that differ": lambda: c.copy(box, image(*good[:7], 5, *good[8:], c.address(0))),
             "a large image": lambda: c.copy(box, image(7, 0, 0, 1 << 20, 2, 8, 5, 1 << 20, 2, 1 << 22, 0, c.address(0))),
@@ -329,7 +345,7 @@ def hostile_commands():
             "a full ring": lambda: c.set(CMD + 4, "<I", c.word(CMD + 4) + 1000) or c.io(NOTIFY_CMD),
         }
         for what, do in cases.items():
-            refused(c, what, do)
+            (refused if what in FATAL else dropped)(c, what, do)
         c.begin()
         c.fill((0, 0, WIDTH, HEIGHT), 0x998877)
         shows(m, 0, 0, 0x998877)
