@@ -514,13 +514,16 @@ static void io_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     Qxl *s = opaque;
     unsigned flags;
-    bool runs;
+    bool runs, broken;
 
     if (addr >= QXL_IO_RANGE_SIZE || !commands[addr].run) {
         return;
     }
+    g_mutex_lock(&s->lock);
+    broken = s->broken;
+    g_mutex_unlock(&s->lock);
     flags = commands[addr].flags;
-    runs = (flags & ALWAYS || s->mode != QXL_MODE_VGA) && (flags & BROKEN || !s->broken);
+    runs = (flags & ALWAYS || s->mode != QXL_MODE_VGA) && (flags & BROKEN || !broken);
     if (!(flags & ASYNC)) {
         if (runs) {
             commands[addr].run(s, (uint32_t)value, false);
@@ -570,8 +573,10 @@ void qxl_reset_card(Qxl *s)
         console_define_cursor(s->vga.screen.console, NULL);
     }
     s->vga.redraw = true;
+    g_mutex_lock(&s->lock);
     qxl_init_rom(s);
     qxl_init_header(s);
+    g_mutex_unlock(&s->lock);
     qxl_update_irq(s);
 }
 

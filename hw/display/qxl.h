@@ -114,6 +114,7 @@ RamBlock *qxl_memory(const Qxl *s, unsigned memory);
 
 /* ---- qxl-rom.c ---- */
 
+/* With the lock, as the next. */
 void qxl_init_rom(Qxl *s);
 void qxl_init_header(Qxl *s);
 /* NULL: there is no such mode. */
