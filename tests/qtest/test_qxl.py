@@ -8,7 +8,7 @@ import tempfile
 
 import machine
 from machine import tap, vm
-from qxl_driver import (AREA, CARD, CMD, CREATE_PRIMARY_ASYNC, CURSORS, DESTROY_ALL_ASYNC, DESTROY_PRIMARY, DESTROY_SURFACE_ASYNC,
+from qxl_driver import (AREA, CARD, CMD, CREATE_PRIMARY_ASYNC, CURSORS, DESTROY_ALL_ASYNC, DESTROY_PRIMARY, DESTROY_PRIMARY_ASYNC, DESTROY_SURFACE_ASYNC,
                         DISPLAY, FLUSH_ASYNC, FLUSH_RELEASE, HEADS, HEIGHT, IO_CMD, MASK, MEM_SLOT, MEMSLOT_ADD, MEMSLOT_DEL,
                         MONITORS_ASYNC, NOTIFY_CMD, PENDING, PORTS, RAM, RESET, ROM, SET_MODE, SLOT, UPDATE_AREA,
                         UPDATE_AREA_ASYNC, UPDATE_IRQ, VRAM, WIDTH, Card)
@@ -208,6 +208,29 @@ def compat():
         shows(m, 639, 479, 0x345678)
         c.io(SET_MODE, 255)
         tap.equal(c.is_broken(), True)
+
+
+def linux():
+    """Linux's driver begins with a surface of 64 by 64 pixels, on which it draws a whole screen, and a head that is larger."""
+    with start() as m:
+        c = Card(m)
+        c.begin(width=64, height=64)
+        width, height = 256, 200
+        image = c.bitmap(width, height, b"", flags=4, stride=4 * width, data=c.room(
+            struct.pack("<IQQ", 4 * width * height, 0, 0) + b"".join(struct.pack("<I", n) for n in range(width * height))))
+        c.copy((0, 0, width, height), image)
+        wanted, back = c.count, []
+        vm.wait_until(lambda: back.extend(c.released()) or wanted in back, "it comes back")
+        c.set(HEADS, "<Q", c.room(struct.pack("<HH", 1, 4) + struct.pack("<7I", 0, 0, width, height, 0, 0, 0)))
+        c.async_io(MONITORS_ASYNC)
+        c.async_io(DESTROY_PRIMARY_ASYNC)
+        c.set(PENDING, "<I", 0)
+        c.primary(width=width, height=height, port=CREATE_PRIMARY_ASYNC)
+        vm.wait_until(lambda: c.word(PENDING) & IO_CMD, "it is through")
+        c.async_io(MONITORS_ASYNC)
+        c.copy((0, 0, width, height), image)
+        shows(m, width - 1, height - 1, width * height - 1)
+        tap.equal((dump(m)[:2], pixel(m, 5, 7), c.is_broken()), ((width, height), 7 * width + 5, False))
 
 
 def secondary():
@@ -436,6 +459,6 @@ def sizes():
 
 
 tap.run([("ROM", rom), ("drawing", draws), ("surfaces", surfaces), ("given back", released), ("interrupts", interrupts), ("pointers", pointers),
-         ("heads", heads), ("VGA", vga), ("compat", compat), ("secondary", secondary), ("hostile slots", hostile_slots),
+         ("heads", heads), ("VGA", vga), ("compat", compat), ("secondary", secondary), ("as Linux", linux), ("hostile slots", hostile_slots),
          ("hostile surfaces", hostile_surfaces), ("hostile commands", hostile_commands), ("hostile ports", hostile_ports),
          ("snapshots", snapshots), ("stopped", stopped), ("sizes", sizes)])
