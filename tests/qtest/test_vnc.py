@@ -10,6 +10,7 @@ import tempfile
 import machine
 import tap
 import vm
+from qxl_driver import CARD, CMD, HEIGHT, MASK, MONITORS, PENDING, ROM, SLOT, WIDTH, Card
 from vnc_viewer import Viewer, receive
 
 BASE = ["-accel", "qtest", "-nodefaults", "-display", "none", "-M", "none", "-S"]
@@ -276,6 +277,30 @@ def refused():
     tap.equal((status, "already" in said), (1, True), said)
 
 
+def qxl():
+    """What the driver of a QXL card draws by commands; its guest reads which size a viewer would like."""
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(
+            "64M", extra=["-M", "pc", "-device", f"qxl-vga,{CARD},addr={SLOT}", "-vnc", f"unix:{folder}/s"]) as m:
+        c = Card(m)
+        c.begin()
+        c.fill((0, 0, WIDTH, HEIGHT), 0x102030)
+        vm.wait_until(lambda: c.word(CMD + 4) == c.word(CMD + 12), "it is fetched")
+        m.qmp.command("screendump", filename=f"{folder}/picture")
+        viewer = Viewer.at(f"{folder}/s")
+        tap.equal((viewer.width, viewer.height), (WIDTH, HEIGHT))
+        viewer.encodings(0, -308)  # ExtendedDesktopSize
+        c.set(MASK, "<I", MONITORS)
+        viewer.sock.sendall(struct.pack(">BBHHBBIHHHHI", 251, 0, 800, 600, 1, 0, 0, 0, 0, 800, 600, 0))
+        vm.wait_until(lambda: c.word(PENDING) & MONITORS, "the guest is told")
+        tap.equal((c.rom(132, "<H"), c.rom(136, "<4I")), (1, (0, 0, 600, 800)))
+        total = 0
+        for byte in c.take(ROM + 132, 1028):
+            total ^= byte
+            for _ in range(8):
+                total = total >> 1 ^ (0xedb88320 if total & 1 else 0)
+        tap.equal(c.rom(128), total, "the sum")
+
+
 tap.run([("servers, their clients and events", servers), ("TCP ports", tcp), ("WebSocket", websocket), ("a viewer that listens", reverse), ("keys come to the guest", keys),
          ("passwords", passwords), ("who may look at once", share), ("power control", power), ("a password that is a secret", secret),
-         ("what a graphics card shows", screens), ("options that are refused", refused)])
+         ("what a graphics card shows", screens), ("what a QXL card draws", qxl), ("options that are refused", refused)])
