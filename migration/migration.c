@@ -10,6 +10,7 @@
 #include "hw/memtarget/memory-target.h"
 #include "migration/bitmaps.h"
 #include "migration/config.h"
+#include "migration/dbus-vmstate.h"
 #include "migration/devices.h"
 #include "migration/limits.h"
 #include "migration/precopy.h"
@@ -57,6 +58,7 @@ static struct {
     SavedStates *states;
     struct json_object *limits; /* NULL: there are none */
     GPtrArray *bitmaps;
+    GPtrArray *helpers;
     RunRecord run;
     GError *err; /* the thread's, and freeze()'s */
 
@@ -117,6 +119,7 @@ static void put_away(void)
     g_clear_pointer(&going.config, json_object_put);
     g_clear_pointer(&going.limits, json_object_put);
     g_clear_pointer(&going.bitmaps, g_ptr_array_unref);
+    g_clear_pointer(&going.helpers, g_ptr_array_unref);
     ram_source_clear(&going.ram);
     precopy_end(&going.precopy);
 }
@@ -198,6 +201,7 @@ static void freeze(void *opaque)
         going.states = saved_states_take();
         going.limits = saved_limits_take();
         going.bitmaps = saved_bitmaps_take();
+        going.helpers = saved_helpers_take();
         dirty_tracker_sync(going.ram.tracker);
         going.precopy_bytes = stream_bytes(going.stream);
         stream_set_limit(going.stream, 0);
@@ -227,6 +231,7 @@ static bool write_machine(Stream *stream, GError **errp)
            saved_states_write(going.states, stream, errp) &&
            saved_limits_write(going.limits, stream, errp) &&
            saved_bitmaps_write(going.bitmaps, stream, errp) &&
+           saved_helpers_write(going.helpers, stream, errp) &&
            run_record_write(&going.run, stream, errp) &&
            stream_put_end(stream, going.answer, errp) &&
            (!going.answer || stream_get_answer(stream, errp));

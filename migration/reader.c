@@ -7,6 +7,7 @@
 #include "memory/address-space.h"
 #include "migration/bitmaps.h"
 #include "migration/config.h"
+#include "migration/dbus-vmstate.h"
 #include "migration/limits.h"
 #include "migration/ram.h"
 #include "util/clock.h"
@@ -39,6 +40,15 @@ static bool begins_well(const ReadMachine *machine, const Record *record, GError
     return true;
 }
 
+/* Add what it contains to *@list. */
+static void keep(GPtrArray **list, const Record *record)
+{
+    if (!*list) {
+        *list = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    }
+    g_ptr_array_add(*list, g_bytes_new(record->data, record->size));
+}
+
 /* One record; *@end: it was the last one. */
 static bool take_record(ReadMachine *machine, const Record *record, const GPtrArray *blocks,
                         bool *end, GError **errp)
@@ -62,10 +72,10 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
         machine->limits = saved_limits_read(record, errp);
         return machine->limits;
     case RECORD_BITMAP:
-        if (!machine->bitmaps) {
-            machine->bitmaps = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-        }
-        g_ptr_array_add(machine->bitmaps, g_bytes_new(record->data, record->size));
+        keep(&machine->bitmaps, record);
+        return true;
+    case RECORD_HELPER:
+        keep(&machine->helpers, record);
         return true;
     case RECORD_END:
         *end = true;
@@ -78,6 +88,19 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
         error_set(errp, "a record of kind %u is not known here", record->kind);
         return false;
     }
+}
+
+/* They are asked while others may use the machine. */
+static bool give_to_helpers(const ReadMachine *machine, GError **errp)
+{
+    machine_lock();
+    GPtrArray *objects = saved_helpers_take();
+    machine_unlock();
+    bool ok = saved_helpers_load(objects, machine->helpers, errp);
+    machine_lock();
+    g_ptr_array_unref(objects);
+    machine_unlock();
+    return ok;
 }
 
 bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
@@ -98,7 +121,7 @@ bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
             return false;
         }
     }
-    return true;
+    return give_to_helpers(machine, errp);
 }
 
 bool read_machine_check(Stream *stream, GError **errp)
@@ -128,5 +151,6 @@ void read_machine_clear(ReadMachine *machine)
     saved_states_free(machine->states);
     json_object_put(machine->limits);
     g_clear_pointer(&machine->bitmaps, g_ptr_array_unref);
+    g_clear_pointer(&machine->helpers, g_ptr_array_unref);
     *machine = (ReadMachine){ 0 };
 }

@@ -13,6 +13,7 @@ typedef struct ReadMachine {
     SavedStates *states;        /* owned */
     struct json_object *limits; /* a reference; NULL: there are none */
     GPtrArray *bitmaps;         /* of GBytes: what their records contained; NULL: there are none */
+    GPtrArray *helpers;         /* the same of programs, given to them already */
     RunRecord run;
     bool has_config, has_run;
     bool asks; /* the other end waits for stream_put_answer() */

@@ -23,6 +23,7 @@ typedef enum RecordKind {
     RECORD_ANSWER = 6, /* the other way: the machine is there */
     RECORD_LIMITS = 7, /* limits of disks that commands have changed, as JSON; there may be none */
     RECORD_BITMAP = 8, /* a dirty bitmap, or a part of one */
+    RECORD_HELPER = 9, /* the state of another program */
 } RecordKind;
 
 #define RECORD_MAX_SIZE (64u << 20) /* bytes of a record's contents */

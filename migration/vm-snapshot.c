@@ -14,6 +14,7 @@
 #include "hw/core/save-check.h"
 #include "hw/memtarget/memory-target.h"
 #include "migration/config.h"
+#include "migration/dbus-vmstate.h"
 #include "migration/devices.h"
 #include "migration/limits.h"
 #include "migration/migration.h"
@@ -140,13 +141,14 @@ static bool write_machine(int fd, bool running, GError **errp)
                       .asleep = runstate_is_asleep(),
                       .shutdown = SHUTDOWN_CAUSE_NONE };
     struct json_object *limits = saved_limits_take();
+    g_autoptr(GPtrArray) helpers = saved_helpers_take();
     RamSource ram = { 0 };
     bool ok = ram_source_init(&ram, errp);
 
     ok = ok && stream_put_header(stream, errp) && put_config(stream, errp) &&
          ram_source_write(&ram, stream, errp) && saved_states_write(states, stream, errp) &&
-         saved_limits_write(limits, stream, errp) && run_record_write(&run, stream, errp) &&
-         stream_put_end(stream, false, errp);
+         saved_limits_write(limits, stream, errp) && saved_helpers_write(helpers, stream, errp) &&
+         run_record_write(&run, stream, errp) && stream_put_end(stream, false, errp);
     ram_source_clear(&ram);
     json_object_put(limits);
     return ok;

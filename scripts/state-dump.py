@@ -81,6 +81,10 @@ def print_record(kind, data):
         print_pages(data)
     elif kind == 8:
         print(f"  {data.take(data.number(4)).decode()}, {len(data.take(data.left()))} bytes")
+    elif kind == 9:
+        lengths = data.number(1), data.number(1)
+        names = [data.take(length).decode() for length in lengths]
+        print(f"  {names[0]}: '{names[1]}', {len(data.take(data.left()))} bytes")
     elif kind in (3, 4):
         print_structure(data, "  ")
     elif kind == 5:

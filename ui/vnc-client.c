@@ -75,6 +75,22 @@ static int desktop_size(int width, int height, int screens, struct rfbExtDesktop
     return SIZE_IS_ASKED;
 }
 
+/* The main thread gets the last one of those it has not seen: they may be long. */
+static void cut_text(char *text, int size, rfbClientPtr cl)
+{
+    VncClient *c = cl->clientData;
+    VncEvent event = { c, VNC_EVENT_CUT };
+
+    g_mutex_lock(&c->server->lock);
+    bool told = c->copied;
+    g_clear_pointer(&c->copied, g_bytes_unref);
+    c->copied = g_bytes_new(text, (gsize)MAX(size, 0));
+    g_mutex_unlock(&c->server->lock);
+    if (!told) {
+        vnc_event_send(&event);
+    }
+}
+
 static rfbBool power(rfbClientPtr cl, uint8_t version, uint8_t code)
 {
     VncEvent event = { cl->clientData, VNC_EVENT_POWER };
@@ -330,6 +346,7 @@ static void serve(VncClient *c)
             continue;
         }
         vnc_extension_tell(c);
+        vnc_clipboard_tell(c);
         if (!sraRgnEmpty(c->cl->requestedRegion)) {
             if (!take_changes(c)) {
                 break;
@@ -357,6 +374,7 @@ static void make_model(void)
     model->newClientHook = new_client;
     model->kbdAddEvent = key_event;
     model->ptrAddEvent = pointer_event;
+    model->setXCutText = cut_text;
     model->setDesktopSizeHook = desktop_size;
     rfbSetCursor(model, NULL);
 }
@@ -534,6 +552,7 @@ VncClient *vnc_client_new(VncServer *server, int fd, bool websocket, bool skip_a
     c->skip_auth = skip_auth;
     c->x = c->y = -1;
     c->absolute = vnc_event_absolute();
+    c->cut_serial = server->cut_serial;
     c->server_info = vnc_server_info(server, fd, websocket);
     c->info = vnc_client_info(fd, websocket);
     g_cond_init(&c->room);
@@ -585,6 +604,7 @@ void vnc_client_free(VncClient *c)
     VncServerInfo_free(c->server_info);
     VncClientInfo_free(c->info);
     pixman_region32_fini(&c->changed);
+    g_clear_pointer(&c->copied, g_bytes_unref);
     g_cond_clear(&c->room);
     g_free(c);
 }

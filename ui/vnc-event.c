@@ -132,6 +132,11 @@ static void size_event(VncClient *c, const VncEvent *event)
     }
 }
 
+static void cut_event(VncClient *c, const VncEvent *event)
+{
+    vnc_clipboard_take(c);
+}
+
 static void power_event(VncClient *c, const VncEvent *event)
 {
     host->power((VncPower)event->code);
@@ -156,10 +161,15 @@ static void gone_event(VncClient *c, const VncEvent *event)
 static void deliver(void *opaque)
 {
     static void (*const handlers[])(VncClient *, const VncEvent *) = {
-        [VNC_EVENT_KEYSYM] = keysym_event,   [VNC_EVENT_KEY] = key_event,
-        [VNC_EVENT_POINTER] = pointer_event, [VNC_EVENT_MOVE] = move_event,
-        [VNC_EVENT_SIZE] = size_event,       [VNC_EVENT_POWER] = power_event,
-        [VNC_EVENT_ALONE] = alone_event,     [VNC_EVENT_INITIALIZED] = initialized_event,
+        [VNC_EVENT_KEYSYM] = keysym_event,
+        [VNC_EVENT_KEY] = key_event,
+        [VNC_EVENT_POINTER] = pointer_event,
+        [VNC_EVENT_MOVE] = move_event,
+        [VNC_EVENT_SIZE] = size_event,
+        [VNC_EVENT_POWER] = power_event,
+        [VNC_EVENT_CUT] = cut_event,
+        [VNC_EVENT_ALONE] = alone_event,
+        [VNC_EVENT_INITIALIZED] = initialized_event,
         [VNC_EVENT_GONE] = gone_event,
     };
     g_autofree VncEvent *event = opaque;

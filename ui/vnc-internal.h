@@ -15,6 +15,7 @@
 #include <rfb/rfb.h>
 #include <rfb/rfbregion.h>
 
+#include "ui/clipboard.h"
 #include "ui/console.h"
 #include "ui/vnc-tls.h"
 #include "ui/vnc.h"
@@ -60,6 +61,8 @@ struct VncServer {
     Console *console;   /* NULL: none yet */
     ConsoleListener listener;
     bool listens;
+    ClipboardPeer peer;
+    unsigned cut_of; /* the serial of what `cut` was */
 
     GMutex lock; /* for what follows, and where it says so */
     char *password;
@@ -69,6 +72,8 @@ struct VncServer {
     unsigned serial;  /* of the size: another one, another picture */
     VncCursor cursor;
     bool takes_size; /* the device takes wishes for a size */
+    GBytes *cut;     /* what others have copied, in Latin-1; NULL: nothing yet */
+    unsigned cut_serial;
 };
 
 struct VncClient {
@@ -91,7 +96,8 @@ struct VncClient {
     pixman_region32_t changed; /* of the picture, that it has not */
     bool absolute;             /* what its pointer means */
     bool closing;
-    GCond room; /* for events */
+    GBytes *copied; /* by it, in Latin-1; the main thread takes it. NULL: nothing */
+    GCond room;     /* for events */
     unsigned events;
 
     /* its thread */
@@ -99,7 +105,7 @@ struct VncClient {
     VncTls *tls; /* NULL: none, or not yet */
     rfbScreenInfoPtr screen;
     rfbClientPtr cl;
-    unsigned serial, cursor_serial;
+    unsigned serial, cursor_serial, cut_serial;
     bool extended_keys, pointer_kinds; /* it knows them */
     bool told_keys;
     bool told, told_absolute; /* the kind of pointer */
@@ -111,6 +117,7 @@ typedef enum VncEventKind {
     VNC_EVENT_POINTER, /* at x, y */
     VNC_EVENT_MOVE,    /* by x, y */
     VNC_EVENT_SIZE,    /* x times y */
+    VNC_EVENT_CUT,     /* its `copied` is there */
     VNC_EVENT_POWER,
     VNC_EVENT_INITIALIZED,
     VNC_EVENT_ALONE, /* it wants to be */
@@ -162,6 +169,13 @@ void vnc_extension_register(void);
 void vnc_extension_tell(VncClient *client);
 /* Before the client goes. */
 void vnc_extension_free(VncClient *client);
+
+/* vnc-clipboard.c: of a server; what a client has copied, on the main thread; and what others have,
+ * to a client, on its thread. */
+void vnc_clipboard_init(VncServer *server);
+void vnc_clipboard_clear(VncServer *server);
+void vnc_clipboard_take(VncClient *client);
+void vnc_clipboard_tell(VncClient *client);
 
 /* vnc-event.c: to the main thread; waits for room. */
 void vnc_event_send(const VncEvent *event);

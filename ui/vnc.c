@@ -187,6 +187,7 @@ static void server_free(gpointer opaque)
     for (unsigned i = 0; i < server->clients->len; i++) {
         vnc_client_free(server->clients->pdata[i]);
     }
+    vnc_clipboard_clear(server);
     vnc_picture_clear(server); /* the threads of clients have copied from it until now */
     g_ptr_array_unref(server->clients);
     g_mutex_clear(&server->lock);
@@ -279,6 +280,7 @@ VncServer *vnc_server_new(const VncOptions *o, const char *password, GError **er
     server->clients = g_ptr_array_new();
     g_mutex_init(&server->lock);
     vnc_picture_init(server);
+    vnc_clipboard_init(server);
     if (!servers) {
         servers = g_ptr_array_new_with_free_func(server_free);
     }

@@ -15,7 +15,7 @@ import machine
 from machine import tap, vm
 from qxl_driver import CARD, CLIENT, CURSORS, HEIGHT, PENDING, RESET, WIDTH, Card
 from spice_client import Client, GObject
-from virtio_driver import Driver
+from virtio_driver import Driver, Port
 
 PASSWORD = "it is a secret"
 
@@ -224,24 +224,6 @@ def encrypted():
             tap.equal({(channel["tls"], channel["family"]) for channel in channels}, {(True, "ipv4")})
             tap.equal("[tls]" in m.qmp.command("human-monitor-command", **{"command-line": "info spice"}), True)
             client.close()
-
-
-class Port(Driver):
-    """Port 1 of a virtio-serial device."""
-
-    def begin_port(self):
-        self.begin(1 << 32 | 2)
-        for n in (2, 3, 4, 5):  # what it tells, and is told; the port's input and output
-            self.queue(n, size=16)
-        self.ready()
-        self.tell(0, 1)  # the driver is ready
-        self.tell(3, 1)  # so is the port
-
-    def tell(self, what, value):
-        self.talk(3, struct.pack("<IHH", 1, what, value), room=1)
-
-    def write(self, text):
-        self.talk(5, text, room=1)
 
 
 def programs():

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "qom/user-object.h"
+#include "ui/clipboard.h"
 #include "ui/console.h"
 #include "ui/vnc.h"
 #include "util/main-loop.h"
@@ -405,6 +406,65 @@ static void test_input(void)
     takes_places = false;
 }
 
+static GString *cut;
+
+static void got_cut(rfbClient *rfb, const char *text, int length)
+{
+    g_string_append_len(cut, text, length);
+}
+
+static void copy_and_paste(Client *c)
+{
+    char copied[] = "gr\xfc\xdf";
+
+    c->rfb->GotXCutText = got_cut;
+    look(c);
+    SendClientCutText(c->rfb, copied, (int)strlen(copied));
+    while (!cut->len) {
+        g_assert_cmpint(WaitForMessage(c->rfb, 60 * 1000 * 1000), >, 0);
+        g_assert_true(HandleRFBServerMessage(c->rfb));
+    }
+}
+
+/* The guest, say, which copies something itself when it has seen what the client has. */
+static void clipboard_changed(void *opaque, ClipboardSelection which)
+{
+    const ClipboardPeer *guest = opaque;
+    GBytes *text = clipboard_text(which);
+
+    if (text && clipboard_owner(which) != guest) {
+        g_assert_cmpmem(g_bytes_get_data(text, NULL), g_bytes_get_size(text), "gr\xc3\xbc\xc3\x9f",
+                        6);
+        clipboard_grab(guest, which);
+    }
+}
+
+static void clipboard_wanted(void *opaque, ClipboardSelection which)
+{
+    static const char text[] = "K\xc3\xa4se f\xc3\xbcr 3 \xe2\x82\xac"; /* Latin-1 has no euro */
+
+    g_assert_true(clipboard_set_text(opaque, which, text, strlen(text)));
+}
+
+static void test_clipboard(void)
+{
+    Console *console = show(101, 51);
+    Client c = { path, "raw", .script = copy_and_paste, .console = console };
+    ClipboardPeer guest = { clipboard_changed, clipboard_wanted, &guest };
+
+    cut = g_string_new(NULL);
+    server_new("default", &(VncOptions){ 0 });
+    clipboard_add(&guest);
+    run(&c);
+    g_assert_cmpstr(cut->str, ==, "K\xe4se f\xfcr 3 ?");
+    finish(console);
+    g_assert_true(clipboard_owner(CLIPBOARD_CLIPBOARD) == &guest);
+    clipboard_remove(&guest);
+    while (main_loop_iterate(false)) {
+    }
+    g_string_free(cut, TRUE);
+}
+
 static bool may_enter(const char *password)
 {
     Client c = { path, "raw", password };
@@ -669,6 +729,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vnc/cursor", test_cursor);
     g_test_add_func("/vnc/drawn-cursor", test_drawn_cursor);
     g_test_add_func("/vnc/input", test_input);
+    g_test_add_func("/vnc/clipboard", test_clipboard);
     g_test_add_func("/vnc/password", test_password);
     g_test_add_func("/vnc/tls", test_tls);
     g_test_add_func("/vnc/hostile", test_hostile);
