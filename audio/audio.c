@@ -43,6 +43,8 @@ char *audio_dev_text(void)
 {
     return g_strdup("none,id=ID        nobody hears the sound\n"
                     "spice,id=ID       the clients of -spice hear it\n"
+                    "dbus,id=ID        the same: clients on D-Bus hear nothing\n"
+                    "sdl,id=ID         the same: SDL plays nothing\n"
                     "wav,id=ID,path=FILE[,out.frequency=44100][,out.channels=2]\n"
                     "                  it goes to a file, 16 bits a sample\n");
 }
@@ -128,11 +130,12 @@ static AudioDev *add(const char *id, bool spice)
 bool audio_dev_new(struct json_object *opts, GError **errp)
 {
     const char *driver = text_of(opts, "driver"), *id = text_of(opts, "id");
+    static const char *const silent[] = { "none", "dbus", "sdl", NULL };
     bool wav = g_strcmp0(driver, "wav") == 0, spice = g_strcmp0(driver, "spice") == 0;
     AudioDev *dev;
 
-    if (!wav && !spice && g_strcmp0(driver, "none") != 0) {
-        error_set(errp, "driver=%s: no such sound driver; there are none, wav, and spice",
+    if (!wav && !spice && !(driver && g_strv_contains(silent, driver))) {
+        error_set(errp, "driver=%s: no such sound driver; there are none, wav, spice, dbus and sdl",
                   driver ? driver : "");
         return false;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/dbus-vmstate.h"
 
-#include <gio/gio.h>
 #include <string.h>
 
 #include "qom/object.h"
+#include "util/dbus.h"
 #include "util/error.h"
 
 #define HELPER_NAME     "org.qemu.VMState1"
@@ -12,7 +12,6 @@
 #define PROPERTIES_NAME "org.freedesktop.DBus.Properties"
 #define BUS_NAME        "org.freedesktop.DBus"
 #define BUS_PATH        "/org/freedesktop/DBus"
-#define CONNECT_MS      5000
 #define HELPERS_MAX     64
 #define ID_MAX          255
 #define RECORD_NAME     "helper"
@@ -354,39 +353,6 @@ bool saved_helpers_load(const GPtrArray *objects, const GPtrArray *records, GErr
 
 /* ---- the type ---- */
 
-static void connected(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    *(GAsyncResult **)opaque = g_object_ref(result);
-}
-
-static gboolean give_up(gpointer cancellable)
-{
-    g_cancellable_cancel(cancellable);
-    return G_SOURCE_REMOVE;
-}
-
-/* One that says nothing is not waited for longer than CONNECT_MS. */
-static GDBusConnection *connect_bus(const char *addr, GError **errp)
-{
-    const GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                       G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION;
-    g_autoptr(GMainContext) context = g_main_context_new();
-    g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    g_autoptr(GSource) timeout = g_timeout_source_new(CONNECT_MS);
-    g_autoptr(GAsyncResult) result = NULL;
-
-    g_main_context_push_thread_default(context);
-    g_source_set_callback(timeout, give_up, cancellable, NULL);
-    g_source_attach(timeout, context);
-    g_dbus_connection_new_for_address(addr, flags, NULL, cancellable, connected, &result);
-    while (!result) {
-        g_main_context_iteration(context, TRUE);
-    }
-    g_source_destroy(timeout);
-    g_main_context_pop_thread_default(context);
-    return g_dbus_connection_new_for_address_finish(result, errp);
-}
-
 static bool vmstate_complete(Object *obj, GError **errp)
 {
     DbusVmstate *s = DBUS_VMSTATE(obj);
@@ -401,7 +367,7 @@ static bool vmstate_complete(Object *obj, GError **errp)
         return false;
     }
     s->id = g_strdup(obj->name);
-    s->bus = connect_bus(s->addr, errp);
+    s->bus = dbus_connect(s->addr, errp);
     if (!s->bus) {
         g_prefix_error(errp, "addr=%s: ", s->addr);
     }

@@ -2,18 +2,7 @@
 /* QMP commands about what no machine here has, or little of (qapi/absent.json): tools ask in any
  * case, and need an answer. */
 #include "qapi/qapi-commands.h"
-#include "ui/gl.h"
 #include "util/error.h"
-
-/* ---- displays and mice ---- */
-
-DisplayOptions *qmp_query_display_options(GError **errp)
-{
-    DisplayOptions *options = g_new0(DisplayOptions, 1);
-
-    options->type = gl_is_there() ? DISPLAY_TYPE_EGL_HEADLESS : DISPLAY_TYPE_NONE;
-    return options;
-}
 
 /* ---- encrypted memory, enclaves ---- */
 

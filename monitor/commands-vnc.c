@@ -6,6 +6,8 @@
 #include "monitor/hmp.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
+#include "ui/dbus.h"
+#include "ui/display.h"
 #include "ui/spice.h"
 #include "ui/vnc.h"
 #include "util/error.h"
@@ -132,6 +134,21 @@ bool qmp_expire_password(const ExpirePasswordOptions *o, GError **errp)
     return true;
 }
 
+/* ---- the display ---- */
+
+DisplayOptions *qmp_query_display_options(GError **errp)
+{
+    const DisplayOptions *options = display_options();
+
+    if (!options) {
+        return g_new0(DisplayOptions, 1);
+    }
+    struct json_object *json = DisplayOptions_to_json(options);
+    DisplayOptions *copy = DisplayOptions_from_json(json, NULL, errp);
+    json_object_put(json);
+    return copy;
+}
+
 /* ---- changes ---- */
 
 bool qmp_add_client(const char *protocol, const char *fdname, bool has_skipauth, bool skipauth,
@@ -140,9 +157,14 @@ bool qmp_add_client(const char *protocol, const char *fdname, bool has_skipauth,
     VncServer *server;
     int fd;
 
+    if (strcmp(protocol, "@dbus-display") == 0) {
+        fd = qmp_session_take_named_fd(fdname, errp);
+        return fd >= 0 && dbus_display_add_client(fd, errp);
+    }
     if (strcmp(protocol, "vnc") != 0) {
         if (strcmp(protocol, "spice") != 0) {
-            error_set(errp, "protocol '%s' is not right: it is vnc or spice", protocol);
+            error_set(errp, "protocol '%s' is not right: it is vnc, spice or @dbus-display",
+                      protocol);
             return false;
         }
         fd = has_spice(errp) ? qmp_session_take_named_fd(fdname, errp) : -1;

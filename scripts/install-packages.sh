@@ -4,7 +4,7 @@
 # there. Further package names may be given as arguments.
 set -eu
 packages="gcc meson ninja-build pkg-config python3 libglib2.0-dev libjson-c-dev libzydis-dev
-libnuma-dev libreadline-dev libseccomp-dev libslirp-dev nettle-dev zlib1g-dev libzstd-dev liblzo2-dev libsnappy-dev liburing-dev libaio-dev libnbd-dev libgnutls28-dev libpixman-1-dev libpng-dev libvncserver-dev libspice-server-dev gir1.2-spiceclientglib-2.0 python3-gi libusbredirparser-dev libvirglrenderer-dev libegl1 libgl1-mesa-dri libusb-1.0-0-dev libcacard-dev libnss3-tools acpica-tools cpio gdb lz4 qemu-utils seabios ovmf ipxe-qemu
+libnuma-dev libreadline-dev libseccomp-dev libslirp-dev nettle-dev zlib1g-dev libzstd-dev liblzo2-dev libsnappy-dev liburing-dev libaio-dev libnbd-dev libgnutls28-dev libpixman-1-dev libpng-dev libvncserver-dev libspice-server-dev libsdl2-dev xvfb libxtst6 dbus-daemon gir1.2-spiceclientglib-2.0 python3-gi libusbredirparser-dev libvirglrenderer-dev libegl1 libgl1-mesa-dri libusb-1.0-0-dev libcacard-dev libnss3-tools acpica-tools cpio gdb lz4 qemu-utils seabios ovmf ipxe-qemu
 makedumpfile python3-libkdumpfile mmdebstrap fdisk dosfstools mtools e2fsprogs
 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients libnbd-bin nbdkit gnutls-bin passt iproute2 tcpdump ndctl daxctl
 stress-ng stress numactl crash swtpm swtpm-tools $*"

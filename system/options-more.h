@@ -46,6 +46,9 @@ bool option_apply_spice(Startup *startup, const void *parsed, GError **errp);
 bool option_apply_tpmdev(Startup *startup, const void *parsed, GError **errp);
 
 /* options-vnc.c */
+bool option_do_display(Startup *startup, const char *arg, GError **errp);
+/* What -display has asked for, but VNC. */
+bool option_start_display(Startup *startup, GError **errp);
 bool option_do_vnc(Startup *startup, const char *arg, GError **errp);
 
 /* options-fsdev.c */
@@ -65,7 +68,6 @@ char *option_text_audio(const char *what, GError **errp);
 char *option_text_trace(const char *what, GError **errp);
 
 /* options-screen.c */
-bool option_do_display(Startup *startup, const char *arg, GError **errp);
 bool option_do_vga(Startup *startup, const char *arg, GError **errp);
 char *option_text_vga(const char *what, GError **errp);
 /* The graphics card that -vga names, or that a machine with a viewer has by itself. */

@@ -20,24 +20,6 @@ static const struct {
     { "qxl", "qxl-vga", "QXL VGA" },
 };
 
-bool option_do_display(Startup *startup, const char *arg, GError **errp)
-{
-    if (g_str_has_prefix(arg, "vnc=")) {
-        startup->display_vnc = arg + strlen("vnc=");
-    } else if (strcmp(arg, "egl-headless") == 0) {
-        startup->display_gl = true;
-    } else if (g_str_has_prefix(arg, "egl-headless,")) {
-        error_set(errp, "-display egl-headless draws in memory, and has no options");
-        return false;
-    } else if (strcmp(arg, "none") != 0) {
-        error_set(errp, "there is no window to show; use -display none, egl-headless or "
-                        "vnc=[HOST]:N, or -nographic");
-        return false;
-    }
-    startup->display = DISPLAY_NONE;
-    return true;
-}
-
 char *option_text_vga(const char *what, GError **errp)
 {
     GString *text = g_string_new(NULL);

@@ -241,6 +241,12 @@ static bool do_nographic(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
+static bool do_full_screen(Startup *startup, const char *arg, GError **errp)
+{
+    startup->full_screen = true;
+    return true;
+}
+
 static bool do_nodefaults(Startup *startup, const char *arg, GError **errp)
 {
     startup->no_defaults = true;
@@ -715,8 +721,9 @@ const Option options[] = {
     { NULL, NULL, "Terminal, serial ports, monitors" },
     { "nographic", NULL, "serial port and monitor on the terminal, Ctrl-A C switches (default: there is no window)",
       START_CONFIG, do_nographic },
-    { "display", "none | egl-headless | vnc=[HOST]:N[,OPTION=VALUE]",
-      "no window; the same, with GL for cards with 3D; or a VNC server, as by -vnc", START_CONFIG, option_do_display },
+    { "display", "none | egl-headless | sdl | dbus | vnc=[HOST]:N[,OPTION=VALUE]", "no window; the same, with GL for cards with 3D; a window by SDL; objects on D-Bus; or a VNC server, as by -vnc",
+      START_CONFIG, option_do_display, .type = &DisplayOptions_type, .implied_key = "type" },
+    { "full-screen", NULL, "the window takes all of the screen", START_CONFIG, do_full_screen },
     { "serial", "none|null|[mon:]stdio|pty|file:F|pipe:F|/dev/TTY|unix:P[,server=on]|tcp:H:P[,server=on]|"
                 "telnet:H:P|websocket:H:P|udp:H:P|chardev:ID",
       "next serial port", START_CHARDEV, startup_add_serial },

@@ -29,6 +29,9 @@
 #include "system/options-more.h"
 #include "system/qtest.h"
 #include "ui/gl.h"
+#include "ui/dbus.h"
+#include "ui/display.h"
+#include "ui/sdl.h"
 #include "ui/spice.h"
 #include "ui/vnc.h"
 #include "util/error.h"
@@ -251,7 +254,7 @@ static bool make_monitors(Startup *startup, GError **errp)
 static bool make_screens(Startup *startup, GError **errp)
 {
     return (!startup->display_vnc || option_do_vnc(startup, startup->display_vnc, errp)) &&
-           run_phase(startup, START_SCREEN, errp);
+           option_start_display(startup, errp) && run_phase(startup, START_SCREEN, errp);
 }
 
 static gboolean on_signal(gint fd, GIOCondition condition, gpointer opaque)
@@ -399,6 +402,9 @@ void startup_cleanup(Startup *startup, bool ok)
     gdb_server_cleanup();
     vnc_cleanup();
     spice_stop();
+    dbus_display_stop();
+    sdl_display_stop();
+    display_options_set(NULL);
     nbd_server_stop(NULL); /* if there is one */
     save_leave();
     block_finish();

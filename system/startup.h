@@ -47,6 +47,7 @@ struct Startup {
     Display display;
     const char *display_vnc; /* -display vnc=, or NULL */
     bool display_gl;         /* -display egl-headless */
+    bool full_screen;        /* -full-screen */
     bool no_defaults;
     bool vga_given;       /* -vga */
     const char *vga;      /* its type; NULL: none */

@@ -6,6 +6,7 @@
 static GPtrArray *keyboards; /* of InputKeyboard *, borrowed, the one that gets keys first */
 static GPtrArray *pointers;  /* of InputPointer *, the same */
 static unsigned pointers_made;
+static void (*pointers_changed)(void); /* or NULL */
 
 static void add(GPtrArray **list, void *item)
 {
@@ -49,25 +50,41 @@ void input_keyboard_deactivate(InputKeyboard *keyboard)
     bring_back(keyboards, keyboard);
 }
 
+void input_pointers_watch(void (*fn)(void))
+{
+    pointers_changed = fn;
+}
+
+static void tell_pointers(void)
+{
+    if (pointers_changed) {
+        pointers_changed();
+    }
+}
+
 void input_pointer_add(InputPointer *pointer)
 {
     pointer->index = pointers_made++;
     add(&pointers, pointer);
+    tell_pointers();
 }
 
 void input_pointer_remove(InputPointer *pointer)
 {
     g_ptr_array_remove(pointers, pointer);
+    tell_pointers();
 }
 
 void input_pointer_activate(InputPointer *pointer)
 {
     bring_forward(pointers, pointer);
+    tell_pointers();
 }
 
 void input_pointer_deactivate(InputPointer *pointer)
 {
     bring_back(pointers, pointer);
+    tell_pointers();
 }
 
 const GPtrArray *input_pointers(void)

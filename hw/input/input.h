@@ -66,6 +66,10 @@ void input_pointer_remove(InputPointer *pointer);
 void input_pointer_activate(InputPointer *pointer);
 void input_pointer_deactivate(InputPointer *pointer);
 
+/* Call @fn from now on when a pointer comes, goes, or another one becomes the first. Any thread
+ * with the machine lock; once. */
+void input_pointers_watch(void (*fn)(void));
+
 /* ---- for monitors ---- */
 
 /* Of the first keyboard: its press(), with @count and @hold_ms checked. An error if there is none.

@@ -147,8 +147,13 @@ VARIANTS = [
         "<image compression='off'/><streaming mode='filter'/><clipboard copypaste='no'/><mouse mode='server'/></graphics>"
         "<video><model type='virtio' primary='yes'><resolution x='800' y='600'/></model></video>"
         "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>")),
-    ("two screens of QXL", more("<graphics type='spice' autoport='yes'/><video><model type='qxl' heads='1'/></video>"
-                                "<video><model type='qxl'/></video>")),
+    ("two screens of QXL", more("objects on D-Bus, an agent, a clipboard", more(
+        "<graphics type='spice' autoport'dbus' p2p='yes'/><video><model type='qxl' heads='1'/'virtio'/></video>"
+                                "
+        "<channel type='qemu-vdagent'><source><clipboard copypaste='yes'/><mouse mode='client'/></source>"
+        "<target type='virtio' name='com.redhat.spice.0'/></channel><channel type='dbus'><source channel='org.test.0'/>"
+        "<target type='virtio' name='org.test.0'/></channel>")),
+    ("objects on a bus of libvirt's", more("<graphics type='dbus'/><video><model type='qxl'/'virtio'/></video>")),
     ("an IOMMU of Intel", {**features("<ioapic driver='qemu'/>"), **more(
         "<iommu model='intel'><driver intremap='on' caching_mode='on' eim='on' iotlb='on' aw_bits='48'/></iommu>")}),
     ("an IOMMU of virtio", more("<iommu model='virtio'/>")),
@@ -578,6 +583,24 @@ def use_huge_pages(session, free):
     session.virsh("destroy", "huge")
 
 
+def window():
+    """By SDL, in an X server of the test's own."""
+    if not shutil.which("Xvfb"):
+        raise tap.Skip("there is no Xvfb")
+    read, write = os.pipe()
+    with subprocess.Popen(["Xvfb", "-displayfd", str(write), "-nolisten", "tcp", "-noreset"], pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        try:
+            os.close(write)
+            with os.fdopen(read) as file:
+                display = f":{file.readline().strip()}"
+            xml = f"<graphics type='sdl' display='{display}' fullscreen='no'/><video><model type='virtio'/></video>"
+            SESSION.virsh("create", "--paused", SESSION.write("window.xml", variant_xml("window", "q35", more(xml))))
+            tap.equal(monitor(SESSION, "window", "query-display-options")["type"], "sdl")
+            SESSION.virsh("destroy", "window")
+        finally:
+            server.kill()
+
+
 GROUPS = {
     "backing": [(title, lambda n=number: backed(n)) for number, (title, *_) in enumerate(BACKINGS)] +
                [("DIMMs that say it themselves", of_its_own), ("locked", locked), ("given back", given_back),
@@ -587,7 +610,7 @@ GROUPS = {
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean), ("shared memory", shared_memory), ("shared memory with a doorbell", doorbell),
-                 ("a disk of another program", disk_of_another_program), ("screens", screens), ("3D", drawn), ("a TPM", tpm), ("a smart card", card), ("what a user asks of a domain", verbs)] +
+                 ("a disk of another program", disk_of_another_program), ("screens", screens), ("3D", drawn), ("a window", window), ("a TPM", tpm), ("a smart card", card), ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 

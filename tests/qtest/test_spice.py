@@ -15,39 +15,9 @@ import machine
 from machine import tap, vm
 from qxl_driver import CARD, CLIENT, CURSORS, HEIGHT, PENDING, RESET, WIDTH, Card
 from spice_client import Client, GObject
-from virtio_driver import Driver, Port
+from virtio_driver import Driver, Gpu, Port
 
 PASSWORD = "it is a secret"
-
-
-class Gpu(Driver):
-    """A picture of @width times @height, whose pixels are a number that is the place's."""
-    PIXELS = 0x1000000
-
-    def begin_screen(self):
-        self.begin()
-        self.queue(0)
-        self.queue(1)
-        self.ready()
-
-    def request(self, kind, form, *words, more=b""):
-        body = struct.pack("<IIQII", kind, 0, 0, 0, 0) + struct.pack(form, *words) + more
-        return struct.unpack("<I", self.talk(0, body, room=24)[:4])[0]
-
-    def picture(self, number, width, height, colour):
-        self.put(self.PIXELS, b"".join(struct.pack("<I", colour + y * width + x) for y in range(height) for x in range(width)))
-        for kind, form, words in (
-                (0x101, "<4I", (number, 2, width, height)), (0x106, "<IIQII", (number, 1, self.PIXELS, 4 * width * height, 0)),
-                (0x105, "<4IQII", (0, 0, width, height, 0, number, 0)), (0x103, "<6I", (0, 0, width, height, 0, number)),
-                (0x104, "<6I", (0, 0, width, height, number, 0))):
-            tap.equal(self.request(kind, form, *words), 0x1100, hex(kind))
-
-    def change(self, number, width, x, y, colour):
-        """One pixel."""
-        at = 4 * (y * width + x)
-        self.put(self.PIXELS + at, struct.pack("<I", colour))
-        tap.equal(self.request(0x105, "<4IQII", x, y, 1, 1, at, number, 0), 0x1100)
-        tap.equal(self.request(0x104, "<6I", x, y, 1, 1, number, 0), 0x1100)
 
 
 def start(path, *more, options="disable-ticketing=on", gpu="virtio-gpu-pci"):

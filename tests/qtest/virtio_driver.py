@@ -115,3 +115,41 @@ class Port(Driver):
 
     def write(self, text):
         self.talk(5, text, room=1)
+
+
+class Gpu(Driver):
+    """A picture of @width times @height, whose pixels are a number that is the place's."""
+    PIXELS = 0x1000000
+
+    def begin_screen(self):
+        self.begin()
+        self.queue(0)
+        self.queue(1)
+        self.ready()
+
+    def request(self, kind, form, *words, more=b""):
+        body = struct.pack("<IIQII", kind, 0, 0, 0, 0) + struct.pack(form, *words) + more
+        return struct.unpack("<I", self.talk(0, body, room=24)[:4])[0]
+
+    def picture(self, number, width, height, colour):
+        self.put(self.PIXELS, b"".join(struct.pack("<I", colour + y * width + x) for y in range(height) for x in range(width)))
+        for kind, form, words in (
+                (0x101, "<4I", (number, 2, width, height)), (0x106, "<IIQII", (number, 1, self.PIXELS, 4 * width * height, 0)),
+                (0x105, "<4IQII", (0, 0, width, height, 0, number, 0)), (0x103, "<6I", (0, 0, width, height, 0, number)),
+                (0x104, "<6I", (0, 0, width, height, number, 0))):
+            machine.tap.equal(self.request(kind, form, *words), 0x1100, hex(kind))
+
+    def cursor(self, number, x, y, colour):
+        """A pointer of one colour at a place, whose hot spot is 1, 2."""
+        self.put(self.PIXELS, struct.pack("<I", colour) * 64 * 64)
+        for kind, form, words in ((0x101, "<4I", (number, 1, 64, 64)), (0x106, "<IIQII", (number, 1, self.PIXELS, 4 * 64 * 64, 0)),
+                                  (0x105, "<4IQII", (0, 0, 64, 64, 0, number, 0))):
+            machine.tap.equal(self.request(kind, form, *words), 0x1100, hex(kind))
+        self.talk(1, struct.pack("<IIQII8I", 0x300, 0, 0, 0, 0, 0, x, y, 0, number, 1, 2, 0), room=24)
+
+    def change(self, number, width, x, y, colour):
+        """One pixel."""
+        at = 4 * (y * width + x)
+        self.put(self.PIXELS + at, struct.pack("<I", colour))
+        machine.tap.equal(self.request(0x105, "<4IQII", x, y, 1, 1, at, number, 0), 0x1100)
+        machine.tap.equal(self.request(0x104, "<6I", x, y, 1, 1, number, 0), 0x1100)
