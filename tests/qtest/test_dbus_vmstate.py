@@ -75,6 +75,19 @@ def socket_to_other():
         tap.equal(helper.state, b"as it is when the machine stands")
 
 
+def snapshot():
+    """savevm and loadvm."""
+    with tempfile.TemporaryDirectory() as folder, Bus() as bus:
+        subprocess.run([f"{sys.argv[1]}/tools/img/dimmable-img", "create", "-q", "-f", "qcow2", f"{folder}/disk", "4M"], check=True)
+        helper = Helper(bus, "one", b"then")
+        with start(bus, "-drive", f"if=none,id=d0,format=qcow2,file={folder}/disk") as m:
+            hmp = lambda line: m.qmp.command("human-monitor-command", **{"command-line": line})  # noqa: E731
+            tap.equal(hmp("savevm s0"), "")
+            helper.state = b"now"
+            tap.equal(hmp("loadvm s0"), "")
+            tap.equal(helper.state, b"then")
+
+
 def say_no():
     raise dbus_bus.Refused("not now")
 
@@ -123,7 +136,7 @@ def silent_bus():
 
 def main():
     dbus_bus.start_loop()
-    tap.run([("a file, and back", file_and_back), ("a socket", socket_to_other), ("what is refused", refused),
+    tap.run([("a file, and back", file_and_back), ("a socket", socket_to_other), ("a snapshot", snapshot), ("what is refused", refused),
              ("a silent bus", silent_bus)])
 
 
