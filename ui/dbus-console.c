@@ -391,12 +391,14 @@ static void console_changed(void *opaque, Console *console, bool added)
         c->watch = (ConsoleListener){ .surface = size_changed, .opaque = c };
         g_ptr_array_add(consoles, c);
         dbus_object_add(c->name, interfaces, c);
+        dbus_consoles_changed();
     } else if ((c = find(console))) {
         for (unsigned i = 0; i < c->listeners->len; i++) {
             dbus_listener_disable(c->listeners->pdata[i]);
         }
         console_remove_listener(console, &c->watch);
         g_ptr_array_remove(consoles, c);
+        dbus_consoles_changed();
     }
 }
 

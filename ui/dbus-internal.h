@@ -52,6 +52,9 @@ bool dbus_object_add(const char *name, const DbusInterface *const *interfaces, v
 void dbus_object_remove(const char *name);
 void dbus_object_changed(const char *name, const DbusInterface *interface, const char *property);
 
+/* The list of consoles is another one now. The same. */
+void dbus_consoles_changed(void);
+
 /* The connection; NULL: none. Borrowed. */
 GDBusConnection *dbus_connection(void);
 const DbusHost *dbus_host(void);

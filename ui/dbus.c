@@ -449,6 +449,11 @@ static const DbusInterface vm_interface = {
 
 static const DbusInterface *const vm_interfaces[] = { &vm_interface, NULL };
 
+void dbus_consoles_changed(void)
+{
+    dbus_object_changed("VM", &vm_interface, "ConsoleIDs");
+}
+
 /* ---- the connection ---- */
 
 static void disconnect(void)

@@ -16,6 +16,7 @@
 typedef struct CharVdagent {
     Chardev parent;
     bool mouse, clipboard; /* properties */
+    char *name;            /* property: libvirt gives it, as to spicevmc; says nothing */
     VdAgentHost host;
     VdAgent *agent; /* owned */
     guint sending;  /* a source that gives the guest what waits; 0: nothing waits */
@@ -183,6 +184,10 @@ static const Property vdagent_properties[] = {
       .has_default = true,
       .default_int = true,
       .description = "the agent moves the guest's pointer" },
+    { .name = "name",
+      .kind = PROP_STRING,
+      .offset = offsetof(CharVdagent, name),
+      .description = "accepted: there is one kind of agent, vdagent" },
     { .name = "clipboard",
       .kind = PROP_BOOL,
       .offset = offsetof(CharVdagent, clipboard),

@@ -135,6 +135,8 @@ def objects():
         client, signals = client_of(bus), []
         client.connection.signal_subscribe(None, "org.freedesktop.DBus.ObjectManager", None, ROOT, None, Gio.DBusSignalFlags.NONE,
                                            lambda _c, _s, _p, _i, name, args: signals.append((name, args.unpack()[0])))
+        client.connection.signal_subscribe(None, "org.freedesktop.DBus.Properties", None, f"{ROOT}/VM", None, Gio.DBusSignalFlags.NONE,
+                                           lambda _c, _s, _p, _i, _n, args: signals.append(args.unpack()[1]))
         found = client.objects()
         tap.equal(sorted(found), [f"{ROOT}/{name}" for name in ("Clipboard", "Console_0", "VM")])
         tap.equal(found[f"{ROOT}/VM"]["org.qemu.Display1.VM"], {"Name": "box", "UUID": uuid, "ConsoleIDs": [0]})
@@ -145,6 +147,7 @@ def objects():
         m.qmp.command("device_add", driver="bochs-display", id="b", addr="8")
         tap.equal(client.get("/VM", "VM", "ConsoleIDs"), [0, 1])
         vm.wait_until(lambda: ("InterfacesAdded", f"{ROOT}/Console_1") in signals, "the new one")
+        vm.wait_until(lambda: {"ConsoleIDs": [0, 1]} in signals, "the list of them")
         tap.equal(client.get("/Console_1", "Console", "DeviceAddress"), "pci/0000/08.0")
         watcher = Listener(client, console=1)
         watcher.wait(lambda: watcher.size, "its picture")

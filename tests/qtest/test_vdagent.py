@@ -62,7 +62,7 @@ def vnc(path):
     return sock
 
 
-def start(*extra, options="clipboard=on"):
+def start(*extra, options="name=vdagent,clipboard=on"):
     return machine.Machine("64M", extra=["-M", "pc", "-device", "virtio-serial-pci,id=vs,addr=7", "-chardev", f"qemu-vdagent,id=a,{options}",
                                          "-device", "virtserialport,bus=vs.0,chardev=a,name=com.redhat.spice.0,id=p0", *extra])
 
