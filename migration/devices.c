@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "accel/accel.h"
+#include "accel/vcpu.h"
 #include "hw/core/machine.h"
 #include "hw/core/save-leave.h"
 #include "hw/i386/cpu.h"
@@ -137,12 +138,24 @@ void saved_states_check_list(GPtrArray *reasons)
     devices_foreach(list_device, reasons);
 }
 
+static void do_nothing(X86Cpu *cpu, void *opaque)
+{
+}
+
+/* Before and after its work, a processor's state is read and written. */
+static void read_again(X86Cpu *cpu, void *opaque)
+{
+    vcpu_run_on(cpu, do_nothing, NULL);
+}
+
 SavedStates *saved_states_take(void)
 {
     SavedStates *states = saved_states_new();
     Machine *machine = machine_current();
 
-    save_leave();
+    if (save_leave()) { /* interrupts are in the engine's processors now, which stood already */
+        vcpu_foreach(read_again, NULL);
+    }
     if (machine_ops(machine)->state) {
         save(states, machine_ops(machine)->state, machine, object_path(OBJECT(machine)));
     }

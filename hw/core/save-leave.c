@@ -31,11 +31,12 @@ void save_leave_remove(void (*fn)(void *opaque), void *opaque)
     }
 }
 
-void save_leave(void)
+bool save_leave(void)
 {
     for (GList *at = leavers; at; at = at->next) {
         const Leaver *leaver = at->data;
 
         leaver->fn(leaver->opaque);
     }
+    return leavers != NULL;
 }

@@ -7,11 +7,13 @@
 #ifndef HW_CORE_SAVE_LEAVE_H
 #define HW_CORE_SAVE_LEAVE_H
 
+#include <stdbool.h>
+
 /* Call @fn(@opaque) when the machine stands and its states are about to be taken, or it ends;
  * and no more. */
 void save_leave_add(void (*fn)(void *opaque), void *opaque);
 void save_leave_remove(void (*fn)(void *opaque), void *opaque);
-/* Call all of them. */
-void save_leave(void);
+/* Call all of them. Were there any? Then the guest may have been sent interrupts. */
+bool save_leave(void);
 
 #endif

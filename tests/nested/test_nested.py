@@ -503,7 +503,7 @@ TESTS = [
     vfio("an NVMe disk, a pin", vfio_cases.Cases.pin, "off"),
     vfio("an NVMe disk, virtio-mem", vfio_cases.Cases.blocks, "on"),
     hostdev("a USB disk", hostdev_cases.Cases.disk),
-    hostdev("USB devices of full speed", hostdev_cases.Cases.others, "on"),
+    hostdev("USB devices of full speed", hostdev_cases.Cases.others),
     hostdev("keys and moves", hostdev_cases.Cases.people),
     hostdev("input devices", hostdev_cases.Cases.passed, "on", "q35"),
     hostdev("a TPM, tpm-tis", hostdev_cases.Cases.tpm, model="tpm-tis"),
