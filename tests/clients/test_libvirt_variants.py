@@ -147,13 +147,14 @@ VARIANTS = [
         "<image compression='off'/><streaming mode='filter'/><clipboard copypaste='no'/><mouse mode='server'/></graphics>"
         "<video><model type='virtio' primary='yes'><resolution x='800' y='600'/></model></video>"
         "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>")),
-    ("two screens of QXL", more("objects on D-Bus, an agent, a clipboard", more(
-        "<graphics type='spice' autoport'dbus' p2p='yes'/><video><model type='qxl' heads='1'/'virtio'/></video>"
-                                "
+    ("two screens of QXL", more("<graphics type='spice' autoport='yes'/><video><model type='qxl' heads='1'/></video>"
+                                "<video><model type='qxl'/></video>")),
+    ("objects on D-Bus, an agent, a clipboard", more(
+        "<graphics type='dbus' p2p='yes'/><video><model type='virtio'/></video>"
         "<channel type='qemu-vdagent'><source><clipboard copypaste='yes'/><mouse mode='client'/></source>"
         "<target type='virtio' name='com.redhat.spice.0'/></channel><channel type='dbus'><source channel='org.test.0'/>"
         "<target type='virtio' name='org.test.0'/></channel>")),
-    ("objects on a bus of libvirt's", more("<graphics type='dbus'/><video><model type='qxl'/'virtio'/></video>")),
+    ("objects on a bus of libvirt's", more("<graphics type='dbus'/><video><model type='virtio'/></video>")),
     ("an IOMMU of Intel", {**features("<ioapic driver='qemu'/>"), **more(
         "<iommu model='intel'><driver intremap='on' caching_mode='on' eim='on' iotlb='on' aw_bits='48'/></iommu>")}),
     ("an IOMMU of virtio", more("<iommu model='virtio'/>")),
@@ -293,7 +294,8 @@ def screens():
     for model, machine in (("vga", "q35"), ("vga", "pc"), ("qxl", "q35"), ("qxl", "pc"), ("bochs", "q35"), ("ramfb", "q35"), ("cirrus", "pc"),
                            ("cirrus", "q35"), ("vmvga", "pc"), ("vmvga", "q35"), ("none", "q35")):
         name = f"{model}-{machine}"
-        words = {"vga": " vram='32768'" if model in ("vga", "vmvga") else, "qxl": " ram='65536' vram='65536' vram64='131072' vgamem='32768' heads='2' primary='yes'"}.get(model, "")
+        words = {"vga": " vram='32768'", "vmvga": " vram='32768'",
+                 "qxl": " ram='65536' vram='65536' vram64='131072' vgamem='32768' heads='2' primary='yes'"}.get(model, "")
         SESSION.virsh("create", "--paused", SESSION.write("screen.xml", variant_xml(
             name, machine, more(f"<video><model type='{model}'{words}/></video>"))))
         if model == "none":
