@@ -59,8 +59,8 @@ SETS = {
     "controllers": (("vmlinuz", "initrd-more"), (*VIRTIO, "scsi_common", "scsi_mod", "cdrom", "sd_mod", "sr_mod", "virtio_scsi"), [
         disk({"driver": "virtio-scsi-pci", "num_queues": 2}, "sda", [{"driver": "scsi-hd", "drive": "d0"}, {"driver": "scsi-cd"}]),
         disk({"driver": "nvme", "serial": "x", "drive": "d1"}, "nvme0n1")]),
-    "cards and a folder": (("vmlinuz-generic", "initrd-generic"), (*VIRTIO, "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "e1000", "e1000e"), [
-        card("e1000", "u2"), card("e1000e", "u3"),
+    "cards and a folder": (("vmlinuz-generic", "initrd-generic"), (*VIRTIO, "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "e1000", "e1000e", "mii", "8139cp"), [
+        card("e1000", "u2"), card("e1000e", "u3"), card("rtl8139", "u4", "8139cp"),
         shared({"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "tag"}, "9pnet_virtio", "-t 9p -o trans=virtio,version=9p2000.L")]),
     "other programs' disks": (("vmlinuz", "initrd-more"), (*VIRTIO, "virtio_blk"), [
         disk({"driver": "vhost-user-blk-pci", "chardev": "c0"}, "vda")]),
