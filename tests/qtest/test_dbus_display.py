@@ -92,12 +92,12 @@ class Listener:
         data = method in ("Scanout", "Update", "CursorDefine")
         values = tuple(arguments.get_child_value(n).unpack() for n in range(count - data))
         pixels = arguments.get_child_value(count - 1).get_data_as_bytes().get_data() if data else b""
+        self.log.append((method, values))
         if method == "Scanout":
             tap.equal((values[2:], len(pixels)), ((4 * values[0], FORMAT), 4 * values[0] * values[1]))
             self.picture = values[:2], bytearray(pixels)
         elif method == "Update":
             self.take(*values, pixels)
-        self.log.append((method, values))
         if not self.answers:
             raise dbus_bus.Silent()
 
@@ -173,6 +173,8 @@ def picture():
         listener.wait(lambda: listener.pixel(79, 59) == 0x102030 + 80 * 60 - 1, "the last pixel")
         vm.wait_until(lambda: {"Width": 80} in sizes and {"Height": 60} in sizes, "signals of it")
         tap.equal([listener.pixel(*at) for at in ((0, 0), (1, 0), (0, 1))], [0x102030, 0x102031, 0x102080])
+        gpu.change(1, 80, 70, 9, 0xabcdef)
+        listener.wait(lambda: listener.pixel(70, 9) == 0xabcdef, "one pixel, and what waited before it")
         gpu.change(1, 80, 7, 9, 0xabcdef)
         listener.wait(lambda: listener.pixel(7, 9) == 0xabcdef, "one pixel")
         tap.equal(listener.log[-1][1][:4], (7, 9, 1, 1), "nothing more was sent")
