@@ -733,7 +733,8 @@ def usb():
 SUITES = [
     ["-global", "virtio-blk-pci.scsi=off"], ["-net", "none"], ["-nic", "none"], ["-vga", "none"], ["-vnc", "none"], ["-parallel", "none"],
     ["-monitor", "none"], ["-serial", "none"], ["-serial", "null"], ["-audio", "none"],
-    ["-audiodev", "none,id=a0"], ["-audiodev", '{"id":"audio1","driver":"spice"}'], ["-audiodev", "{'driver':'none','id':'a0'}"], ["-display", "none"],
+    ["-audiodev", "none,id=a0"], ["-audiodev", '{"id":"audio1","driver":"spice"}'],
+    ["-audiodev", "dbus,id=a0"], ["-audiodev", "sdl,id=a0"], ["-full-screen"], ["-audiodev", "{'driver':'none','id':'a0'}"], ["-display", "none"],
     ["-qtest-log", "none"], ["-qtest-log", "/dev/null"], ["-qtest-log", "/dev/fd/2"], ["-L", "/tmp"],
     ["-seed", "1234"], ["-k", "en-us"], ["-echr", "0x14"], ["-echr", "t"], ["-D", "/dev/null"],
     ["-d", "guest_errors"], ["-compat", "deprecated-input=reject,deprecated-output=hide"],
