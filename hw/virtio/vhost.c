@@ -107,10 +107,14 @@ bool vhost_write_later(Vhost *vhost, VhostWriteFn *fn, void *opaque, hwaddr addr
     if (!vhost || vhost->kernel || !vhost->backend->up || !(cpu = vcpu_wait_self())) {
         return false;
     }
+    check(vhost);
+    if (!vhost->user.ask) { /* it has just gone */
+        vcpu_wait_end(cpu);
+        return false;
+    }
     write = g_new(Write, 1);
     *write = (Write){ fn, opaque, addr, value, size, cpu };
     g_queue_push_tail(&vhost->later, write);
-    check(vhost);
     return true;
 }
 
@@ -347,7 +351,7 @@ static void check_answered(void *opaque, GError *ask_err)
 
 static void check(Vhost *vhost)
 {
-    if (vhost->backend->up && !vhost->user.ask) {
+    if (vhost->backend->up && !vhost->user.ask && char_fd(vhost->user.chardev) >= 0) {
         vhost->checking = true;
         checks++;
         vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), check_answered, vhost);
