@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's kernel with a virtio GPU that has 3D: its driver finds that, and a program has the GPU clear pictures, which are read back
-and shown, to a client of SPICE, too; after a reset again."""
+and shown; after a reset again."""
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 
-import spice_client
 import tap
 import vm
 
@@ -40,12 +39,11 @@ def corners(guest, folder):
     return {pixels[3 * at:3 * at + 3].hex() for at in (0, WIDTH - 1, WIDTH * (HEIGHT - 1), WIDTH * HEIGHT - 1)}
 
 
-def clears(guest, client, folder, colour):
+def clears(guest, folder, colour):
     guest.run(f"/virglclear /dev/dri/card0 {' '.join(str(part) for part in bytes.fromhex(colour))} > /tmp/said & echo $! > /tmp/pid; "
               "until grep -q shown /tmp/said || ! kill -0 $!; do sleep 0.1; done", timeout=60)
     tap.equal(guest.run("cat /tmp/said").split("\n"), [f"3D 1, pixel {colour}", "shown"])
     vm.wait_until(lambda: corners(guest, folder) == {colour}, f"a screen of {colour}")
-    client.wait(lambda: client.size() == (WIDTH, HEIGHT) and client.pixel(WIDTH - 1, 0) == int(colour, 16), f"{colour} by SPICE")
     guest.run("kill $(cat /tmp/pid)")
 
 
@@ -64,17 +62,13 @@ def linux():
     with tempfile.TemporaryDirectory() as folder:
         with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", kernel="vmlinuz-generic", initrd=initrd(folder), accel=vm.engine("soft"),
                    memory="256M", extra=["-M", "pc", "-display", "egl-headless", "-device",
-                                         f"virtio-gpu-gl-pci,xres={WIDTH},yres={HEIGHT}", "-spice",
-                                         f"unix=on,addr={folder}/s,disable-ticketing=on"]) as guest:
+                                         f"virtio-gpu-gl-pci,xres={WIDTH},yres={HEIGHT}"]) as guest:
             start(guest)
-            client = spice_client.Client(f"{folder}/s")
-            client.works()
-            clears(guest, client, folder, "4080ff")
-            clears(guest, client, folder, "ff0000")
+            clears(guest, folder, "4080ff")
+            clears(guest, folder, "ff0000")
             guest.qmp.command("system_reset")
             start(guest)
-            clears(guest, client, folder, "00ff00")
-            client.close()
+            clears(guest, folder, "00ff00")
             tap.equal([line for line in guest.run("dmesg").split("\n") if "ERROR" in line or "response 0x12" in line], [])
 
 
