@@ -45,6 +45,20 @@ def screen():
         second.close()
 
 
+def drawn():
+    """A card with 3D: what the renderer has is seen."""
+    with tempfile.TemporaryDirectory() as folder, \
+            start(f"{folder}/s", "-display", "egl-headless", gpu="virtio-gpu-gl-pci") as m:
+        gpu = Gpu(m, 4)
+        gpu.begin_screen(1 << 32 | 3)
+        client = Client(f"{folder}/s")
+        client.works()
+        gpu.texture(1, 80, 60, 0x102030)
+        client.wait(lambda: client.size() == (80, 60) and client.pixel(79, 59) == 0x102030 + 80 * 60 - 1, "the last pixel")
+        tap.equal([client.pixel(x, y) for x, y in ((0, 0), (1, 0), (0, 1))], [0x102030 + n for n in (0, 1, 80)])
+        client.close()
+
+
 def vga():
     """virtio-vga shows what the VGA has, until the driver of virtio has it show something, and again when it is reset."""
     with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s", gpu="virtio-vga") as m:
@@ -298,4 +312,4 @@ FAULT = ("libspice-server 0.15.1 reads memory of a display channel that it has f
 if machine.sanitizer() == "AddressSanitizer":
     print(f"1..0 # SKIP {FAULT}")
     sys.exit(0)
-tap.run([(function.__name__, function) for function in (screen, vga, qxl, told, passwords, encrypted, programs, handed_over, people, refused)])
+tap.run([(function.__name__, function) for function in (screen, drawn, vga, qxl, told, passwords, encrypted, programs, handed_over, people, refused)])

@@ -121,8 +121,8 @@ class Gpu(Driver):
     """A picture of @width times @height, whose pixels are a number that is the place's."""
     PIXELS = 0x1000000
 
-    def begin_screen(self):
-        self.begin()
+    def begin_screen(self, features=1 << 32):
+        self.begin(features)
         self.queue(0)
         self.queue(1)
         self.ready()
@@ -146,6 +146,16 @@ class Gpu(Driver):
                                   (0x105, "<4IQII", (0, 0, 64, 64, 0, number, 0))):
             machine.tap.equal(self.request(kind, form, *words), 0x1100, hex(kind))
         self.talk(1, struct.pack("<IIQII8I", 0x300, 0, 0, 0, 0, 0, x, y, 0, number, 1, 2, 0), room=24)
+
+    def texture(self, number, width, height, colour):
+        """The same of 3D: the renderer has it."""
+        self.put(self.PIXELS, b"".join(struct.pack("<I", colour + y * width + x) for y in range(height) for x in range(width)))
+        for kind, form, words in (
+                (0x204, "<12I", (number, 2, 2, 1 << 1 | 1 << 18, width, height, 1, 1, 0, 0, 0, 0)),
+                (0x106, "<IIQII", (number, 1, self.PIXELS, 4 * width * height, 0)),
+                (0x205, "<6IQ4I", (0, 0, 0, width, height, 1, 0, number, 0, 0, 0)), (0x103, "<6I", (0, 0, width, height, 0, number)),
+                (0x104, "<6I", (0, 0, width, height, number, 0))):
+            machine.tap.equal(self.request(kind, form, *words), 0x1100, hex(kind))
 
     def change(self, number, width, x, y, colour):
         """One pixel."""

@@ -375,10 +375,10 @@ static void test_others(void)
 
     good();
     node = make_good();
-    g_assert_cmpint(block_node_write_zeroes(node, 1024, 4096, true), ==, 0);
+    g_assert_cmpint(block_node_write_zeroes(node, 1024, 4096, BLOCK_UNMAP), ==, 0);
     g_assert_cmpuint(c.commands[NVME_HOST_WRITE_ZEROES], ==, 1);
     g_assert_cmphex(c.disk[1024] | c.disk[5119], ==, 0);
-    g_assert_cmpint(block_node_write_zeroes(node, 100, 5, false), ==, 0); /* by bytes */
+    g_assert_cmpint(block_node_write_zeroes(node, 100, 5, 0), ==, 0); /* by bytes */
     g_assert_cmphex(c.disk[100] | c.disk[104], ==, 0);
     g_assert_cmphex(c.disk[105], ==, 105);
     g_assert_cmpint(block_node_flush(node), ==, 0);
@@ -386,7 +386,7 @@ static void test_others(void)
     g_assert_cmpint(block_node_pwrite(node, sizeof(c.disk), &byte, 1), ==, ENOSPC);
     block_node_unref(node);
     node = make("nvme,device=05:00.0,namespace=1,discard=unmap", NULL);
-    g_assert_cmpint(block_node_discard(node, 8192, 8192), ==, 0);
+    g_assert_cmpint(block_node_discard(node, 8192, 8192, 0), ==, 0);
     g_assert_cmphex(c.disk[8192] & c.disk[16383], ==, 0xdd);
     block_node_unref(node);
 }
