@@ -58,7 +58,9 @@ class Client:
         return ctypes.c_uint32.from_address(data + y * stride + 4 * x).value & 0xffffff
 
     def works(self):
+        """Its channels are there, and the display's has begun: who leaves before meets the library's fault (docs/spice.md)."""
         self.wait(lambda: {(kind, "opened") for kind in ("DisplayChannel", "InputsChannel", "CursorChannel")} <= set(self.events), "its channels")
+        self.wait(lambda: self.primary, "a picture")
 
     def close(self):
         self.session.disconnect()
