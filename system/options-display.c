@@ -114,7 +114,7 @@ bool option_do_display(Startup *startup, const char *arg, GError **errp)
     given = keyval_or_json_parse(arg, "type", errp);
     o = given ? DisplayOptions_from_json(given, NULL, errp) : NULL;
     json_object_put(given);
-    if (o && o->has_gl && o->gl != DISPLAY_GL_MODE_OFF) {
+    if (o && o->has_gl && o->gl != DISPLAY_GL_MODE_OFF && o->type != DISPLAY_TYPE_EGL_HEADLESS) {
         error_set(errp, "gl=%s: pictures are not drawn by OpenGL; leave it out, or gl=off",
                   DisplayGlMode_str(o->gl));
         DisplayOptions_free(o);
@@ -123,7 +123,6 @@ bool option_do_display(Startup *startup, const char *arg, GError **errp)
     if (!o) {
         return false;
     }
-    startup->display_gl = o->type == DISPLAY_TYPE_EGL_HEADLESS;
     display_options_set(o);
     return true;
 }

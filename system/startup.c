@@ -278,9 +278,12 @@ static bool check_bootable(const Startup *startup, GError **errp)
            firmware_check_bootable(machine, errp);
 }
 
-static bool make_gl(const Startup *startup, GError **errp)
+static bool make_gl(GError **errp)
 {
-    if (startup->display_gl && !gl_start(errp)) {
+    const DisplayOptions *o = display_options();
+
+    if (o && o->type == DISPLAY_TYPE_EGL_HEADLESS &&
+        !gl_start(o->u.egl_headless->rendernode, errp)) {
         g_prefix_error(errp, "-display egl-headless: ");
         return false;
     }
@@ -294,7 +297,7 @@ static bool make_parts(Startup *startup, GError **errp)
            check_bootable(startup, errp) && run_phase(startup, START_CHARDEV, errp) &&
            startup_default_chardevs(startup, errp) && run_phase(startup, START_NETDEV, errp) &&
            run_phase(startup, START_OBJECT, errp) && throttle_groups_are_there(errp) &&
-           make_gl(startup, errp);
+           make_gl(errp);
 }
 
 /* A machine has a network card unless it is told otherwise. */

@@ -46,7 +46,6 @@ struct Startup {
     char *accel;
     Display display;
     const char *display_vnc; /* -display vnc=, or NULL */
-    bool display_gl;         /* -display egl-headless */
     bool full_screen;        /* -full-screen */
     bool no_defaults;
     bool vga_given;       /* -vga */

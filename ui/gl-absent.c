@@ -3,7 +3,7 @@
 #include "ui/gl.h"
 #include "util/error.h"
 
-bool gl_start(GError **errp)
+bool gl_start(const char *node, GError **errp)
 {
     error_set(errp, "this program was built without virglrenderer, which draws by GL");
     return false;

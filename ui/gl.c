@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ui/gl.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 #include <virgl/virglrenderer.h>
 
 #include "util/error.h"
@@ -10,6 +15,7 @@
 
 enum {
     FENCE_MS = 50,     /* between two looks at a fence, if nobody says that it is there */
+    DRM_MAJOR = 226,   /* of device files of GPUs */
     STOP_US = 1000000, /* that jobs may take when the program ends */
 };
 
@@ -18,6 +24,7 @@ static struct {
     GMutex lock;
     GCond idle;         /* a job was done */
     GAsyncQueue *jobs;  /* of GlJob * */
+    int node;           /* of the GPU that draws, until the renderer has taken it; -1: none */
     const char *owner;  /* who has the renderer; machine lock */
     unsigned pending;   /* jobs that are not done; lock */
     gint stopping;      /* atomic: fences are not waited for any more */
@@ -37,16 +44,24 @@ static void say_nothing(const char *fmt, va_list ap)
 {
 }
 
-static struct virgl_renderer_callbacks callbacks = { .version = 2, .write_fence = write_fence };
+/* It closes it. */
+static int take_node(void *cookie)
+{
+    return gl.node < 0 ? -1 : fcntl(gl.node, F_DUPFD_CLOEXEC, 0);
+}
+
+static struct virgl_renderer_callbacks callbacks = { .version = 2,
+                                                     .write_fence = write_fence,
+                                                     .get_drm_fd = take_node };
 
 static void init_renderer(void *opaque)
 {
     int *error = opaque;
+    int flags = VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_THREAD_SYNC;
 
     virgl_set_debug_callback(say_nothing);
-    *error = virgl_renderer_init(
-        &gl, VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_USE_SURFACELESS | VIRGL_RENDERER_THREAD_SYNC,
-        &callbacks);
+    *error = virgl_renderer_init(&gl, flags | (gl.node < 0 ? VIRGL_RENDERER_USE_SURFACELESS : 0),
+                                 &callbacks);
 }
 
 static void end_renderer(void *opaque)
@@ -140,7 +155,7 @@ void gl_call(void (*fn)(void *opaque), void *opaque)
 
 /* ---- for others ---- */
 
-bool gl_start(GError **errp)
+static bool start(GError **errp)
 {
     int error;
 
@@ -151,11 +166,50 @@ bool gl_start(GError **errp)
         gl_add_job(&last_job);
         g_thread_join(g_steal_pointer(&gl.thread));
         g_clear_pointer(&gl.jobs, g_async_queue_unref);
-        error_set(errp, "there is no EGL that draws in memory (surfaceless): install Mesa's "
-                        "libegl1 and libgl1-mesa-dri");
+        error_set(errp, gl.node < 0
+                            ? "there is no EGL that draws in memory (surfaceless): install Mesa's "
+                              "libegl1 and libgl1-mesa-dri"
+                            : "EGL cannot draw by it; without rendernode= it draws in memory");
         return false;
     }
     return true;
+}
+
+/* What is none, EGL would pass over, and draw by the CPU. */
+static int open_node(const char *path, GError **errp)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0) {
+        error_set_errno(errp, errno, "rendernode=%s", path);
+        return -1;
+    }
+    if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) != DRM_MAJOR) {
+        error_set(errp,
+                  "rendernode=%s: it is none; GPUs of the host have /dev/dri/renderD128 and "
+                  "the like",
+                  path);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+bool gl_start(const char *node, GError **errp)
+{
+    gl.node = node ? open_node(node, errp) : -1;
+    if (node && gl.node < 0) {
+        return false;
+    }
+    bool ok = start(errp);
+    if (node) {
+        if (!ok) {
+            g_prefix_error(errp, "rendernode=%s: ", node);
+        }
+        close(gl.node);
+    }
+    return ok;
 }
 
 bool gl_is_there(void)

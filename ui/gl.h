@@ -15,9 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Start the thread and the renderer, which draws in memory. False: GL is not to be had, or this
- * program was built without virglrenderer. Once. */
-bool gl_start(GError **errp);
+/* Start the thread and the renderer, which draws by the GPU whose render node @node is, or, NULL,
+ * in memory. False: GL is not to be had, or this program was built without virglrenderer. Once. */
+bool gl_start(const char *node, GError **errp);
 bool gl_is_there(void);
 /* The thread ends; harmless if there is none. False: it does not end soon, and the program should
  * without exit(), at which GL would wait. */

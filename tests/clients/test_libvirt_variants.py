@@ -253,9 +253,13 @@ def doorbell():
 
 
 def drawn():
-    """A card with 3D, as the first one, which is a VGA, and as another one; a domain that has it is not saved."""
+    """A card with 3D, as the first one, which is a VGA, and as another one; a domain that has it is not saved. libvirt wants a GPU."""
     gl = "<graphics type='vnc' autoport='yes'/><graphics type='egl-headless'/>"
     card = "<video><model type='virtio'{}><acceleration accel3d='yes'/></model></video>"
+    if not glob.glob("/dev/dri/renderD*"):
+        SESSION.refused("No DRM render nodes available", "create", "--paused",
+                        SESSION.write("drawn.xml", variant_xml("drawn", "q35", more(gl + card.format("")))))
+        return
     for name, cards, types in (
             ("drawn-vga", card.format(" primary='yes'"), {"virtio-vga-gl"}),
             ("drawn", "<video><model type='vga' primary='yes'/></video>" + card.format(""), {"VGA", "virtio-gpu-gl-pci"})):

@@ -624,8 +624,10 @@ static const QTestRefused refused_cases[] = {
       "has 3D already: there is one card with it" },
     { "-display egl-headless -device virtio-gpu-gl-pci,iommu_platform=on",
       "leave iommu_platform=on out" },
-    { "-display egl-headless,gl=on", "has no options" },
-    { "-display gtk", "use -display none, egl-headless or vnc=[HOST]:N" },
+    { "-display egl-headless,window=on", "'window'" },
+    { "-display egl-headless,rendernode=/nowhere/renderD128", "rendernode=/nowhere/renderD128" },
+    { "-display egl-headless,rendernode=/dev/null", "/dev/dri/renderD128" },
+    { "-display gtk", "use sdl" },
 };
 
 int main(int argc, char **argv)
