@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """D-Bus for tests: a bus of their own, objects on it, and GLib's main loop on a thread."""
-import os
 import shutil
 import subprocess
 import tempfile
@@ -8,7 +7,6 @@ import threading
 
 import gi
 import tap
-import vm
 
 gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
@@ -37,9 +35,9 @@ class Bus:
         with open(f"{self.folder.name}/conf", "w", encoding="ascii") as file:
             file.write(CONFIG.replace("PATH", self.path))
         with open(f"{self.folder.name}/log", "wb") as log:
-            self.process = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder.name}/conf", "--nofork"],
-                                            stdout=log, stderr=log)
-        vm.wait_until(lambda: os.path.exists(self.path), "the bus")
+            self.process = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder.name}/conf", "--nofork", "--print-address=1"],
+                                            stdout=subprocess.PIPE, stderr=log)
+        tap.equal(self.process.stdout.readline().startswith(b"unix:path="), True, "the bus listens")
 
     def __enter__(self):
         return self
@@ -47,6 +45,7 @@ class Bus:
     def __exit__(self, *exc):
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
         self.folder.cleanup()
 
     def connect(self):
