@@ -9,13 +9,14 @@
 #include "util/error.h"
 #include "util/loop.h"
 
-enum { DRAIN_MS = 2000 };
+enum { DRAIN_MS = 2000, WAIT_US = 10000 };
 
 typedef struct Library {
     GSource source;
     libusb_context *context;
     GHashTable *tags;  /* fd -> tag of the source */
     GHashTable *later; /* UsbHost * -> what is to be called */
+    bool handling;     /* its events: callbacks cannot do so again */
 } Library;
 
 static Library *library; /* NULL: nobody has needed it yet; for good */
@@ -63,14 +64,24 @@ static gboolean prepare(GSource *source, gint *timeout)
     return g_hash_table_size(((Library *)source)->later) > 0;
 }
 
+static bool handle_events(Library *lib, suseconds_t us)
+{
+    struct timeval most = { .tv_usec = us };
+    int result;
+
+    lib->handling = true;
+    result = libusb_handle_events_timeout_completed(lib->context, &most, NULL);
+    lib->handling = false;
+    return result >= 0;
+}
+
 static gboolean dispatch(GSource *source, GSourceFunc fn, gpointer opaque)
 {
     Library *lib = (Library *)source;
-    struct timeval none = { 0 };
     GHashTableIter iter;
     gpointer host, call;
 
-    libusb_handle_events_timeout_completed(lib->context, &none, NULL);
+    handle_events(lib, 0);
     for (;;) {
         g_hash_table_iter_init(&iter, lib->later);
         if (!g_hash_table_iter_next(&iter, &host, &call)) {
@@ -128,10 +139,8 @@ bool usb_host_drain(UsbHost *s)
 {
     const gint64 deadline = g_get_monotonic_time() + DRAIN_MS * (gint64)1000;
 
-    while (s->flying && g_get_monotonic_time() < deadline) {
-        struct timeval some = { .tv_usec = 10000 };
-
-        if (libusb_handle_events_timeout_completed(library->context, &some, NULL) < 0) {
+    while (s->flying && !library->handling && g_get_monotonic_time() < deadline) {
+        if (!handle_events(library, WAIT_US)) {
             break;
         }
     }

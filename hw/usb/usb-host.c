@@ -134,7 +134,7 @@ static void leave(void *opaque)
 {
     UsbHost *s = opaque;
 
-    s->away = s->handle != NULL;
+    s->away |= s->handle != NULL;
     detach(s);
     forget_source(&s->search);
 }

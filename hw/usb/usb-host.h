@@ -138,7 +138,8 @@ void usb_host_reset(UsbHost *s);
 
 /* The library, whose events come from the main loop. NULL with an error: there is none. */
 libusb_context *usb_host_library(GError **errp);
-/* Handle its events until @s has no transfer that has not ended; false: some do not. */
+/* Handle its events until @s has no transfer that has not ended; false: some do not, or it is a
+ * callback that asks. */
 bool usb_host_drain(UsbHost *s);
 /* Call @fn for @s when the events that are handled now have been, from the main loop. */
 void usb_host_later(UsbHost *s, void (*fn)(UsbHost *s));
