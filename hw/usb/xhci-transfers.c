@@ -298,6 +298,7 @@ static XhciCode move_isochronous(Transfer *t, uint8_t *buffer)
     unsigned size = t->total;
     UsbStatus status;
 
+    t->done = 0; /* whatever the context says */
     if (size > CHUNK || (token == USB_OUT && !copy(t, buffer, size, false))) {
         return XHCI_TRB_ERROR;
     }

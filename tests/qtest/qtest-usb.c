@@ -540,6 +540,11 @@ static void test_isochronous(void)
     qtest_clock_step(u.qt, 50 * MS);
     g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_SUCCESS);
     g_assert_cmphex(u.last[slot][2].trb & 0x3f, ==, 0x20);
+    /* The guest lies about what was moved: nothing but its own memory goes to the device. */
+    qusb_submit_isochronous(&u, slot, 2, DATA, BYTES, 1);
+    qusb_set_moved(&u, slot, 2, BYTES);
+    qtest_clock_step(u.qt, 50 * MS);
+    g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_SUCCESS);
     /* No such endpoint: it goes on, as nobody answers for each. */
     qusb_submit_isochronous(&u, slot, 5, DATA, 8, 2);
     qtest_clock_step(u.qt, 5 * MS);
@@ -556,8 +561,9 @@ static void test_isochronous(void)
     g_assert_cmpuint(qusb_ended(&u, slot, 2, NULL), ==, QUSB_TRB_ERROR);
     qtest_quit(u.qt);
     g_assert_true(g_file_get_contents(path, &file, &size, NULL));
-    g_assert_cmpuint(size, ==, 44 + 6 * BYTES);
+    g_assert_cmpuint(size, ==, 44 + 7 * BYTES);
     g_assert_cmpmem(file + 48, sizeof(bytes), bytes, sizeof(bytes));
+    g_assert_cmpmem(file + 48 + 6 * BYTES, BYTES - 4, bytes, BYTES - 4);
     g_unlink(path);
     g_rmdir(dir);
 }

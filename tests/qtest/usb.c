@@ -245,6 +245,11 @@ void qusb_submit_isochronous(QUsb *u, unsigned slot, unsigned dci, uint64_t data
     ring(u, slot, dci);
 }
 
+void qusb_set_moved(QUsb *u, unsigned slot, unsigned dci, uint32_t bytes)
+{
+    qtest_writel(u->qt, contexts_of(slot) + 0x20 * dci + 0x14, bytes);
+}
+
 unsigned qusb_ended(QUsb *u, unsigned slot, unsigned dci, unsigned *left)
 {
     unsigned number;

@@ -61,6 +61,8 @@ void qusb_submit(QUsb *u, unsigned slot, unsigned dci, uint64_t data, unsigned l
 /* The same with @count isochronous TDs, 1 to 3, one behind the other. */
 void qusb_submit_isochronous(QUsb *u, unsigned slot, unsigned dci, uint64_t data, unsigned length,
                              unsigned count);
+/* Write to its context that @bytes of what it has begun were moved. */
+void qusb_set_moved(QUsb *u, unsigned slot, unsigned dci, uint32_t bytes);
 /* The code that it ended with, and then 0; 0: it has not. @left: bytes that were not moved. */
 unsigned qusb_ended(QUsb *u, unsigned slot, unsigned dci, unsigned *left);
 /* After a STALL: the endpoint goes on, at both sides. */
