@@ -167,6 +167,9 @@ static void take(void *opaque, const struct input_event *event)
         virtio_input_event(&s->parent, event->type, event->code, event->value);
     }
     if (!virtio_input_has_room(&s->parent, ROOM)) {
+        virtio_input_flush(&s->parent); /* a guest that has buffers says nothing */
+    }
+    if (!virtio_input_has_room(&s->parent, ROOM)) {
         evdev_read(&s->file, false);
     }
 }

@@ -151,10 +151,15 @@ static void handle_events(VirtioDevice *vdev, VirtQueue *vq)
     }
 }
 
+void virtio_input_flush(VirtioInput *s)
+{
+    handle_events(&s->parent, virtio_queue(&s->parent, EVENTS));
+}
+
 void virtio_input_sync(VirtioInput *s)
 {
     virtio_input_event(s, EV_SYN, SYN_REPORT, 0);
-    handle_events(&s->parent, virtio_queue(&s->parent, EVENTS));
+    virtio_input_flush(s);
 }
 
 /* The guest's: LEDs. */

@@ -86,6 +86,8 @@ bool virtio_input_has_room(const VirtioInput *s, unsigned count);
 /* An event that the guest gets when it has a buffer. Lost if the guest does not use the device, or
  * there is no room. */
 void virtio_input_event(VirtioInput *s, uint16_t type, uint16_t code, int32_t value);
+/* The guest gets those that it has buffers for. */
+void virtio_input_flush(VirtioInput *s);
 /* The end of those that belong together: the guest gets them. */
 void virtio_input_sync(VirtioInput *s);
 

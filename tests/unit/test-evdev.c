@@ -19,7 +19,9 @@
 #include "migration/reader.h"
 #include "qom/user-object.h"
 #include "tests/unit/saved-machine.h"
+#include "tests/unit/virtq-driver.h"
 #include "util/keyval.h"
+#include "util/units.h"
 
 static int grabs[64]; /* by descriptor: how often it was grabbed, less how often given back */
 static uint8_t held[KEY_CNT / 8]; /* what the kernel says */
@@ -343,6 +345,7 @@ static void test_gone(void)
 /* ---- virtio-input-host ---- */
 
 static VirtioInput *input;
+static VirtqDriver driver;
 
 static const VirtioInputClass *class_of_input(void)
 {
@@ -359,6 +362,8 @@ static void begin(Host *h)
 
     g_assert_no_error(err);
     json_object_put(props);
+    pci_config_write(pci_bus_of(PCI_DEVICE(card)), 0, PCI_DEVICE(card)->devfn, PCI_COMMAND,
+                     PCI_COMMAND_MASTER, 2);
     input = VIRTIO_INPUT(object_child(&card->parent, "virtio-backend"));
     g_assert_cmpint(all_grabs(), ==, 1);
 }
@@ -377,6 +382,28 @@ static void drive(void)
 {
     input->parent.status = VIRTIO_STATUS_DRIVER_OK;
     class_of_input()->virtio.status_written(&input->parent, 0);
+}
+
+/* And gives it 64 buffers for events. */
+static void give_buffers(void)
+{
+    enum { RING = 0x10000, BUFFERS = 0x30000, COUNT = 64 };
+    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+    VirtQueue *vq = virtio_queue(&input->parent, 0);
+    RamBlock *ram = NULL;
+
+    for (guint i = 0; !ram || ram->size < MIB; i++) { /* the machine has other memory, too */
+        ram = blocks->pdata[i];
+    }
+    virtq_driver_init(&driver, ram->host, RING, COUNT, false, false);
+    vq->size = COUNT;
+    vq->desc = driver.desc;
+    vq->driver = driver.driver;
+    vq->device = driver.device;
+    virtq_enable(vq, 0);
+    for (uint16_t i = 0; i < COUNT; i++) {
+        virtq_driver_add(&driver, i, &(VirtqBuffer){ BUFFERS + 8u * i, 8, DRIVER_WRITE }, 1);
+    }
 }
 
 static unsigned shown(uint8_t select, uint8_t subsel, const void *data, unsigned size)
@@ -495,6 +522,31 @@ static void test_events(void)
     finish(&h);
 }
 
+/* More belongs together than there is room for: the guest, which waits, gets what there is. */
+static void test_many(void)
+{
+    unsigned got = 0;
+    uint16_t head;
+    uint32_t len;
+    Host h;
+
+    begin(&h);
+    drive();
+    give_buffers();
+    for (unsigned i = 0; i < 150; i++) {
+        say(&h, EV_REL, REL_X, 1);
+    }
+    while (main_loop_iterate(false)) {
+    }
+    while (virtq_driver_take(&driver, &head, &len)) {
+        got++;
+    }
+    g_assert_cmpuint(got, ==, 64);
+    g_assert_cmpuint(input->count, ==, 150 - 64);
+    virtq_reset(virtio_queue(&input->parent, 0));
+    finish(&h);
+}
+
 /* Another program has it. */
 static void test_taken(void)
 {
@@ -532,6 +584,7 @@ int main(int argc, char **argv)
     g_test_add_func("/input-linux/gone", test_gone);
     g_test_add_func("/virtio-input-host/shown", test_shown);
     g_test_add_func("/virtio-input-host/events", test_events);
+    g_test_add_func("/virtio-input-host/many", test_many);
     g_test_add_func("/virtio-input-host/taken", test_taken);
     return g_test_run();
 }
