@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "backends/tpm-control.h"
+#include "backends/tpm-host.h"
 #include "chardev/char.h"
 #include "chardev/chardev.h"
 #include "util/bytes.h"
 #include "util/error.h"
-#include "util/fdset.h"
 #include "util/loop.h"
 
 /* What the emulator must be able to do. */
@@ -39,7 +39,7 @@ struct TpmBackend {
     TpmType type;
     char *id;
     char *path, *cancel_path; /* of a TPM of the host; cancel_path: NULL: it has none */
-    int cancel;               /* that file; -1: it is not open */
+    TpmHost *host;            /* NULL: it is not open */
     size_t room;              /* bytes of an answer that the device takes */
     char *chardev_id;         /* of an emulator */
     Chardev *chardev;         /* borrowed */
@@ -164,7 +164,7 @@ TpmBackend *tpm_backend_add(const TpmdevOptions *options, GError **errp)
         tpm->cancel_path =
             options->cancel_path ? g_strdup(options->cancel_path) : find_cancel_path(tpm->path);
     }
-    tpm->data = tpm->cancel = -1;
+    tpm->data = -1;
     tpm->room = TPM_BUFFER_SIZE;
     if (!backends) {
         backends = g_ptr_array_new();
@@ -190,10 +190,7 @@ static void close_data(TpmBackend *tpm)
         close(tpm->data);
         tpm->data = -1;
     }
-    if (tpm->cancel >= 0) {
-        close(tpm->cancel);
-        tpm->cancel = -1;
-    }
+    g_clear_pointer(&tpm->host, tpm_host_close);
     tpm->have = 0;
 }
 
@@ -226,8 +223,8 @@ static void lose(TpmBackend *tpm)
     }
 }
 
-/* Read what there is of the answer. False: it is no answer, or nobody is there. The host's kernel
- * gives all of it at once. */
+/* Read what there is of the answer. False: it is no answer, or nobody is there. A TPM of
+ * the host gives all of it at once. */
 static bool read_some(TpmBackend *tpm)
 {
     size_t want = is_of_host(tpm) ? sizeof(tpm->answer) : TPM_HEADER_SIZE;
@@ -319,10 +316,7 @@ static bool wait_for_answer(TpmBackend *tpm, GError **errp)
 
 static bool write_command(TpmBackend *tpm, const uint8_t *command, size_t len)
 {
-    if (is_of_host(tpm)) { /* which takes it whole, or not at all */
-        tpm->have = 0;
-        return tpm->data >= 0 && write(tpm->data, command, len) == (ssize_t)len;
-    }
+    tpm->have = 0;
     /* The channel is empty and has room for more than the longest one. */
     return tpm->data >= 0 &&
            send(tpm->data, command, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
@@ -403,20 +397,9 @@ static bool connect_emulator(TpmBackend *tpm, GError **errp)
 
 static bool connect_host(TpmBackend *tpm, GError **errp)
 {
-    tpm->data = fdset_open_path(tpm->path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-    if (tpm->data < 0) {
-        error_set_errno(errp, errno, "cannot open the TPM '%s'%s", tpm->path,
-                        errno == EBUSY ? ", which another program has" : "");
+    tpm->host = tpm_host_open(tpm->path, tpm->cancel_path, &tpm->data, errp);
+    if (!tpm->host) {
         return false;
-    }
-    if (tpm->cancel_path) {
-        tpm->cancel = fdset_open_path(tpm->cancel_path, O_WRONLY | O_CLOEXEC, 0);
-        if (tpm->cancel < 0) {
-            error_set_errno(errp, errno, "cannot open '%s', by which commands are cancelled",
-                            tpm->cancel_path);
-            close_data(tpm);
-            return false;
-        }
     }
     if (!ask_version(tpm, errp)) {
         close_data(tpm);
@@ -594,8 +577,8 @@ void tpm_backend_cancel(TpmBackend *tpm)
     g_autoptr(GError) error = NULL;
 
     if (is_of_host(tpm)) {
-        if (tpm->busy && tpm->cancel >= 0 && write(tpm->cancel, "-", 1) != 1) {
-            error_warn("a command of the host's TPM is not cancelled: %s", g_strerror(errno));
+        if (tpm->busy) {
+            tpm_host_cancel(tpm->host);
         }
     } else if (tpm->busy && !tpm->cancelling) {
         tpm->cancelling = tpm_control_ask(char_fd(&tpm->control), TPM_CONTROL_CANCEL, &error);

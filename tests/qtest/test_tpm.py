@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """-tpmdev and -device tpm-tis, tpm-crb: what guests see in their registers, what the emulator is told, and what becomes of
 wrong answers. Without swtpm those that need a real TPM are skipped."""
+import fcntl
 import os
+import select
 import struct
 import tempfile
 
@@ -330,9 +332,35 @@ def of_host():
         driver.send(STARTUP)
         vm.wait_until(lambda: len(tpm.commands) == 2, "the command")
         wr(m, CRB_CANCEL, 1)
+        vm.wait_until(lambda: os.path.getsize(cancel.name) == 1, "it is cancelled")
         tap.equal(cancel.read(), b"-")
         os.write(tpm.ours, tpm_emulator.FAILURE)
         tap.equal(driver.answer(), tpm_emulator.FAILURE)
+
+
+def host_waits():
+    """The file that cancels takes nothing for a while, as the kernel's while the TPM works: nobody else waits for it."""
+    with tempfile.TemporaryDirectory() as folder, tpm_emulator.HostTpm([None]) as tpm:
+        path = f"{folder}/cancel"
+        os.mkfifo(path)
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        full = fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+        tap.equal(os.write(fd, bytes(full)), full)
+        with start_host(tpm, "tpm-crb", f",cancel-path={path}") as m:
+            driver = Crb(m)
+            driver.send(STARTUP)
+            vm.wait_until(lambda: len(tpm.commands) == 2, "the command")
+            for _ in range(2):
+                wr(m, CRB_CANCEL, 1)
+                tap.equal(m.qmp.command("query-status")["running"], True)
+            os.write(tpm.ours, tpm_emulator.FAILURE)
+            tap.equal(driver.answer(), tpm_emulator.FAILURE)
+            tap.equal(os.read(fd, full), bytes(full))
+            vm.wait_until(lambda: select.select([fd], [], [], 0)[0], "it is cancelled")
+            tap.equal(os.read(fd, 16), b"-")
+            tpm.answers = [GOOD]
+            tap.equal(driver(STARTUP), GOOD)
+        os.close(fd)
 
 
 def host_fails():
@@ -357,4 +385,4 @@ def host_fails():
 tap.run([("TIS", lambda: works("tpm-tis")), ("CRB", lambda: works("tpm-crb")), ("TPM 1.2", version_1),
          ("localities", localities), ("interrupts", interrupts), ("what is told", told), ("failures", failures), ("comes again", comes_again),
          ("nonsense", nonsense), ("refused", refused), ("not saved", not_saved), ("queries", asked),
-         ("of the host", of_host), ("the host's fails", host_fails)])
+         ("of the host", of_host), ("the host's waits", host_waits), ("the host's fails", host_fails)])
