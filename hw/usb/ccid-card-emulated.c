@@ -26,6 +26,7 @@ typedef struct Link {
     struct CcidEmulated *card; /* machine lock; NULL: it has gone */
     Loop *loop;                /* carries out commands */
     VReader *reader;           /* of that thread; NULL: there is none yet */
+    gint newest;               /* the number of the last command; atomic */
 } Link;
 
 typedef struct CcidEmulated {
@@ -90,6 +91,12 @@ static void power_on(void *opaque)
     main_loop_schedule(present, job);
 }
 
+/* Behind what the thread still does for the card that has gone. */
+static void absent(void *opaque)
+{
+    main_loop_schedule(present, opaque);
+}
+
 typedef struct ReaderJob {
     Link *link;
     VReader *reader;
@@ -146,11 +153,11 @@ static gpointer listen_to_library(gpointer opaque)
             loop_call(link->loop, power_on, job_new(link));
             break;
         case VEVENT_CARD_REMOVE:
-            main_loop_schedule(present, job_new(link));
+            loop_call(link->loop, absent, job_new(link));
             break;
         case VEVENT_READER_REMOVE:
             reader_job(link, event->reader, drop_reader);
-            main_loop_schedule(present, job_new(link));
+            loop_call(link->loop, absent, job_new(link));
             break;
         default:
             last = true;
@@ -181,7 +188,10 @@ static void carry_out(void *opaque)
     uint8_t found[ANSWER_MAX];
     int size = sizeof(found);
 
-    if (job->size < COMMAND_MIN) {
+    /* A guest that resets the reader gives another without a wait. */
+    if (job->number != (unsigned)g_atomic_int_get(&job->link->newest)) {
+        size = 0;
+    } else if (job->size < COMMAND_MIN) {
         memcpy(found, wrong_length, size = sizeof(wrong_length));
     } else if (!job->link->reader || vreader_xfr_bytes(job->link->reader, job->data, (int)job->size,
                                                        found, &size) != VREADER_OK) {
@@ -198,6 +208,7 @@ static void command(CcidCard *card, const uint8_t *data, unsigned size)
     Job *job = job_new(s->link);
 
     job->number = ++s->number;
+    g_atomic_int_set(&s->link->newest, (gint)job->number);
     job->size = MIN(size, CCID_APDU_MAX);
     memcpy(job->data, data, job->size);
     loop_call(s->link->loop, carry_out, job);
@@ -327,6 +338,7 @@ static void emulated_unrealize(Device *dev)
 
     save_check_remove(check_save, s);
     vevent_queue_vevent(vevent_new(VEVENT_LAST, NULL, NULL));
+    g_atomic_int_set(&s->link->newest, (gint)++s->number); /* what was not begun is not done */
     g_thread_join(s->listener);
     loop_run(s->link->loop, forget_reader, s->link);
     g_clear_pointer(&s->link->loop, loop_free);

@@ -106,16 +106,21 @@ static void expect_change(Reader *r, bool there)
     g_assert_cmphex(qtest_readw(r->usb.qt, QUSB_DATA + 0x2000), ==, 0x50 | (there ? 3 : 2) << 8);
 }
 
-static void begin_with(Reader *r, const char *card)
+static void connect_reader(Reader *r)
 {
-    g_autofree char *options = g_strdup_printf("-device usb-ccid,id=r,bus=x.0 %s", card);
-
-    qusb_start(&r->usb, options);
     r->slot = qusb_connect(&r->usb, 1, 0);
     g_assert_cmpuint(qusb_control(&r->usb, r->slot, 0, 9, 1, 0, NULL), ==, QUSB_SUCCESS);
     qusb_endpoint(&r->usb, r->slot, NOTIFY, QUSB_INTERRUPT_IN, 64);
     qusb_endpoint(&r->usb, r->slot, ANSWERS, QUSB_BULK_IN, 64);
     qusb_endpoint(&r->usb, r->slot, MESSAGES, QUSB_BULK_OUT, 64);
+}
+
+static void begin_with(Reader *r, const char *card)
+{
+    g_autofree char *options = g_strdup_printf("-device usb-ccid,id=r,bus=x.0 %s", card);
+
+    qusb_start(&r->usb, options);
+    connect_reader(r);
 }
 
 static void begin(Reader *r)
@@ -385,6 +390,28 @@ static void hostile_commands(Reader *r)
     }
 }
 
+static void power_on(Reader *r)
+{
+    ask(r, 0x62, 2, "", 0);
+    finish(r, MESSAGES, 0);
+    qusb_submit(&r->usb, r->slot, ANSWERS, QUSB_DATA + 0x1000, 512);
+    g_assert_cmpuint(finish(r, ANSWERS, 512), >, 12);
+    g_assert_cmphex(qtest_readb(r->usb.qt, QUSB_DATA + 0x100a), ==, 0x3b); /* an ATR */
+}
+
+/* The reader is reset while the card works; nobody hears of what it answers then. */
+static void reset_amid(Reader *r)
+{
+    static const uint8_t sign[5 + 128] = { 0x80, 0x42, 0, 0, 0x80, 0, 1 };
+
+    for (unsigned i = 0; i < 16; i++) {
+        ask(r, 0x6f, 1, sign, sizeof(sign));
+        finish(r, MESSAGES, 0);
+        connect_reader(r);
+        power_on(r);
+    }
+}
+
 static void test_emulated(void)
 {
     g_autofree char *dir = g_dir_make_tmp(NULL, NULL), *options = NULL;
@@ -400,14 +427,11 @@ static void test_emulated(void)
                qusb_submit(&r.usb, r.slot, ANSWERS, QUSB_DATA + 0x1000, 512),
                finish(&r, ANSWERS, 512), qtest_readb(r.usb.qt, QUSB_DATA + 0x1007) == 2) {
         }
-        ask(&r, 0x62, 2, "", 0);
-        finish(&r, MESSAGES, 0);
-        qusb_submit(&r.usb, r.slot, ANSWERS, QUSB_DATA + 0x1000, 512);
-        g_assert_cmpuint(finish(&r, ANSWERS, 512), >, 12);
-        g_assert_cmphex(qtest_readb(r.usb.qt, QUSB_DATA + 0x100a), ==, 0x3b); /* an ATR */
+        power_on(&r);
         use_card(&r, dir);
         json_object_put(qtest_qmp_error(r.usb.qt, "migrate", "{'uri': 'exec:cat > /dev/null'}"));
         hostile_commands(&r);
+        reset_amid(&r);
         use_card(&r, dir);
         qtest_quit(r.usb.qt);
     } else {
