@@ -199,6 +199,7 @@ void usb_host_close(UsbHost *s)
         } else { /* the library would fall over them */
             error_warn("usb-host: %s does not end what it does; it stays open", s->path);
             s->fd = -1;
+            s->flying = 0;
         }
         s->handle = NULL;
     }

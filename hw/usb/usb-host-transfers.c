@@ -73,7 +73,9 @@ bool usb_host_ended(HostTransfer *t)
 {
     UsbHost *s = t->host;
 
-    s->flying--;
+    if (t->transfer->dev_handle == s->handle) {
+        s->flying--;
+    }
     /* One that was cancelled may end when its device is another's, or is no more. */
     if (t->wanted && t->transfer->status == LIBUSB_TRANSFER_NO_DEVICE) {
         lost(s);

@@ -81,7 +81,7 @@ struct UsbHost {
     uint32_t claimed, detached; /* interfaces */
     uint8_t alternate[USB_HOST_INTERFACES];
     HostEndpoint endpoints[USB_HOST_ENDPOINTS];
-    unsigned flying; /* transfers that have not ended */
+    unsigned flying; /* transfers of the handle that have not ended */
     HostStage stage;
     HostTransfer *control; /* under way */
     UsbSetup setup;
