@@ -32,6 +32,7 @@ struct VdAgent {
     GByteArray *body;   /* too long ones are not kept */
 
     GByteArray *out;
+    guint given; /* bytes at its beginning that the guest has */
     VDAgentMouseState state;
     bool moved;                          /* `state` is not sent yet */
     bool asked[CLIPBOARD_SELECTIONS];    /* the agent waits for our text */
@@ -52,6 +53,11 @@ static bool shares(const VdAgent *a)
 
 /* ---- output ---- */
 
+static guint pending(const VdAgent *a)
+{
+    return a->out->len - a->given;
+}
+
 /* False: there is no room, and it is not said. */
 static bool send_message(VdAgent *a, uint32_t port, uint32_t type, const void *data, size_t size)
 {
@@ -60,7 +66,7 @@ static bool send_message(VdAgent *a, uint32_t port, uint32_t type, const void *d
                             .type = GUINT32_TO_LE(type),
                             .size = GUINT32_TO_LE((uint32_t)size) };
 
-    if (a->out->len + size > VDAGENT_OUTPUT_MAX) {
+    if (pending(a) + size > VDAGENT_OUTPUT_MAX) {
         return false;
     }
     g_byte_array_append(whole, (const uint8_t *)&head, sizeof(head));
@@ -120,8 +126,8 @@ static void send_selection(VdAgent *a, uint32_t message, ClipboardSelection whic
 
 const uint8_t *vdagent_output(const VdAgent *a, size_t *size)
 {
-    *size = a->out->len;
-    return a->out->data;
+    *size = pending(a);
+    return *size ? a->out->data + a->given : NULL;
 }
 
 static void send_state(VdAgent *a)
@@ -132,8 +138,13 @@ static void send_state(VdAgent *a)
 
 void vdagent_output_taken(VdAgent *a, size_t size)
 {
-    g_byte_array_remove_range(a->out, 0, (guint)size);
-    if (a->moved && a->out->len < MOVES_MAX) {
+    /* The rest is moved seldom: the guest may take a byte at a time. */
+    a->given += (guint)size;
+    if (a->given >= pending(a)) {
+        g_byte_array_remove_range(a->out, 0, a->given);
+        a->given = 0;
+    }
+    if (a->moved && pending(a) < MOVES_MAX) {
         send_state(a);
     }
 }
@@ -160,7 +171,7 @@ void vdagent_move(VdAgent *a, uint32_t x, uint32_t y, unsigned buttons)
     }
     a->state = (VDAgentMouseState){ GUINT32_TO_LE(x), GUINT32_TO_LE(y), GUINT32_TO_LE(bits), 0 };
     a->moved = true;
-    if (a->out->len < MOVES_MAX) {
+    if (pending(a) < MOVES_MAX) {
         send_state(a);
     }
 }
@@ -467,6 +478,7 @@ void vdagent_set_open(VdAgent *a, bool open)
     memset(a->told, 0, sizeof(a->told));
     g_byte_array_set_size(a->body, 0);
     g_byte_array_set_size(a->out, 0);
+    a->given = 0;
     if (open) {
         clipboard_add(&a->peer);
         send_caps(a, true);
