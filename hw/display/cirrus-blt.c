@@ -411,8 +411,9 @@ static void line_came(Cirrus *s)
     unsigned height = b->mode & MODE_PATTERN ? 1 : b->height;
     unsigned y = s->lines_left <= height ? height - s->lines_left : 0;
 
+    b->mode &= ~(unsigned)MODE_BACKWARDS; /* even if it would be another kind by now */
     if (cpu_size(b) == s->line_size &&
-        inside(b, b->dest, b->dest_pitch, b->width, b->height, b->mode & MODE_BACKWARDS)) {
+        inside(b, b->dest, b->dest_pitch, b->width, b->height, false)) {
         cpu_line(b, s->line, y);
         mark(s, b, b->mode & MODE_PATTERN ? 0 : y, b->mode & MODE_PATTERN ? b->height : 1);
     }

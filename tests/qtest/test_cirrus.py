@@ -158,6 +158,11 @@ def hostile():
         gfx(m, 0x20, 3)  # it changes meanwhile: what comes is taken, and does nothing
         store(m, APERTURE, bytes(2000))
         tap.equal(get(m, 0x3ce, 0x31), 0)
+        tap.equal(blt(width=63, mode=FROM_CPU) & 1, 1)
+        for reg, value in ((0x30, BACKWARDS), (0x28, 0xff), (0x29, 0xff), (0x2a, 0x3f)):
+            gfx(m, reg, value)  # backwards it would be inside, but data comes forwards
+        store(m, APERTURE, b"\x22" * 64)
+        tap.equal((get(m, 0x3ce, 0x31), load(m, VRAM + 0x3fffc0, 64)), (0, bytes(64)))
         tap.equal(blt(width=8191, height=2047, mode=FROM_CPU) & 1, 1)
         gfx(m, 0x31, 4)
         gfx(m, 0x31, 0)
