@@ -98,8 +98,28 @@ static bool is_near(QXLFIXED at)
     return at >= -QXL_COORDINATE_MAX * 16 && at <= QXL_COORDINATE_MAX * 16;
 }
 
+/* One piece of a path, behind a line of *@points: only one that has points can be closed. Of some
+ * curves the library never comes to an end. */
+static bool piece_is_good(const QXLPathSeg *seg, uint64_t *points)
+{
+    const bool begins = seg->flags & QXL_PATH_BEGIN, ends = seg->flags & QXL_PATH_END;
+
+    if ((begins && !seg->count) || seg->flags & QXL_PATH_BEZIER) {
+        return false;
+    }
+    *points = seg->count + (begins ? 0 : *points);
+    if (ends && seg->flags & QXL_PATH_CLOSE && !*points) {
+        return false;
+    }
+    *points = ends ? 0 : *points;
+    return true;
+}
+
+/* The library would end the program, or read what is none of it. */
 static bool path_is_good(const uint8_t *data, uint32_t size)
 {
+    uint64_t points = 0;
+
     while (size) {
         QXLPathSeg seg;
 
@@ -109,8 +129,7 @@ static bool path_is_good(const uint8_t *data, uint32_t size)
         memcpy(&seg, data, sizeof(seg));
         data += sizeof(seg);
         size -= (uint32_t)sizeof(seg);
-        if (seg.count > size / sizeof(QXLPointFix) ||
-            (seg.flags & QXL_PATH_BEZIER && seg.count % 3)) {
+        if (seg.count > size / sizeof(QXLPointFix) || !piece_is_good(&seg, &points)) {
             return false;
         }
         for (uint32_t i = 0; i < seg.count; i++) {
@@ -164,6 +183,7 @@ static void copy_stroke(QxlCopy *c, QXLStroke *stroke)
     copy_brush(c, &stroke->brush);
 }
 
+/* As many as it says, and nothing behind them: the library would end the program. */
 static bool glyphs_are_good(const QXLString *text, uint32_t size)
 {
     const uint8_t *data = text->chunk.data;
@@ -173,7 +193,7 @@ static bool glyphs_are_good(const QXLString *text, uint32_t size)
     const unsigned kind = text->flags & ~SPICE_STRING_FLAGS_RASTER_TOP_DOWN;
     const unsigned bits = kind < G_N_ELEMENTS(raster) ? raster[kind] : 0;
 
-    if (!bits) {
+    if (!bits || !text->length) {
         return false;
     }
     for (unsigned i = 0; i < text->length; i++) {
@@ -195,7 +215,7 @@ static bool glyphs_are_good(const QXLString *text, uint32_t size)
         data += bytes;
         size -= (uint32_t)bytes;
     }
-    return true;
+    return !size;
 }
 
 static void copy_text(QxlCopy *c, QXLText *text)
@@ -211,6 +231,9 @@ static void copy_text(QxlCopy *c, QXLText *text)
     qxl_point_is_good(c, text->back_area.right, text->back_area.bottom);
     copy_brush(c, &text->fore_brush);
     copy_brush(c, &text->back_brush);
+    if (text->fore_mode != SPICE_ROPD_OP_PUT || text->back_mode != SPICE_ROPD_OP_PUT) {
+        qxl_fail(c, "a text is no more than put");
+    }
 }
 
 static QXLPHYSICAL copy_transform(QxlCopy *c, QXLPHYSICAL addr)

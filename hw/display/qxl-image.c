@@ -245,27 +245,11 @@ static bool copy_bitmap(QxlCopy *c, QXLImage *image)
     return !c->bad;
 }
 
-static QXLImage *copy_quic(QxlCopy *c, QXLPHYSICAL addr)
-{
-    const uint64_t head = offsetof(QXLImage, quic.data);
-    uint32_t size = 0;
-    uint8_t *to = qxl_copy_chunks(c, addr, head, &size);
-
-    if (to && ((QXLImage *)to)->quic.data_size != size) {
-        qxl_fail(c, "data is of another size than it says");
-    }
-    return (QXLImage *)to;
-}
-
-/* The library reads no others. */
+/* The library reads one other (QUIC), but ends the program if it cannot decode it. */
 static QXLImage *copy_by_type(QxlCopy *c, QXLPHYSICAL addr, unsigned type)
 {
-    QXLImage *image;
+    QXLImage *image = qxl_room(c, sizeof(*image));
 
-    if (type == SPICE_IMAGE_TYPE_QUIC) {
-        return copy_quic(c, addr);
-    }
-    image = qxl_room(c, sizeof(*image));
     if (!image || !qxl_fetch(c, addr, &image->descriptor, sizeof(image->descriptor))) {
         return NULL;
     }

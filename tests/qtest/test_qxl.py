@@ -319,6 +319,17 @@ def hostile_commands():
         def loop():
             at = c.address(c.next)
             return c.room(struct.pack("<IQQ", 0, 0, at))
+
+        def piece(data):
+            return struct.pack("<IQQ", len(data), 0, 0) + data
+
+        def stroke(*pieces):
+            data = b"".join(struct.pack("<II", flags, count) + count * struct.pack("<ii", 16, 16) for flags, count in pieces)
+            return struct.pack("<Q", c.room(struct.pack("<I", len(data)) + piece(data))) + bytes(20) + brush + bytes(4)
+
+        def text(length, data):
+            return struct.pack("<Q4i", c.room(struct.pack("<IHH", len(data), length, 1) + piece(data)), 0, 0, 2, 4) + 2 * brush + bytes(4)
+        brush = struct.pack("<II", 1, 5) + bytes(12)
         good = (7, 0, 0, 4, 2, 8, 5, 4, 2, 16, 0)
         cases = {
             "no slot": lambda: c.ring(CMD, 1, 0) or c.io(NOTIFY_CMD),
@@ -359,6 +370,14 @@ def hostile_commands():
             "no path": lambda: c.draw(10, box, struct.pack("<Q", far) + bytes(100)),
             "short path": lambda: c.draw(10, box, struct.pack("<Q", c.room(struct.pack("<IIQQII", 8, 8, 0, 0, 0, 1000))) + bytes(100)),
             "no text": lambda: c.draw(11, box, struct.pack("<Q", far) + bytes(100)),
+            "a path that begins with no point": lambda: c.draw(10, box, stroke((1, 0), (2, 1))),
+            "a curve of two points": lambda: c.draw(10, box, stroke((0x13, 3))),
+            "a curve from nowhere": lambda: c.draw(10, box, stroke((0x10, 3))),
+            "no line to close": lambda: c.draw(10, box, stroke((3, 2), (10, 0), (3, 2))),
+            "fewer glyphs than it says": lambda: c.draw(11, box, text(0, bytes(4))),
+            "more glyphs than it says": lambda: c.draw(11, box, text(1, 2 * bytes(20))),
+            "the end of a glyph": lambda: c.draw(11, box, text(1, bytes(24))),
+            "pixels that cannot be decoded": lambda: c.copy(box, c.room(struct.pack("<QBBIIIIQQ", 7, 1, 0, 4, 2, 4, 4, 0, 0) + bytes(4))),
             "no glyphs": lambda: c.draw(11, box, struct.pack("<Q", c.room(struct.pack("<IHHIQQ", 0, 5, 1, 0, 0, 0))) + bytes(100)),
             "an operator": lambda: c.draw(14, box, struct.pack("<IQQQQ", 0x77, image(*good, c.address(0)), 0, 0, 0) + bytes(8)),
             "a brush": lambda: c.draw(1, box, struct.pack("<I", 55) + bytes(100)),
@@ -371,6 +390,8 @@ def hostile_commands():
             (refused if what in FATAL else dropped)(c, what, do)
         c.begin()
         c.fill((0, 0, WIDTH, HEIGHT), 0x998877)
+        c.draw(10, (0, 0, 4, 4), stroke((1, 1), (0x12, 3), (3, 2), (11, 3)))  # good ones are drawn
+        shows(m, 1, 1, 5)
         shows(m, 0, 0, 0x998877)
 
 
