@@ -181,6 +181,11 @@ static void copy_stroke(QxlCopy *c, QXLStroke *stroke)
         stroke->attr.style = 0;
     }
     copy_brush(c, &stroke->brush);
+    if (!c->bad && stroke->brush.type == SPICE_BRUSH_TYPE_PATTERN &&
+        ((const QXLImage *)(uintptr_t)stroke->brush.u.pattern.pat)->descriptor.type ==
+            SPICE_IMAGE_TYPE_SURFACE) {
+        qxl_fail(c, "lines are not drawn with surfaces");
+    }
 }
 
 /* As many as it says, and nothing behind them: the library would end the program. */
@@ -281,6 +286,27 @@ static void check_rop3(QxlCopy *c, unsigned rop)
     }
 }
 
+/* What the library can do to surfaces of alpha alone. */
+static bool is_for_alpha(unsigned type)
+{
+    static const uint8_t types[] = { QXL_DRAW_NOP,    QXL_DRAW_FILL,      QXL_DRAW_COPY,
+                                     QXL_COPY_BITS,   QXL_DRAW_BLACKNESS, QXL_DRAW_WHITENESS,
+                                     QXL_DRAW_INVERS, QXL_DRAW_COMPOSITE };
+
+    return memchr(types, (int)type, sizeof(types));
+}
+
+/* The library would end the program, or write beyond what is its own. */
+static void check_target(QxlCopy *c, const QXLDrawable *d)
+{
+    const uint32_t on = c->s->places[d->surface_id].format;
+
+    if ((on == SPICE_SURFACE_FMT_8_A && !is_for_alpha(d->type)) ||
+        (on == SPICE_SURFACE_FMT_16_565 && d->self_bitmap)) {
+        qxl_fail(c, "that cannot be drawn on such a surface");
+    }
+}
+
 static void copy_body(QxlCopy *c, QXLDrawable *d)
 {
     switch (d->type) {
@@ -376,6 +402,7 @@ static void copy_drawable(QxlCopy *c, QXLDrawable *d)
             }
         }
     }
+    check_target(c, d);
     copy_clip(c, &d->clip);
     if (!c->bad) {
         copy_body(c, d);

@@ -219,7 +219,7 @@ static bool copy_bitmap(QxlCopy *c, QXLImage *image)
     }
     if (bits <= 8 && b->format != SPICE_BITMAP_FMT_8BIT_A && b->palette && !c->is_mask) {
         b->palette = copy_palette(c, b->palette, bits);
-    } else if (bits <= 8 && bits > 1 && b->format != SPICE_BITMAP_FMT_8BIT_A) {
+    } else if (bits <= 8 && !c->is_mask && b->format != SPICE_BITMAP_FMT_8BIT_A) {
         return qxl_fail(c, "a bitmap has no palette");
     } else {
         b->palette = 0;
@@ -277,6 +277,25 @@ static bool is_named(const QxlCopy *c, uint32_t id)
     return found;
 }
 
+/* Only where pixels are blended may they be of another size than those that are drawn on, and only
+ * there does something else than alpha become alpha: the library would end the program. */
+static bool suits(const QxlCopy *c, const QXLImage *image)
+{
+    const QXLDrawable *d = c->drawable;
+    const uint32_t on = c->s->places[d->surface_id].format;
+
+    if (d->type == QXL_DRAW_COMPOSITE || d->type == QXL_DRAW_ALPHA_BLEND) {
+        return true;
+    }
+    if (image->descriptor.type == SPICE_IMAGE_TYPE_SURFACE) {
+        const uint32_t from = c->s->places[image->surface_image.surface_id].format;
+
+        return qxl_format_bytes(from) == qxl_format_bytes(on);
+    }
+    return c->is_mask || on != SPICE_SURFACE_FMT_8_A ||
+           image->bitmap.format == SPICE_BITMAP_FMT_8BIT_A;
+}
+
 /* The image at @addr, and its size. 0: there is none. */
 QXLPHYSICAL qxl_copy_image(QxlCopy *c, QXLPHYSICAL addr, int32_t *width, int32_t *height)
 {
@@ -309,6 +328,9 @@ QXLPHYSICAL qxl_copy_image(QxlCopy *c, QXLPHYSICAL addr, int32_t *width, int32_t
         }
         *width = (int32_t)place->width;
         *height = (int32_t)place->height;
+    }
+    if (!suits(c, image)) {
+        return qxl_fail(c, "an image has other pixels than what is drawn on");
     }
     return qxl_host(image);
 }

@@ -54,7 +54,7 @@ static void fault(Qxl *s, const char *why)
 
 /* ---- surfaces ---- */
 
-static unsigned format_bytes(uint32_t format)
+unsigned qxl_format_bytes(uint32_t format)
 {
     switch (format) {
     case SPICE_SURFACE_FMT_8_A:
@@ -73,7 +73,7 @@ static unsigned format_bytes(uint32_t format)
 bool qxl_place_is_good(const Qxl *s, const QxlSurfacePlace *p)
 {
     const RamBlock *block = qxl_memory(s, p->memory);
-    const unsigned bytes = format_bytes(p->format);
+    const unsigned bytes = qxl_format_bytes(p->format);
     const uint64_t stride = (uint64_t)ABS((int64_t)p->stride), size = qxl_place_size(p);
 
     return block && bytes && p->width && p->height && p->width <= SURFACE_SIDE_MAX &&
@@ -89,7 +89,7 @@ uint8_t *qxl_place_data(const Qxl *s, const QxlSurfacePlace *p)
 
 static bool is_primary_format(const QxlSurfacePlace *p)
 {
-    return format_bytes(p->format) >= 2;
+    return qxl_format_bytes(p->format) >= 2;
 }
 
 static void create_primary(Qxl *s, bool async, bool keep)

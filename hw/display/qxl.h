@@ -134,6 +134,8 @@ void qxl_flush(Qxl *s);
 /* What the library has waits, or what waits goes on; any thread. */
 void qxl_begin_sync(Qxl *s);
 void qxl_end_sync(Qxl *s);
+/* Of a pixel of a surface; 0: there is no such format. */
+unsigned qxl_format_bytes(uint32_t format);
 /* Is that a surface of pixels, and in the memory? */
 bool qxl_place_is_good(const Qxl *s, const QxlSurfacePlace *place);
 uint8_t *qxl_place_data(const Qxl *s, const QxlSurfacePlace *place);
