@@ -14,7 +14,8 @@
 #include "util/loop.h"
 #include "util/units.h"
 
-#define AT_ONCE (64 * MIB) /* bytes that are taken before others have their turn */
+#define AT_ONCE (64 * MIB) /* bytes that are taken or copied before others have their turn */
+#define MESSAGE (64 * KIB) /* bytes that a message counts as, beside its own */
 #define ROWS    64         /* of pixels at once */
 
 enum { PIXEL = 4 };
@@ -350,6 +351,7 @@ static bool dmabuf_update(VhostUserGpu *s, const void *payload)
                       row_at(s, i));
     }
     g_clear_pointer(&s->pixels, pixman_image_unref);
+    s->copied += row_bytes(s) * s->update.height;
     changed(scanout, &s->update);
     return ok ? answer(s, NULL, 0) : fail(s, "memory that it has cut off");
 }
@@ -392,14 +394,18 @@ static bool wanted(VhostUserGpu *s, size_t *left)
     return true;
 }
 
-static void take_fd(VhostUserGpu *s, struct msghdr *msg)
+/* The last descriptor that came. Alignment makes room for more than one. */
+static void take_fds(VhostUserGpu *s, struct msghdr *msg)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
             if (s->message_fd >= 0) {
                 close(s->message_fd);
             }
-            memcpy(&s->message_fd, CMSG_DATA(c), sizeof(int)); /* there is room for one */
+            memcpy(&s->message_fd, CMSG_DATA(c) + at, sizeof(int));
         }
     }
 }
@@ -428,7 +434,7 @@ static size_t take_message(VhostUserGpu *s)
         }
         return 0;
     }
-    take_fd(s, &msg);
+    take_fds(s, &msg);
     s->got += (size_t)n;
     if (!wanted(s, &left)) {
         return 0;
@@ -449,8 +455,12 @@ void vhost_gpu_serve(VhostUserGpu *s)
 {
     size_t n = 1;
 
-    for (size_t done = 0; s->fd >= 0 && n && done < AT_ONCE; done += n) {
-        n = s->pixels ? take_pixels(s) : take_message(s);
+    s->copied = 0;
+    for (size_t done = 0; s->fd >= 0 && n && done + s->copied < AT_ONCE;) {
+        const bool pixels = s->pixels;
+
+        n = pixels ? take_pixels(s) : take_message(s);
+        done += pixels ? n : n + MESSAGE;
     }
 }
 

@@ -81,7 +81,8 @@ typedef struct VhostUserGpu {
     pixman_image_t *pixels; /* that the rest of an update goes to; NULL: there is none */
     size_t pixels_got;      /* bytes of it */
     VhostGpuShared shared[VIRTIO_GPU_MAX_SCANOUTS];
-    int copy_fd; /* through which shared memory is read; -1: not yet */
+    int copy_fd;   /* through which shared memory is read; -1: not yet */
+    size_t copied; /* bytes of it, in this turn */
 } VhostUserGpu;
 OBJECT_CAST_DEFINE(VhostUserGpu, VHOST_USER_GPU, TYPE_VHOST_USER_GPU)
 

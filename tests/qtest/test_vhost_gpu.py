@@ -130,6 +130,12 @@ def memory(size):
     return fd, mmap.mmap(fd, size)
 
 
+def descriptors(m):
+    """Those of memory() that the machine has."""
+    folder = f"/proc/{m.process.pid}/fd"
+    return sum("memfd:picture" in os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder))
+
+
 def shared():
     """A picture in memory of the other program, which is cut off then."""
     with card() as c:
@@ -140,6 +146,10 @@ def shared():
         tap.equal(c.ask(DMABUF_UPDATE, struct.pack("<IIIII", 0, 0, 0, 100, 60)), b"")
         width, height, pixel = c.picture()
         tap.equal((width, height, pixel(0, 0), pixel(1, 1), pixel(99, 59)), (100, 60, "123456", "abcdef", "123456"))
+        # More descriptors than a message has are closed.
+        c.send(DMABUF_SCANOUT, struct.pack("<10I", 0, 8, 4, 100, 60, 128, 64, 1024, 0, XR24), [fd, fd])
+        c.ask(GET_PROTOCOL_FEATURES)
+        tap.equal(descriptors(c.m), 0, "descriptors")
         data.close()
         os.truncate(fd, 4096)
         c.send(DMABUF_UPDATE, struct.pack("<IIIII", 0, 0, 0, 100, 60))
@@ -205,8 +215,7 @@ def hostile():
                 c = Card(ends[0], m)
                 c.send(SCANOUT, struct.pack("<III", 0, 64 + n, 64))
                 tap.equal(c.picture()[0], 64 + n)
-                tap.equal(sum("memfd:picture" in os.readlink(f"/proc/{m.process.pid}/fd/{fd}")
-                              for fd in os.listdir(f"/proc/{m.process.pid}/fd")), 0, "descriptors")
+                tap.equal(descriptors(m), 0, "descriptors")
         ends[0].close()
 
 
@@ -230,6 +239,31 @@ def held_up():
         tap.equal(c.picture()[2](1023, 1023), "778899", "and has not hung up")
 
 
+def floods():
+    """One that always has something to be copied: others have their turn."""
+    with card() as c:
+        fd = memory(4 << 20)[0]
+        c.send(DMABUF_SCANOUT, struct.pack("<10I", 0, 0, 0, 1024, 1024, 1024, 1024, 4096, 0, XR24), [fd])
+        os.close(fd)
+        ending = threading.Event()
+        update = struct.pack("<IIIIIIII", DMABUF_UPDATE, 0, 20, 0, 0, 0, 1024, 1024)
+
+        def flood():
+            c.sock.sendall(16 * update)
+            while not ending.is_set():
+                c.sock.sendall(16 * update)
+                c.sock.recv(16 * 12, socket.MSG_WAITALL)
+
+        thread = threading.Thread(target=flood, daemon=True)
+        thread.start()
+        for _ in range(5):
+            tap.equal(c.m.qmp.command("query-status")["status"], "running")
+        ending.set()
+        thread.join()
+        c.sock.recv(16 * 12, socket.MSG_WAITALL)
+        tap.equal(c.picture()[:2], (1024, 1024))
+
+
 def stays():
     """It is a VGA as well, whose picture is there while the other program shows nothing; and it is not moved."""
     with card("vhost-user-vga") as c:
@@ -245,4 +279,5 @@ def stays():
 
 
 tap.run([("display information", display), ("pictures", pictures), ("shared memory", shared), ("hostile", hostile),
-         ("held up", held_up), ("VGA, and stays", stays)])
+         ("held up", held_up), ("floods", floods),
+         ("VGA, and stays", stays)])
