@@ -41,14 +41,14 @@ typedef struct Vcpu {
     _Atomic unsigned nap_ms; /* to be slept away: vcpu_set_throttle(); relaxed: a number alone */
 
     /* machine lock */
-    bool stop;      /* run no guest code */
-    unsigned waits; /* so many want that, too: vcpu_wait_self() */
-    bool held;      /* `stop` stays when the others go on */
-    bool quit;      /* end the thread */
-    bool started;   /* the thread has run the engine's cpu_init */
-    bool parked;    /* not in guest code, and will not enter it before `stop` is cleared */
-    bool ended;     /* the thread does nothing more */
-    bool waiting;   /* in vcpu_pause_all() or vcpu_run_on(), thus not in guest code either */
+    bool stop;              /* run no guest code */
+    _Atomic unsigned waits; /* so many want that, too: vcpu_wait_self(); read without the lock */
+    bool held;              /* `stop` stays when the others go on */
+    bool quit;              /* end the thread */
+    bool started;           /* the thread has run the engine's cpu_init */
+    bool parked;            /* not in guest code, and will not enter it before `stop` is cleared */
+    bool ended;             /* the thread does nothing more */
+    bool waiting; /* in vcpu_pause_all() or vcpu_run_on(), thus not in guest code either */
     GError *error;
     VcpuWork *work;
 } Vcpu;
@@ -465,6 +465,11 @@ X86Cpu *vcpu_wait_self(void)
     self->waits++;
     vcpu_call(self);
     return self->cpu;
+}
+
+bool vcpu_waits(const X86Cpu *cpu)
+{
+    return vcpu_of(cpu)->waits;
 }
 
 void vcpu_wait_end(X86Cpu *cpu)

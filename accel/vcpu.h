@@ -43,6 +43,9 @@ void vcpu_stop_self(void);
  * was called; it counts as paused meanwhile. NULL: this is another thread. */
 X86Cpu *vcpu_wait_self(void);
 void vcpu_wait_end(X86Cpu *cpu); /* which may be gone */
+/* Is there such a wait? For engines, in the vCPU's thread, without the lock: the instruction that
+ * it began in is the last one. */
+bool vcpu_waits(const X86Cpu *cpu);
 
 /* Let guest code run only 100 - @percent of the time, on every vCPU; 0: all of it. Naps end early
  * when the vCPU is to stop. The timer is the main loop's. */

@@ -9,6 +9,7 @@
 #include "accel/soft/exclusive.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/uop.h"
+#include "accel/vcpu.h"
 #include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "util/copy.h"
@@ -326,6 +327,16 @@ static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t add
     return (void *)(addr + e->addend);
 }
 
+/* If this CPU is to wait until the device has done it, what is behind the instruction must not see
+ * the device as it is before. */
+static void store_to_device(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t value, unsigned size)
+{
+    soft_machine_store(s, &address_space_memory, phys, value, size);
+    if (op && s->cpu.vcpu && vcpu_waits(&s->cpu)) {
+        soft_blocks_stop(s, op);
+    }
+}
+
 static void write_piece(SoftCpu *s, const Uop *op, uint64_t addr, const uint8_t *buf, unsigned len,
                         SoftMmuMode mode)
 {
@@ -341,7 +352,7 @@ static void write_piece(SoftCpu *s, const Uop *op, uint64_t addr, const uint8_t 
         unsigned size = device_access_size(phys, len);
         uint64_t value = 0;
         memcpy(&value, buf, size);
-        soft_machine_store(s, &address_space_memory, phys, value, size);
+        store_to_device(s, op, phys, value, size);
         buf += size;
         phys += size;
         len -= size;
@@ -413,8 +424,8 @@ static void store_mode(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value,
     if (first_part(addr, size) == size) {
         SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, mode);
         if (!(e->phys & SOFT_TLB_RAM)) {
-            soft_machine_store(s, &address_space_memory,
-                               (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), value, size);
+            store_to_device(s, op, (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), value,
+                            size);
             return;
         }
     }

@@ -258,14 +258,14 @@ def falls_silent():
         tap.equal(ready(m).talk(0, b"anew"), b"anew")
 
 
-def firmware(path, *writes):
+def firmware(path, *writes, more=b""):
     """64 KiB of code: wait for a byte of the serial port, and then write to I/O ports: (port, value), a value of 32 bits for the first and
-    second port of PCI's configuration."""
+    second port of PCI's configuration; and then more."""
     code = bytes.fromhex("ba fd 03 ec a8 01 74 fb ba f8 03 ec")  # mov dx, LSR; in al, dx; test al, 1; jz; mov dx, RBR; in al, dx
     for port, value in writes:
         code += b"\xba" + struct.pack("<H", port)
         code += b"\x66\xb8" + struct.pack("<I", value) + b"\x66\xef" if port in (0xcf8, 0xcfc) else bytes([0xb0, value, 0xee])
-    code += bytes.fromhex("f4 eb fd")  # hlt; jmp
+    code += more + bytes.fromhex("f4 eb fd")  # hlt; jmp
     with open(path, "wb") as file:
         file.write((bytes(0xf000) + code).ljust(0xfff0, b"\0") + bytes.fromhex("e9 0d f0").ljust(16, b"\0"))
 
@@ -299,6 +299,26 @@ def a_cpu_waits():
                     end.speak()
                 tap.equal(m.serial.sock.recv(1), b"B")
                 end.wait(lambda end=end: end.told(vhost.SET_FEATURES), "the driver is ready")
+
+
+def a_cpu_reads_back():
+    """What comes behind such a write, in memory and in the same row of instructions, sees what it has done."""
+    config, place = 0x80000000 | SLOT << 11, 0xd0000
+    # mov ax, 0xd000; mov ds, ax; mov byte [0x14], 1; mov al, [0x14]; mov dx, 0x3f8; out dx, al
+    more = bytes.fromhex("b8 00 d0 8e d8 c6 06 14 00 01 a0 14 00 ba f8 03 ee")
+    with tempfile.TemporaryDirectory() as folder:
+        end = vhost.Backend(f"{folder}/backend")
+        firmware(f"{folder}/code", (0xcf8, config | 0x20), (0xcfc, place), (0xcf8, config | 4), (0xcfc, 6), more=more)
+        with machine.vm.Vm(machine.PROGRAM, memory="16M", accel="soft", extra=[
+                *RAM, "-bios", f"{folder}/code", "-chardev", f"socket,id=c0,path={folder}/backend", "-device",
+                f"vhost-user-blk-pci,id=d0,chardev=c0,addr={SLOT}"]) as m:
+            with end.lock:
+                end.silent, end.asked = True, False
+            m.serial.send(b"x")
+            end.wait(lambda: end.asked, "the question")
+            tap.equal(m.qmp.command("query-status")["running"], True)
+            end.speak()
+            tap.equal(m.serial.sock.recv(1), b"\1")
 
 
 def gone():
@@ -638,6 +658,7 @@ if __name__ == "__main__":
         ("silent: nobody is held up", silent),
         ("silent later: nobody is held up", falls_silent),
         ("silent later: the CPU that asks waits", a_cpu_waits),
+        ("silent later: it sees what it wrote", a_cpu_reads_back),
         ("memory follows, by slots", lambda: follows(True)),
         ("memory follows, by tables", lambda: follows(False)),
         ("one device after another on a connection", again),
