@@ -254,13 +254,13 @@ VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), v
 
 static GMutex mutex;
 static GCond changed;
-static bool all_told; /* all have answered; under the mutex */
+static unsigned asked, told; /* rounds, up to which all have answered; under the mutex */
 static bool reset_waits, reset_may;
 
 static void all_answered(void)
 {
     g_mutex_lock(&mutex);
-    all_told = true;
+    told = asked;
     g_cond_broadcast(&changed);
     g_mutex_unlock(&mutex);
     if (reset_waits) {
@@ -276,16 +276,19 @@ static bool ask_all(void)
     vhost_check_all();
     if (vhost_checks()) {
         g_mutex_lock(&mutex);
-        all_told = false;
+        asked++;
         g_mutex_unlock(&mutex);
     }
     return vhost_checks();
 }
 
+/* Others may ask anew before this thread sees that they have. */
 static void wait_for_all(void *opaque)
 {
+    const unsigned mine = *(unsigned *)opaque;
+
     g_mutex_lock(&mutex);
-    while (!all_told) {
+    while ((int)(told - mine) < 0) {
         g_cond_wait(&changed, &mutex);
     }
     g_mutex_unlock(&mutex);
@@ -294,13 +297,16 @@ static void wait_for_all(void *opaque)
 void vhost_ask_before_command(void)
 {
     if (task_is_current() && ask_all()) {
-        task_wait(wait_for_all, NULL);
+        unsigned mine = asked;
+
+        task_wait(wait_for_all, &mine);
     }
 }
 
 static bool reset_may_begin(void)
 {
-    bool may = reset_may || !ask_all();
+    /* Who has answered is not asked again by the guest's next request. */
+    bool may = reset_may || (!reset_waits && !ask_all());
 
     reset_may = false;
     reset_waits = !may;

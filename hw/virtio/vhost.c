@@ -22,7 +22,7 @@
      1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
 
 static GPtrArray *devices; /* of Vhost, whose back-ends are other programs */
-static unsigned checks;    /* vhost_checks() */
+static unsigned checks;    /* vhost_checks(): of them, those that are `awaited` */
 static void (*checked)(void);
 
 /* Something failed with the back-end, which is hung up on. */
@@ -291,8 +291,9 @@ static bool meet(Vhost *vhost, GError **errp)
 static void end_check(Vhost *vhost)
 {
     do_writes_soon(vhost);
-    if (vhost->checking) {
-        vhost->checking = false;
+    vhost->checking = false;
+    if (vhost->awaited) {
+        vhost->awaited = false;
         if (--checks == 0 && checked) {
             checked();
         }
@@ -353,7 +354,6 @@ static void check(Vhost *vhost)
 {
     if (vhost->backend->up && !vhost->user.ask && char_fd(vhost->user.chardev) >= 0) {
         vhost->checking = true;
-        checks++;
         vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), check_answered, vhost);
     }
 }
@@ -361,7 +361,13 @@ static void check(Vhost *vhost)
 void vhost_check_all(void)
 {
     for (unsigned i = 0; devices && i < devices->len; i++) {
-        check(devices->pdata[i]);
+        Vhost *vhost = devices->pdata[i];
+
+        check(vhost);
+        if (vhost->checking && !vhost->awaited) {
+            vhost->awaited = true;
+            checks++;
+        }
     }
 }
 

@@ -67,6 +67,7 @@ typedef struct Vhost {
     GSource *later_source;
     bool doing;    /* one of them */
     bool checking; /* `user.ask` is of a back-end that is used, not of one that came */
+    bool awaited;  /* and vhost_check_all() wants to know */
     bool running;  /* the back-end has what is enabled of the rings */
     bool lost;     /* there will be no back-end */
     bool said;     /* that the kernel does not do what is asked */
@@ -93,7 +94,7 @@ void vhost_lose(Vhost *vhost);
 /* Ask all back-ends of other programs whether they answer at all; those that do not are hung up on.
  * Main thread, or task. */
 void vhost_check_all(void);
-/* How many have not answered. */
+/* How many have not answered that; what CPUs ask meanwhile, for writes, does not count. */
 unsigned vhost_checks(void);
 /* @fn is called from the main loop when they all have, or have gone. */
 void vhost_set_checked(void (*fn)(void));

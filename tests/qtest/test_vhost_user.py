@@ -321,6 +321,62 @@ def a_cpu_reads_back():
             tap.equal(m.serial.sock.recv(1), b"\1")
 
 
+def answer_once(end):
+    """Answer what was asked, and be silent when it is asked again."""
+    with end.lock:
+        end.asked = False
+        end.answer(vhost.GET_FEATURES, struct.pack("<Q", end.features))
+
+
+@contextlib.contextmanager
+def two(**options):
+    """Back-ends of two disks, and their machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        ends = [vhost.Backend(f"{folder}/{n}") for n in range(2)]
+        more = [word for n in range(2) for word in (
+            "-chardev", f"socket,id=c{n},path={folder}/{n}", "-device",
+            f"vhost-user-blk-pci-transitional,id=d{n},chardev=c{n},addr={SLOT + n}")]
+        if "firmware" in options:
+            firmware(f"{folder}/code", *options.pop("firmware"))
+            more += ["-bios", f"{folder}/code"]
+        with (machine.vm.Vm(machine.PROGRAM, memory="16M", extra=[*RAM, *more], **options) if options else
+              machine.Machine(memory="16M", extra=[*RAM, *more])) as m:
+            for end in ends:
+                with end.lock:
+                    end.silent, end.asked = True, False
+            yield ends, m
+            for end in ends:
+                end.silent = False
+
+
+def guest_keeps_asking():
+    """What CPUs and resets of the guest ask again and again holds up no command and no reset."""
+    config, place = 0x80000000 | SLOT << 11, 0xc000
+    status = place + 0x12
+    with two(accel="soft", firmware=[(0xcf8, config | 0x10), (0xcfc, place | 1), (0xcf8, config | 4), (0xcfc, 5),
+                                     (status, 1), (status, 3)]) as ((one, other), m):
+        m.serial.send(b"x")
+        one.wait(lambda: one.asked, "the question before the first write")
+        m.qmp.send(json.dumps({"execute": "human-monitor-command", "arguments": {"command-line": "info name"}}).encode() + b"\n")
+        other.wait(lambda: other.asked, "the question before the command")
+        answer_once(one)
+        one.wait(lambda: one.asked, "the question before the second write")
+        answer_once(other)
+        tap.equal("return" in m.qmp.receive(), True)
+        tap.equal(one.told(0), [], "connections that ended")
+        answer_once(one)
+    with two() as ((one, other), m):
+        m("outb 0x64 0xfe")
+        for end in one, other:
+            end.wait(lambda end=end: end.asked, "the question before a reset")
+        answer_once(one)
+        m.qmp.command("query-status")
+        m("outb 0x64 0xfe")
+        answer_once(other)
+        m.qmp.event("RESET", guest=True)
+        tap.equal(one.told(0), [], "connections that ended")
+
+
 def gone():
     """No other can come: requests fail, those under way and new ones, and after a reset."""
     with tempfile.TemporaryDirectory() as folder:
@@ -659,6 +715,7 @@ if __name__ == "__main__":
         ("silent later: nobody is held up", falls_silent),
         ("silent later: the CPU that asks waits", a_cpu_waits),
         ("silent later: it sees what it wrote", a_cpu_reads_back),
+        ("silent now and then: the guest holds up nobody", guest_keeps_asking),
         ("memory follows, by slots", lambda: follows(True)),
         ("memory follows, by tables", lambda: follows(False)),
         ("one device after another on a connection", again),

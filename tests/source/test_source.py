@@ -177,7 +177,7 @@ VARIABLES = {
         "resets_held": "this program's dump or migration", "guest_held": "this program's migration",
         "start_calls": "wiring", "stop_calls": "wiring"},
     "hw/virtio/vhost.c": {"devices": "wiring", "checks": "derived from the devices"},
-    "hw/virtio/vhost-ask.c": {"mutex": "wiring", "changed": "wiring", "all_told": "derived from the devices",
+    "hw/virtio/vhost-ask.c": {"mutex": "wiring", "changed": "wiring", "asked": "derived from the devices", "told": "derived from the devices",
                               "reset_waits": "a reset is done before the machine goes",
                               "reset_may": "a reset is done before the machine goes"},
     "hw/core/boot-order.c": {"list": "configuration"},
