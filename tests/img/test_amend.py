@@ -123,6 +123,21 @@ def size():
             img.sound(f"{folder}/a")
 
 
+def longer_than_before():
+    """What the disk gets is zeros, and nothing of a backing file that is longer."""
+    for compat in ("1.1", "0.10"):  # the reference refuses the latter
+        with img.folder() as folder:
+            with open(f"{folder}/base", "wb") as file:
+                file.write(b"\x77" * (1 << 20))
+            with open(f"{folder}/wanted", "wb") as file:
+                file.write((b"\x77" * 300032).ljust(2 << 20, b"\0"))
+            for program in (img.run, img.reference) if img.REFERENCE and compat == "1.1" else (img.run,):
+                img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", "raw", "-o", f"compat={compat}", "a", "300032", cwd=folder)
+                program("amend", "-f", "qcow2", "-o", "size=2M", "a", cwd=folder)
+                img.run("compare", "-f", "qcow2", "-F", "raw", "a", "wanted", cwd=folder)
+                img.sound(f"{folder}/a")
+
+
 def refused():
     with img.folder() as folder:
         for compat, options, says in (("0.10", "lazy_refcounts=on", "needs compat=1.1"), ("1.1,refcount_bits=8", "compat=0.10", "convert -O qcow2 -o compat=0.10"), ("1.1,compression_type=zstd", "compat=0.10", "zstd"),
@@ -142,4 +157,4 @@ def refused():
         tap.equal("lazy_refcounts=" in img.run("amend", "-o", "help", "a", cwd=folder), True)
 
 
-tap.run([(function.__name__.replace("_", "-"), function) for function in (to_version_3, to_version_2, not_to_version_2, size, lazy_refcounts, short_snapshots, refused)])
+tap.run([(function.__name__.replace("_", "-"), function) for function in (to_version_3, to_version_2, not_to_version_2, size, longer_than_before, lazy_refcounts, short_snapshots, refused)])

@@ -154,11 +154,10 @@ static int run(ImgArgs *args)
     g_auto(ImgImage) image = { 0 };
     BlockAmend amend = { 0 };
     GError *err = NULL;
-    const ImgOpen how = { .name = args->files[0],
-                          .format = args->format,
-                          .cache = args->cache,
-                          .flags = IMG_OPEN_WRITE | IMG_OPEN_NO_BACKING |
-                                   (args->image_opts ? IMG_OPEN_OPTIONS : 0) };
+    ImgOpen how = { .name = args->files[0],
+                    .format = args->format,
+                    .cache = args->cache,
+                    .flags = IMG_OPEN_WRITE | (args->image_opts ? IMG_OPEN_OPTIONS : 0) };
 
     if (help(args->options)) {
         return IMG_OK;
@@ -166,10 +165,13 @@ static int run(ImgArgs *args)
     if (!args->options) {
         return img_error("amend: give what is to change, as -o KEY=VALUE; -o help lists the keys");
     }
-    return parse(args->options, &amend, &err) && img_open(&image, &how, &err) &&
-                   amend_image(&image, &amend, &err)
-               ? IMG_OK
-               : img_fail(err);
+    if (!parse(args->options, &amend, &err)) {
+        return img_fail(err);
+    }
+    /* What a longer backing file has must not be seen in a disk that becomes longer. */
+    how.flags |= amend.has_size ? IMG_OPEN_RESIZE : IMG_OPEN_NO_BACKING;
+    return img_open(&image, &how, &err) && amend_image(&image, &amend, &err) ? IMG_OK
+                                                                             : img_fail(err);
 }
 
 static const ImgOption options[] = {
