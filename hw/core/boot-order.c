@@ -31,11 +31,12 @@ bool boot_order_add(Device *dev, int32_t index, Device *card, const char *kind, 
 
 void boot_order_remove(Device *dev)
 {
-    for (unsigned i = 0; list && i < list->len; i++) {
-        if (g_array_index(list, BootDevice, i).dev == dev) {
-            g_free(g_array_index(list, BootDevice, i).below);
+    for (unsigned i = list ? list->len : 0; i-- > 0;) {
+        const BootDevice *boot = &g_array_index(list, BootDevice, i);
+
+        if (boot->dev == dev || boot->card == dev) {
+            g_free(boot->below);
             g_array_remove_index(list, i);
-            return;
         }
     }
 }

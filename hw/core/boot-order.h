@@ -15,12 +15,13 @@ typedef struct BootDevice {
 } BootDevice;
 
 /* @dev has bootindex @index; -1: it is not in the list. Firmware knows it by the way to @card,
- * which is @dev or what its bus belongs to, and is there as long: the name that @card's bus has for
- * it, of a @kind such as "scsi" (borrowed for good), and what is @below that ("/disk@0,0"). Error:
- * another one has the index. */
+ * which is @dev or what its bus belongs to: the name that @card's bus has for it, of a @kind such
+ * as "scsi" (borrowed for good), and what is @below that ("/disk@0,0"). Error: another one has the
+ * index. */
 bool boot_order_add(Device *dev, int32_t index, Device *card, const char *kind, const char *below,
                     GError **errp);
-void boot_order_remove(Device *dev); /* harmless if it is not there */
+/* @dev goes, and with it the way to what it is the card of. Harmless if it is not there. */
+void boot_order_remove(Device *dev);
 /* Call @fn for each, in order. */
 void boot_order_foreach(void (*fn)(const BootDevice *boot, void *opaque), void *opaque);
 

@@ -86,7 +86,7 @@ class Controller:
 
 def options(folder):
     words = ["-device", "nvme-subsys,id=s0,nqn=here", "-device", "nvme,id=n0,serial=abc,subsys=s0,addr=4", "-device", "nvme,id=n1,serial=abc,subsys=s0,addr=5"]
-    for name, more in (("a", "bus=n0"), ("b", "bus=n1,shared=off"), ("c", "bus=n0,detached=on,nsid=7,eui64=5"), ("d", "bus=n0,shared=off,detached=on")):
+    for name, more in (("a", "bus=n0,bootindex=1"), ("b", "bus=n1,shared=off,bootindex=2"), ("c", "bus=n0,detached=on,nsid=7,eui64=5"), ("d", "bus=n0,shared=off,detached=on")):
         path = f"{folder}/{name}"
         if not os.path.exists(path):
             with open(path, "wb") as file:
@@ -155,11 +155,24 @@ def attached():
             tap.equal((first.numbers(ACTIVE), second.numbers(ACTIVE)), wanted, "elsewhere")
 
 
+def boot_order(m):
+    def read(count):
+        return bytes(m.read("b", 0x511) for _ in range(count))
+    m.write("w", 0x510, 0x19)
+    for entry in [read(64) for _ in range(int.from_bytes(read(4), "big"))]:
+        if entry[8:].split(b"\0")[0] == b"bootorder":
+            found = entry
+    m.write("w", 0x510, int.from_bytes(found[4:6], "big"))
+    return read(int.from_bytes(found[:4], "big")).rstrip(b"\0").split(b"\n")
+
+
 def unplugged():
-    """A controller that goes leaves the others what they share; one that comes has it, too."""
+    """A controller that goes leaves the others what they share, and nothing is booted by it; one that comes has it, too."""
     with tempfile.TemporaryDirectory() as folder, machine.Machine(memory="64M", extra=options(folder)) as m:
         Controller(m, 4)
         second = Controller(m, 5)
+        ways = [b"/pci@i0cf8/pci8086,5845@4/namespace@1,0", b"/pci@i0cf8/pci8086,5845@5/namespace@2,0"]
+        tap.equal(boot_order(m), ways)
         tap.equal(second.write(1, 3, b"\x5a" * 512), 0)
         m.qmp.command("device_del", id="n0")
         m.write("l", 0xae10, 0)
@@ -171,6 +184,10 @@ def unplugged():
         third = Controller(m, 6)
         tap.equal((third.numbers(CONTROLLERS), third.numbers(ACTIVE)), ([0, 1], [1]))
         tap.equal(third.read(1, 3), b"\x5a" * 512)
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal(boot_order(m), ways[1:])
+        m.qmp.command("device_add", driver="virtio-net-pci", bootindex=1, addr="7")
 
 
 def refused():
