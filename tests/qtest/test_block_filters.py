@@ -59,7 +59,7 @@ def run(command, order, device, wanted, disk, kind="throttle", **arguments):
             m.qmp.command(command, device=device, **{"job-id": "j"}, **{key.replace("_", "-"): value for key, value in arguments.items()})
             events = []
             while not events or events[-1] == "BLOCK_JOB_READY":
-                event = m.qmp.receive()
+                event = m.qmp.events.pop(0) if m.qmp.events else m.qmp.receive()
                 if event.get("event") in ("BLOCK_JOB_READY", "BLOCK_JOB_COMPLETED"):
                     tap.equal("error" in event["data"], False, event)
                     events.append(event["event"])
