@@ -422,10 +422,11 @@ static bool open_base(Mirror *m, GError **errp)
  * of which a part is written with zeros. */
 static uint64_t alignment(const BlockMirror *o)
 {
-    bool late = o->sync != MIRROR_SYNC_MODE_FULL && o->target->driver->set_backing_name &&
-                !o->target->backing.node;
+    BlockNode *image = block_skip_filters(o->target);
+    bool late =
+        o->sync != MIRROR_SYNC_MODE_FULL && image->driver->set_backing_name && !image->backing.node;
 
-    return late ? MAX(block_node_cluster_size(o->target), 1) : 1;
+    return late ? MAX(block_node_cluster_size(image), 1) : 1;
 }
 
 /* What is asked for; more, if the disk is so large that the set would be. */

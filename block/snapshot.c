@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "block/backend.h"
+#include "block/commit.h"
 #include "block/create.h"
 #include "block/driver.h"
 #include "util/error.h"
@@ -167,12 +168,6 @@ static BlockNode *open_overlay(struct json_object *json, GError **errp)
     return node;
 }
 
-/* How an image on top of @node names its format. */
-static const char *format_of(const BlockNode *node)
-{
-    return node->driver->set_backing_name ? BlockdevDriver_str(node->driver->id) : "raw";
-}
-
 static bool make_image(BlockNode *node, const char *path, GError **errp)
 {
     int64_t length = block_node_length(node);
@@ -190,7 +185,7 @@ static bool make_image(BlockNode *node, const char *path, GError **errp)
     cwd = g_get_current_dir();
     full = g_canonicalize_filename(node->filename, cwd);
     const BlockQcow2Create create = { BLOCK_QCOW2_DEFAULTS, .size = (uint64_t)length,
-                                      .backing = full, .backing_format = format_of(node) };
+                                      .backing = full, .backing_format = block_chain_format(node) };
     return block_create_qcow2(path, &create, errp);
 }
 

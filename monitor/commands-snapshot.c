@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "block/backend.h"
+#include "block/commit.h"
 #include "block/driver.h"
 #include "block/reopen.h"
 #include "block/snapshot-internal.h"
@@ -111,10 +112,8 @@ bool qmp_change_backing_file(const char *device, const char *image_node_name,
     if (!*backing_file) {
         return node->driver->set_backing_name(node, NULL, NULL, errp);
     }
-    return node->driver->set_backing_name(
-        node, backing_file,
-        below && below->driver->set_backing_name ? BlockdevDriver_str(below->driver->id) : "raw",
-        errp);
+    return node->driver->set_backing_name(node, backing_file,
+                                          below ? block_chain_format(below) : "raw", errp);
 }
 
 /* ---- of the machine ---- */

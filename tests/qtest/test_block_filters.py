@@ -109,6 +109,24 @@ def commit_of_what_is_written():
     run("block-commit", between, "top", {"base": (None, [(0, 2 * MIB)])}, "base", base_node="base")
 
 
+def names():
+    """An image on top of a filter names the image below that, by its format."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(folder)
+        words = nodes(folder, ["base", "mid", "f"], "throttle")[:-2]
+        words += ["-drive", f"if=none,id=d,node-name=top,driver=qcow2,file.driver=file,file.filename={folder}/top,backing=f"]
+        with machine.Machine(extra=words) as m:
+            m.qmp.command("blockdev-add", **{"driver": "throttle", "node-name": "fd", "throttle-group": "g", "file": "top"})
+            m.qmp.command("change-backing-file", **{"device": "d", "image-node-name": "top", "backing-file": "mid"})
+            m.qmp.command("blockdev-snapshot-sync", **{"node-name": "fd", "snapshot-file": f"{folder}/new", "snapshot-node-name": "new"})
+            m.qmp.command("quit")
+            m.process.wait(machine.vm.LONG)
+        for name, backing in ("top", "mid"), ("new", f"{folder}/top"):
+            info = json.loads(img("info", "--output=json", f"{folder}/{name}"))
+            tap.equal((info["backing-filename"], info["backing-filename-format"]), (backing, "qcow2"), name)
+        img("compare", "-f", "raw", "-F", "qcow2", f"{folder}/before", f"{folder}/new")
+
+
 def refused():
     with tempfile.TemporaryDirectory() as folder:
         make(folder)
@@ -121,4 +139,4 @@ def refused():
                     tap.equal(says in err.desc, True, err.desc)
 
 
-tap.run([("stream", stream), ("commit", commit), ("commit of what is written", commit_of_what_is_written), ("what is refused", refused)])
+tap.run([("stream", stream), ("commit", commit), ("commit of what is written", commit_of_what_is_written), ("how images name others", names), ("what is refused", refused)])

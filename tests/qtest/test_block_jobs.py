@@ -85,12 +85,15 @@ def mirror_kinds():
 
 def mirror_with_late_backing():
     """A target of sync=top gets its backing file when the rest is there, as libvirt does it: also where the guest has written less than
-    a cluster, which the target would else fill with zeros."""
-    for mode in "background", "write-blocking":
+    a cluster, which the target would else fill with zeros; and where a filter is above it."""
+    for mode, target in ("background", "over"), ("write-blocking", "over"), ("background", "filter"):
         with Disk() as m:
             tool("qemu-img", "create", "-q", "-f", "qcow2", "-b", m.path("mid"), "-F", "qcow2", m.path("over"))
             m.add("over", backing=None)
-            m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "top", "target": "over", "sync": "top", "granularity": 512,
+            m.qmp.command("object-add", **{"qom-type": "throttle-group", "id": "g"})
+            if target == "filter":
+                m.qmp.command("blockdev-add", **{"driver": "throttle", "node-name": target, "throttle-group": "g", "file": "over"})
+            m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "top", "target": target, "sync": "top", "granularity": 512,
                                                 "copy-mode": mode})
             m.qmp.event("BLOCK_JOB_READY")
             m.put(3 * 2048 + 1, 9)  # in a cluster that mid has
@@ -102,7 +105,7 @@ def mirror_with_late_backing():
             m.put(3 * 2048 + 200, 10)
             m.qmp.command("job-complete", id="j")
             m.ends()
-            tap.equal(m.node(), "over")
+            tap.equal(m.node(), target)
             m.power()
             checks(m, "over")
             tool("qemu-img", "compare", m.path("top"), m.path("over"))
