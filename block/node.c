@@ -257,6 +257,20 @@ void block_edge_link(BlockEdge *edge, BlockNode *from, BlockNode *node)
     edge->from = from;
 }
 
+/* Nodes are called after the one below, which is another one now. */
+static void follow_name(const BlockEdge *edge)
+{
+    BlockNode *from = edge->from;
+
+    if (from && edge == &from->file) {
+        g_free(from->filename);
+        from->filename = g_strdup(edge->node->filename);
+        for (unsigned i = 0; i < from->edges->len; i++) {
+            follow_name(from->edges->pdata[i]);
+        }
+    }
+}
+
 void block_edge_move(BlockEdge *edge, BlockNode *node)
 {
     BlockNode *old = edge->node;
@@ -265,6 +279,7 @@ void block_edge_move(BlockEdge *edge, BlockNode *node)
     g_ptr_array_remove(old->edges, edge);
     g_ptr_array_add(node->edges, edge);
     edge->node = node;
+    follow_name(edge);
     block_node_unref(old);
 }
 

@@ -205,8 +205,6 @@ static void set_file(Change *c)
         c->old_file = c->node->file.node;
         c->old_file->refs++;
         block_edge_move(&c->node->file, to);
-        g_free(c->node->filename);
-        c->node->filename = g_strdup(to->filename);
         if (!block_node_update_perms(c->node, NULL)) { /* what is below both is used all the time */
             block_node_update_perms(c->old_file, NULL);
         }
@@ -217,8 +215,6 @@ static void undo_file(Change *c)
 {
     if (c->old_file) {
         block_edge_move(&c->node->file, c->old_file);
-        g_free(c->node->filename);
-        c->node->filename = g_strdup(c->old_file->filename);
     }
 }
 

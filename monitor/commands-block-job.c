@@ -106,6 +106,23 @@ bool qmp_block_stream(const BlockStream *args, GError **errp)
     return block_stream_start(&chain, &options, errp);
 }
 
+/* Filters go with the image that they are above of: may they? */
+static bool check_filters(const BlockNode *top, GError **errp)
+{
+    const BlockNode *keeper = NULL;
+
+    for (; top->driver->filter; top = top->file.node) {
+        keeper = top->driver->stays ? top : keeper;
+    }
+    if (keeper) {
+        error_set(errp,
+                  "block node '%s' (%s) would not know any more of what is written: leave it where "
+                  "it is by top-node=%s",
+                  keeper->name, BlockdevDriver_str(keeper->driver->id), top->name);
+    }
+    return !keeper;
+}
+
 static bool commit(const BlockCommit *args, BlockNode *active, const BlockChain *chain,
                    GError **errp)
 {
@@ -119,7 +136,8 @@ static bool commit(const BlockCommit *args, BlockNode *active, const BlockChain 
                   active->name);
         return false;
     }
-    return block_mirror_commit(chain->top, chain->base, chain->on_error, &options, errp);
+    return check_filters(chain->top, errp) &&
+           block_mirror_commit(chain->top, chain->base, chain->on_error, &options, errp);
 }
 
 bool qmp_block_commit(const BlockCommit *args, GError **errp)

@@ -118,10 +118,11 @@ def names():
         with machine.Machine(extra=words) as m:
             m.qmp.command("blockdev-add", **{"driver": "throttle", "node-name": "fd", "throttle-group": "g", "file": "top"})
             m.qmp.command("change-backing-file", **{"device": "d", "image-node-name": "top", "backing-file": "mid"})
-            m.qmp.command("blockdev-snapshot-sync", **{"node-name": "fd", "snapshot-file": f"{folder}/new", "snapshot-node-name": "new"})
+            for below, name in ("top", "one"), ("fd", "new"):  # `fd` is above `one` then
+                m.qmp.command("blockdev-snapshot-sync", **{"node-name": below, "snapshot-file": f"{folder}/{name}", "snapshot-node-name": name})
             m.qmp.command("quit")
             m.process.wait(machine.vm.LONG)
-        for name, backing in ("top", "mid"), ("new", f"{folder}/top"):
+        for name, backing in ("top", "mid"), ("one", f"{folder}/top"), ("new", f"{folder}/one"):
             info = json.loads(img("info", "--output=json", f"{folder}/{name}"))
             tap.equal((info["backing-filename"], info["backing-filename-format"]), (backing, "qcow2"), name)
         img("compare", "-f", "raw", "-F", "qcow2", f"{folder}/before", f"{folder}/new")
@@ -137,6 +138,20 @@ def refused():
                     raise AssertionError(command)
                 except machine.vm.QmpError as err:
                     tap.equal(says in err.desc, True, err.desc)
+        img("create", "-q", "-f", "qcow2", f"{folder}/kept", "4M")
+        with machine.Machine(extra=nodes(folder, ["base", "mid", "top"], "")[:-2]) as m:
+            m.qmp.command("blockdev-add", **{"driver": "qcow2", "node-name": "kept", "file": {"driver": "file", "filename": f"{folder}/kept"}})
+            m.qmp.command("blockdev-add", **{"driver": "copy-before-write", "node-name": "c", "file": "top", "target": "kept"})
+            try:  # what is written to the base at the end would not be kept
+                m.qmp.command("block-commit", **{"device": "c", "job-id": "j"})
+                raise AssertionError("block-commit")
+            except machine.vm.QmpError as err:
+                tap.equal("top-node=top" in err.desc, True, err.desc)
+            m.qmp.command("block-commit", **{"device": "c", "job-id": "j", "top-node": "top"})
+            m.qmp.event("BLOCK_JOB_READY")
+            m.qmp.command("job-complete", id="j")
+            tap.equal("error" in m.qmp.event("BLOCK_JOB_COMPLETED")["data"], False)
+            tap.equal({n["node-name"]: n["file"] for n in m.qmp.command("query-named-block-nodes")}["c"], f"{folder}/base")
 
 
 tap.run([("stream", stream), ("commit", commit), ("commit of what is written", commit_of_what_is_written), ("how images name others", names), ("what is refused", refused)])
