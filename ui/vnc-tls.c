@@ -86,7 +86,7 @@ static bool read_plain(VncTls *tls)
         tls->out.at = 0;
         tls->out.end = (size_t)n;
     }
-    return n > 0 || (n < 0 && errno == EAGAIN);
+    return n > 0 || (n < 0 && errno == EAGAIN && !tls->hung_up);
 }
 
 static void write_plain(VncTls *tls)
@@ -131,7 +131,8 @@ static bool wait_for_either(VncTls *tls)
           .events = (short)((out ? 0 : POLLIN) | (in ? POLLOUT : 0)) },
     };
 
-    if (!in && gnutls_record_check_pending(tls->session)) {
+    /* The rest of what LibVNCServer wrote is there to be read, or its end; or decrypted already. */
+    if (tls->hung_up ? !out : !in && gnutls_record_check_pending(tls->session)) {
         return true;
     }
     int rc = poll(fds, G_N_ELEMENTS(fds), tls->hung_up ? tls->wait_ms : -1);
@@ -141,6 +142,14 @@ static bool wait_for_either(VncTls *tls)
     return rc > 0 || (rc < 0 && errno == EINTR);
 }
 
+/* shutdown() does not wake who waits in select() for room to write; room does. */
+static void end_plain(VncTls *tls)
+{
+    shutdown(tls->plain, SHUT_RDWR);
+    while (recv(tls->plain, tls->out.data, PIECE, 0) > 0) {
+    }
+}
+
 static gpointer carry_thread(gpointer opaque)
 {
     VncTls *tls = opaque;
@@ -148,7 +157,7 @@ static gpointer carry_thread(gpointer opaque)
     while (carry(tls) && wait_for_either(tls)) {
     }
     (void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
-    shutdown(tls->plain, SHUT_RDWR);
+    end_plain(tls);
     shutdown(tls->fd, SHUT_RDWR);
     return NULL;
 }
