@@ -287,7 +287,7 @@ VncServer *vnc_server_new(const VncOptions *o, const char *password, GError **er
     g_ptr_array_add(servers, server);
     if (fds) {
         set_sockets(server, fds);
-    } else if (!add_client(server, peer, false, true, errp)) {
+    } else if (!add_client(server, peer, false, false, errp)) {
         g_ptr_array_remove(servers, server);
         return NULL;
     }

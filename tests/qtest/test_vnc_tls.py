@@ -108,6 +108,23 @@ def password():
         m.qmp.event("VNC_DISCONNECTED")
 
 
+def reverse():
+    """A viewer that listens is no exception."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as waits:
+        certificates.make(folder)
+        waits.bind(f"{folder}/viewer")
+        waits.listen(1)
+        waits.settimeout(vm.LONG)
+        with machine.Machine("64M", extra=["-object", f"tls-creds-x509,id=t,dir={folder},endpoint=server",
+                                           "-vnc", f"unix:{folder}/viewer,reverse=on,tls-creds=t,password=on"]):
+            sock = waits.accept()[0]
+            sock.settimeout(vm.LONG)
+            receive(sock, 12)
+            sock.sendall(b"RFB 003.008\n")
+            with Viewer.start_tls(sock, X509_VNC, context(folder)) as inside:
+                receive(inside, 16)  # what the password is to encrypt
+
+
 def quit_amid():
     """Clients that take nothing do not hold up the end."""
     with server() as (m, folder):
@@ -161,4 +178,4 @@ def refused_options():
 
 
 tap.run([("pictures by certificates", pictures), ("clients that do not take part", refused_clients), ("a password inside", password),
-         ("the end comes amid pictures", quit_amid), ("WebSocket", websocket), ("options that are refused", refused_options)])
+         ("a viewer that listens", reverse), ("the end comes amid pictures", quit_amid), ("WebSocket", websocket), ("options that are refused", refused_options)])
