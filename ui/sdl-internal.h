@@ -21,10 +21,10 @@ typedef struct SdlShared {
     bool full_screen, window_close, show_cursor;
     uint8_t numbers[256]; /* of keys, by their usages; 0: none */
 
-    GMutex lock; /* for what follows */
-    GCond cond;  /* something changed */
-    bool ready, ends;
-    char *error; /* instead of a window; owned */
+    GMutex lock;            /* for what follows */
+    GCond cond;             /* something changed */
+    bool ready, ends, over; /* there is a window, or an error; it is to go; it is gone */
+    char *error;            /* instead of a window; owned */
     unsigned width, height;
     uint32_t *pixels; /* without gaps between lines; owned */
     pixman_region32_t changed;

@@ -56,7 +56,8 @@ typedef struct Window {
     bool absolute, grabbed, full_screen;
     bool own_size; /* the user has chosen it, and it stays when the picture changes */
     bool redraw;
-    uint8_t held[256]; /* keys, by number */
+    bool resize, regrab; /* the window is to get the picture's size; the pointer's kind changed */
+    uint8_t held[256];   /* keys, by number */
 } Window;
 
 /* ---- loading ---- */
@@ -353,9 +354,7 @@ static void new_picture(Window *w)
     w->picture = sdl.CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_STREAMING,
                                    w->width, w->height);
     pixman_region32_union_rect(&s->changed, &s->changed, 0, 0, s->width, s->height);
-    if (!w->own_size && !w->full_screen) {
-        sdl.SetWindowSize(w->window, w->width, w->height);
-    }
+    w->resize = true;
 }
 
 /* With the lock. */
@@ -396,7 +395,8 @@ static void take_pixels(Window *w)
     pixman_region32_clear(&s->changed);
 }
 
-/* What the main thread has changed; with the lock. */
+/* What the main thread has changed; with the lock, which that waits for: textures are ours, and the
+ * X server, which may hang, is asked for nothing. */
 static void take_changes(Window *w)
 {
     const SdlShared *s = w->shared;
@@ -418,8 +418,20 @@ static void take_changes(Window *w)
     }
     if (w->absolute != s->absolute) {
         w->absolute = s->absolute;
+        w->regrab = true;
+    }
+}
+
+/* Without the lock. */
+static void change_window(Window *w)
+{
+    if (w->resize && !w->own_size && !w->full_screen) {
+        sdl.SetWindowSize(w->window, w->width, w->height);
+    }
+    if (w->regrab) {
         set_grab(w, w->grabbed && !w->absolute);
     }
+    w->resize = w->regrab = false;
 }
 
 static void draw(Window *w)
@@ -495,6 +507,7 @@ static void run(Window *w)
     while (!s->ends) {
         take_changes(w);
         g_mutex_unlock(&s->lock);
+        change_window(w);
         if (w->redraw) {
             draw(w);
         }
@@ -523,5 +536,9 @@ gpointer sdl_window_thread(gpointer opaque)
         run(&w);
     }
     close_window(&w);
+    g_mutex_lock(&s->lock);
+    s->over = true;
+    g_cond_broadcast(&s->cond);
+    g_mutex_unlock(&s->lock);
     return NULL;
 }

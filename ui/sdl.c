@@ -6,6 +6,8 @@
 #include "util/error.h"
 #include "util/main-loop.h"
 
+#define CLOSE_MS 1000 /* that the window has to go */
+
 static struct {
     SdlShared *shared; /* NULL: there is no display */
     GThread *thread;
@@ -303,6 +305,27 @@ bool sdl_display_start(const DisplayOptions *options, const char *name, const Sd
     return true;
 }
 
+/* False: the X server hangs, and the thread in it. */
+static bool end_thread(SdlShared *s)
+{
+    const gint64 end = g_get_monotonic_time() + CLOSE_MS * G_TIME_SPAN_MILLISECOND;
+
+    g_mutex_lock(&s->lock);
+    s->ends = true;
+    g_cond_broadcast(&s->cond);
+    while (display.thread && !s->over && g_cond_wait_until(&s->cond, &s->lock, end)) {
+    }
+    const bool over = !display.thread || s->over;
+    g_mutex_unlock(&s->lock);
+    if (display.thread && over) {
+        g_thread_join(display.thread);
+    } else if (display.thread) {
+        g_thread_unref(display.thread);
+    }
+    display.thread = NULL;
+    return over;
+}
+
 void sdl_display_stop(void)
 {
     SdlShared *s = display.shared;
@@ -315,14 +338,8 @@ void sdl_display_stop(void)
         console_remove_listener(display.console, &display.listener);
         display.console = NULL;
     }
-    g_mutex_lock(&s->lock);
-    s->ends = true;
-    g_cond_broadcast(&s->cond);
-    g_mutex_unlock(&s->lock);
-    if (display.thread) {
-        g_thread_join(display.thread);
-        display.thread = NULL;
-    }
     display.shared = NULL;
-    free_shared(s);
+    if (end_thread(s)) {
+        free_shared(s); /* else it stays, as the thread does */
+    }
 }

@@ -7,9 +7,11 @@ import ctypes.util
 import mmap
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
+import time
 
 import machine
 from machine import tap, vm
@@ -280,6 +282,21 @@ def closes():
         w.m.process.wait(vm.LONG)
 
 
+def server_hangs():
+    """An X server that does not answer: the machine goes on, draws in other sizes, and ends."""
+    with Window() as w:
+        w.picture(400, 300)
+        w.expect_size(400, 300)
+        w.expect_pixel(399, 299, 0x102030 + 400 * 300 - 1)
+        time.sleep(0.2)  # nothing is left to draw: what hangs is what changes the window
+        w.screen.process.send_signal(signal.SIGSTOP)
+        for n in range(40):
+            w.gpu.picture(100 + n, 320 + n, 200, 0x102030)
+            tap.equal(w.m.qmp.command("query-status")["running"], True)
+        w.m.qmp.command("quit")
+        tap.equal(w.m.process.wait(vm.LONG), 0)
+
+
 def refused():
     base = ["-accel", "qtest", "-nodefaults", "-M", "none"]
     os.environ.update(DISPLAY=":nowhere", SDL_VIDEODRIVER="x11")
@@ -291,4 +308,4 @@ def refused():
 
 # libdbus, which SDL loads, leaves memory behind.
 os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-tap.run([(function.__name__, function) for function in (shows, people, commands, grab, closes, refused)])
+tap.run([(function.__name__, function) for function in (shows, people, commands, grab, closes, server_hangs, refused)])
