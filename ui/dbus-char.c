@@ -4,6 +4,7 @@
  * takes the place of who was there.
  */
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "chardev/char-backend.h"
@@ -99,6 +100,14 @@ static void disconnect(CharDbus *c)
     changed(c, "Owner");
 }
 
+/* Of a file the reader may have to wait, whatever its flags say: a client's file system is it. */
+static bool is_socket(int fd)
+{
+    socklen_t size = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &(int){ 0 }, &size) == 0;
+}
+
 static void do_register(void *opaque, GVariant *args, GDBusMethodInvocation *invocation)
 {
     CharDbus *c = CHAR_DBUS(opaque);
@@ -111,10 +120,16 @@ static void do_register(void *opaque, GVariant *args, GDBusMethodInvocation *inv
                                                    "a descriptor must come with the message");
         return;
     }
+    if (!is_socket(fd)) {
+        g_dbus_method_invocation_return_dbus_error(invocation, DBUS_INVALID,
+                                                   "the descriptor must be a socket's");
+        close(fd);
+        return;
+    }
     disconnect(c);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     c->fd = fd;
-    c->owner = g_strdup(g_dbus_method_invocation_get_sender(invocation));
+    c->owner = g_strdup(dbus_sender(invocation));
     g_dbus_method_invocation_return_value(invocation, NULL);
     changed(c, "Owner");
     chardev_connected(CHARDEV(c), fd, fd);

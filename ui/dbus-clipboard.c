@@ -189,8 +189,7 @@ static bool is_selection(uint32_t which, GDBusMethodInvocation *invocation)
 
 static bool is_client(GDBusMethodInvocation *invocation)
 {
-    const bool same = board.registered &&
-                      g_strcmp0(board.sender, g_dbus_method_invocation_get_sender(invocation)) == 0;
+    const bool same = board.registered && g_strcmp0(board.sender, dbus_sender(invocation)) == 0;
 
     if (!same) {
         g_dbus_method_invocation_return_dbus_error(invocation, DBUS_FAILED,
@@ -208,7 +207,7 @@ static void do_register(void *opaque, GVariant *args, GDBusMethodInvocation *inv
 {
     dbus_clipboard_forget();
     board.registered = true;
-    board.sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
+    board.sender = g_strdup(dbus_sender(invocation));
     if (board.sender) {
         board.watch = g_bus_watch_name_on_connection(dbus_connection(), board.sender,
                                                      G_BUS_NAME_WATCHER_FLAGS_NONE, NULL, vanished,

@@ -63,6 +63,9 @@ const DbusHost *dbus_host(void);
 void dbus_bound(GDBusConnection *connection, bool calls);
 /* The descriptor that is argument @index of a call; -1: there is none. The caller's. */
 int dbus_take_fd(GDBusMethodInvocation *invocation, int32_t index);
+/* Who calls, as the bus says; NULL: the other end of a connection without one, which may give any
+ * name. Borrowed. */
+const char *dbus_sender(GDBusMethodInvocation *invocation);
 /* A connection over @fd, which is its own from now on, whose other end says who it is: @ready gets
  * it, to be bound and started, or NULL, on the main thread. False: @fd is no socket, and closed. */
 typedef void DbusReadyFn(void *opaque, GDBusConnection *connection);

@@ -199,6 +199,15 @@ int dbus_take_fd(GDBusMethodInvocation *invocation, int32_t index)
                : -1;
 }
 
+const char *dbus_sender(GDBusMethodInvocation *invocation)
+{
+    GDBusConnection *connection = g_dbus_method_invocation_get_connection(invocation);
+
+    return g_dbus_connection_get_flags(connection) & G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION
+               ? g_dbus_method_invocation_get_sender(invocation)
+               : NULL;
+}
+
 /* ---- objects ---- */
 
 static void call(GDBusConnection *connection, const char *sender, const char *path,
