@@ -143,6 +143,24 @@ static bool has_owner(const DbusVmstate *s, bool *there, int64_t deadline, GErro
     return reply;
 }
 
+/* They are called by these names. */
+static bool check_owners(const DbusVmstate *s, const char *const *owners, GError **errp)
+{
+    if (g_strv_length((char **)(uintptr_t)owners) > HELPERS_MAX) {
+        error_set(errp, "dbus-vmstate '%s': more than %d programs own " HELPER_NAME, s->id,
+                  HELPERS_MAX);
+        return false;
+    }
+    for (; *owners; owners++) {
+        if (!g_dbus_is_unique_name(*owners)) {
+            error_set(errp, "dbus-vmstate '%s': the bus names an owner of " HELPER_NAME " '%s'",
+                      s->id, *owners);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Those whose states count: of Helper *. */
 static GPtrArray *find_helpers(const DbusVmstate *s, int64_t deadline, GError **errp)
 {
@@ -162,9 +180,7 @@ static GPtrArray *find_helpers(const DbusVmstate *s, int64_t deadline, GError **
             return NULL;
         }
         g_variant_get(reply, "(^a&s)", &owners);
-        if (g_strv_length((char **)owners) > HELPERS_MAX) {
-            error_set(errp, "dbus-vmstate '%s': more than %d programs own " HELPER_NAME, s->id,
-                      HELPERS_MAX);
+        if (!check_owners(s, owners, errp)) {
             return NULL;
         }
     }

@@ -10,7 +10,7 @@ import machine
 from machine import tap, vm
 
 import dbus_bus
-from dbus_bus import Bus, GLib
+from dbus_bus import Bus, Gio, GLib
 
 XML = """<interface name="org.qemu.VMState1"><property name="Id" type="s" access="read"/>
 <method name="Load"><arg type="ay" direction="in"/></method><method name="Save"><arg type="ay" direction="out"/></method></interface>"""
@@ -134,10 +134,39 @@ def silent_bus():
         tap.equal((status, "addr=unix:path" in text), (1, True), text)
 
 
+BUS = """<interface name="org.freedesktop.DBus"><method name="Hello"><arg type="s" direction="out"/></method>
+<method name="NameHasOwner"><arg type="s" direction="in"/><arg type="b" direction="out"/></method>
+<method name="ListQueuedOwners"><arg type="s" direction="in"/><arg type="as" direction="out"/></method></interface>"""
+
+
+def hostile_bus():
+    """One that names owners that nobody can be."""
+    answers = {"Hello": GLib.Variant("(s)", (":1.0",)), "NameHasOwner": GLib.Variant("(b)", (True,)),
+               "ListQueuedOwners": GLib.Variant("(as)", (["no name"],))}
+    keep = []
+
+    def come(_, connection):
+        keep.append(connection)
+        dbus_bus.export(connection, "/org/freedesktop/DBus", BUS, lambda method, arguments: answers[method])
+        return True
+
+    with tempfile.TemporaryDirectory() as folder:
+        flags = Gio.DBusServerFlags.NONE
+        server = Gio.DBusServer.new_sync(f"unix:path={folder}/bus", flags, Gio.dbus_generate_guid(), None, None)
+        server.connect("new-connection", come)
+        server.start()
+        with machine.Machine(memory="4M", extra=["-M", "pc", "-object", f"dbus-vmstate,id=programs,addr=unix:path={folder}/bus"]) as m:
+            m.qmp.command("migrate", uri=f"file:{folder}/state")
+            text = finish(m, "failed")
+            tap.equal("'no name'" in text, True, text)
+            tap.equal(m.qmp.command("query-status")["running"], True)
+        server.stop()
+
+
 def main():
     dbus_bus.start_loop()
     tap.run([("a file, and back", file_and_back), ("a socket", socket_to_other), ("a snapshot", snapshot), ("what is refused", refused),
-             ("a silent bus", silent_bus)])
+             ("a silent bus", silent_bus), ("a hostile bus", hostile_bus)])
 
 
 main()
