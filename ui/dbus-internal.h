@@ -50,6 +50,7 @@ typedef struct DbusInterface {
 bool dbus_object_add(const char *name, const DbusInterface *const *interfaces, void *opaque);
 /* Any thread with the machine lock, as the next one. */
 void dbus_object_remove(const char *name);
+/* @property is borrowed for ever. */
 void dbus_object_changed(const char *name, const DbusInterface *interface, const char *property);
 
 /* The list of consoles is another one now. The same. */

@@ -30,6 +30,8 @@ static struct {
     GPtrArray *objects;  /* of DbusObject * */
     const DbusHost *host;
     char *machine_name, *uuid;
+    GPtrArray *changes; /* of Change *, that clients have not been told */
+    bool telling;       /* they have not read the last ones */
     bool p2p;
     unsigned authenticating;
 } display;
@@ -380,20 +382,84 @@ void dbus_object_remove(const char *name)
     g_ptr_array_remove(display.objects, object);
 }
 
-void dbus_object_changed(const char *name, const DbusInterface *interface, const char *property)
+/* ---- properties ----
+ *
+ * A guest may change them as often as it likes, and a client need not read: each is told once more
+ * when the last ones have been written, as it is then.
+ */
+
+typedef struct Change {
+    char *name; /* of the object */
+    const DbusInterface *interface;
+    const char *property;
+} Change;
+
+static void change_free(gpointer opaque)
 {
-    const DbusObject *object = find_object(name);
+    Change *change = opaque;
+
+    g_free(change->name);
+    g_free(change);
+}
+
+static void tell_change(const Change *change)
+{
+    const DbusObject *object = find_object(change->name);
     GVariantBuilder values;
 
-    if (!object || !display.connection) {
+    if (!object) {
         return;
     }
-    g_autofree char *full = g_strconcat(DBUS_PREFIX, interface->name, NULL);
+    g_autofree char *full = g_strconcat(DBUS_PREFIX, change->interface->name, NULL);
     g_variant_builder_init(&values, G_VARIANT_TYPE("a{sv}"));
-    g_variant_builder_add(&values, "{sv}", property,
-                          find_property(interface, property)->get(object->opaque));
+    g_variant_builder_add(&values, "{sv}", change->property,
+                          find_property(change->interface, change->property)->get(object->opaque));
     emit(object->path, PROPERTIES, "PropertiesChanged",
          g_variant_new("(sa{sv}as)", full, &values, NULL));
+}
+
+static void tell_changes(void);
+
+static void changes_told(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    g_dbus_connection_flush_finish(G_DBUS_CONNECTION(source), result, NULL);
+    if (G_DBUS_CONNECTION(source) == display.connection) {
+        display.telling = false;
+        if (display.changes->len) {
+            tell_changes();
+        }
+    }
+}
+
+static void tell_changes(void)
+{
+    for (unsigned i = 0; i < display.changes->len; i++) {
+        tell_change(display.changes->pdata[i]);
+    }
+    g_ptr_array_set_size(display.changes, 0);
+    display.telling = true;
+    g_dbus_connection_flush(display.connection, NULL, changes_told, NULL);
+}
+
+void dbus_object_changed(const char *name, const DbusInterface *interface, const char *property)
+{
+    if (!display.connection || !find_object(name)) {
+        return;
+    }
+    for (unsigned i = 0; i < display.changes->len; i++) {
+        const Change *change = display.changes->pdata[i];
+
+        if (strcmp(change->name, name) == 0 && change->interface == interface &&
+            strcmp(change->property, property) == 0) {
+            return;
+        }
+    }
+    Change *change = g_new(Change, 1);
+    *change = (Change){ g_strdup(name), interface, property };
+    g_ptr_array_add(display.changes, change);
+    if (!display.telling) {
+        tell_changes();
+    }
 }
 
 /* ---- the list of them ---- */
@@ -481,6 +547,8 @@ static void disconnect(void)
     g_dbus_connection_unregister_object(display.connection, display.manager);
     dbus_clipboard_forget();
     dbus_console_release();
+    g_ptr_array_set_size(display.changes, 0);
+    display.telling = false;
     g_dbus_connection_close(display.connection, NULL, NULL, NULL);
     g_clear_object(&display.connection);
 }
@@ -544,6 +612,7 @@ bool dbus_display_start(const DisplayDBus *o, const char *name, const char *uuid
     display.machine_name = g_strdup(name ? name : "Dimmable");
     display.uuid = g_strdup(uuid);
     display.objects = g_ptr_array_new_with_free_func(object_free);
+    display.changes = g_ptr_array_new_with_free_func(change_free);
     dbus_object_add("VM", vm_interfaces, NULL);
     dbus_console_start();
     dbus_clipboard_start();
@@ -567,6 +636,7 @@ void dbus_display_stop(void)
     dbus_clipboard_stop();
     dbus_console_stop();
     g_clear_pointer(&display.objects, g_ptr_array_unref);
+    g_clear_pointer(&display.changes, g_ptr_array_unref);
     g_clear_pointer(&display.machine_name, g_free);
     g_clear_pointer(&display.uuid, g_free);
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The D-Bus display and a client, byte by byte, that does not read. */
+#include <malloc.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ui/dbus-internal.h"
+#include "util/main-loop.h"
+
+#define CHANGES 100000
+
+static unsigned asked; /* for the value */
+
+static bool absolute(void)
+{
+    return false;
+}
+
+static const DbusHost host = { .absolute = absolute };
+
+static GVariant *get_value(void *opaque)
+{
+    asked++;
+    return g_variant_new_uint32(asked);
+}
+
+static const DbusInterface interface = {
+    .name = "Thing",
+    .xml = "<property name='Value' type='u' access='read'/>",
+    .properties = (const DbusProperty[]){ { "Value", get_value }, { 0 } },
+};
+
+static const DbusInterface *const interfaces[] = { &interface, NULL };
+
+/* A client's end of a connection, that has said who it is. */
+static int begin(void)
+{
+    DisplayDBus options = { .has_p2p = true, .p2p = true };
+    g_autofree char *uid = g_strdup_printf("%u", getuid());
+    g_autoptr(GString) hello = g_string_new("AUTH EXTERNAL ");
+    int ends[2];
+
+    for (const char *at = uid; *at; at++) {
+        g_string_append_printf(hello, "%02x", (unsigned)*at);
+    }
+    g_string_append(hello, "\r\nBEGIN\r\n");
+    g_assert_true(dbus_display_start(&options, NULL, "", &host, NULL));
+    g_assert_true(dbus_object_add("Thing", interfaces, NULL));
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    g_assert_true(dbus_display_add_client(ends[1], NULL));
+    g_assert_cmpint(write(ends[0], "", 1), ==, 1);
+    g_assert_cmpint(write(ends[0], hello->str, hello->len), ==, (ssize_t)hello->len);
+    while (!dbus_connection()) {
+        main_loop_iterate(true);
+    }
+    return ends[0];
+}
+
+static size_t used(void)
+{
+    return mallinfo2().uordblks;
+}
+
+/* What a guest changes without end needs no memory, and the last value comes. */
+static void test_changes(void)
+{
+    const int fd = begin();
+    const size_t before = used();
+    g_autofree char *got = g_malloc(1 << 20);
+
+    for (unsigned i = 0; i < CHANGES; i++) {
+        dbus_object_changed("Thing", &interface, "Value");
+        if (i % 100 == 0) {
+            main_loop_iterate(false);
+        }
+    }
+    g_assert_cmpuint(used() - MIN(before, used()), <, 8 << 20);
+    g_assert_cmpuint(asked, <, CHANGES / 2);
+    g_assert_cmpuint(asked, >=, 1);
+    /* It reads, and is told of the last change. */
+    for (const unsigned until_now = asked; asked == until_now;) {
+        (void)!recv(fd, got, 1 << 20, MSG_DONTWAIT);
+        main_loop_iterate(false);
+    }
+    g_assert_true(dbus_connection());
+    dbus_display_stop();
+    close(fd);
+}
+
+int main(int argc, char *argv[])
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/dbus-display/changes", test_changes);
+    return g_test_run();
+}
