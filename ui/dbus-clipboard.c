@@ -2,7 +2,7 @@
 /*
  * The clipboard of a D-Bus client: one client at a time has registered, and is told by the same
  * methods that it calls here. It is told one thing at a time; of what it asks for, REQUESTS_MAX
- * wait at most.
+ * wait at most, to be answered or to be written.
  */
 #include <string.h>
 
@@ -32,6 +32,7 @@ static struct {
     unsigned told[CLIPBOARD_SELECTIONS]; /* the serial of what it knows */
     bool wanted[CLIPBOARD_SELECTIONS];   /* it is to be asked for its text */
     GPtrArray *requests;                 /* of Request * */
+    unsigned unread;                     /* texts that it asked for, that are not written yet */
 } board;
 
 static void tell(void);
@@ -119,9 +120,17 @@ static void tell(void)
 
 /* ---- what it has asked for ---- */
 
+static void written(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    g_dbus_connection_flush_finish(G_DBUS_CONNECTION(source), result, NULL);
+    board.unread--;
+}
+
 static void finish(Request *request, GBytes *text)
 {
     if (text) {
+        g_autoptr(GDBusConnection) connection =
+            g_object_ref(g_dbus_method_invocation_get_connection(request->invocation));
         gsize size;
         const void *data = g_bytes_get_data(text, &size);
 
@@ -129,6 +138,8 @@ static void finish(Request *request, GBytes *text)
             request->invocation,
             g_variant_new("(s@ay)", TEXT_TYPE,
                           g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, data, size, 1)));
+        board.unread++;
+        g_dbus_connection_flush(connection, NULL, written, NULL);
     } else {
         g_dbus_method_invocation_return_dbus_error(request->invocation, DBUS_FAILED,
                                                    "nobody has a text");
@@ -269,7 +280,8 @@ static void do_request(void *opaque, GVariant *args, GDBusMethodInvocation *invo
         return;
     }
     if (!g_strv_contains(types, TEXT_TYPE) || !clipboard_owner(which) ||
-        clipboard_owner(which) == &board.peer || board.requests->len >= REQUESTS_MAX) {
+        clipboard_owner(which) == &board.peer ||
+        board.requests->len + board.unread >= REQUESTS_MAX) {
         g_dbus_method_invocation_return_dbus_error(invocation, DBUS_FAILED,
                                                    "nobody has this: there are texts, " TEXT_TYPE);
         return;

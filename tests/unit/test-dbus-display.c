@@ -59,7 +59,7 @@ static int begin(void)
 
 static size_t used(void)
 {
-    return mallinfo2().uordblks;
+    return mallinfo2().uordblks + mallinfo2().hblkhd;
 }
 
 /* What a guest changes without end needs no memory, and the last value comes. */
@@ -88,9 +88,57 @@ static void test_changes(void)
     close(fd);
 }
 
+static void say(int fd, const char *method, GVariant *args)
+{
+    static uint32_t serial;
+    g_autoptr(GDBusMessage) message = g_dbus_message_new_method_call(
+        NULL, DBUS_ROOT "/Clipboard", DBUS_PREFIX "Clipboard", method);
+    gsize size;
+
+    g_dbus_message_set_body(message, args);
+    g_dbus_message_set_serial(message, ++serial);
+    g_autofree guchar *blob =
+        g_dbus_message_to_blob(message, &size, G_DBUS_CAPABILITY_FLAGS_NONE, NULL);
+    while (write(fd, blob, size) != (ssize_t)size) {
+        main_loop_iterate(false);
+    }
+}
+
+/* Texts that a client asks for again and again, and does not read. */
+static void test_texts(void)
+{
+    static const char *const types[] = { "text/plain;charset=utf-8", NULL };
+    const ClipboardPeer other = { 0 };
+    const int fd = begin();
+    g_autofree char *text = g_strnfill(CLIPBOARD_TEXT_MAX, 'x'), *got = g_malloc(1 << 20);
+    const size_t before = used();
+    size_t total = 0;
+
+    clipboard_add(&other);
+    clipboard_grab(&other, CLIPBOARD_CLIPBOARD);
+    g_assert_true(clipboard_set_text(&other, CLIPBOARD_CLIPBOARD, text, CLIPBOARD_TEXT_MAX));
+    say(fd, "Register", NULL);
+    for (unsigned i = 0; i < 100; i++) {
+        say(fd, "Request", g_variant_new("(u^as)", CLIPBOARD_CLIPBOARD, types));
+        for (unsigned n = 0; n < 10; n++) {
+            g_usleep(100); /* GIO's thread reads meanwhile */
+            main_loop_iterate(false);
+        }
+    }
+    g_assert_cmpuint(used() - MIN(before, used()), <, 40 << 20);
+    while (total < CLIPBOARD_TEXT_MAX) {
+        total += (size_t)MAX(recv(fd, got, 1 << 20, MSG_DONTWAIT), 0);
+        main_loop_iterate(false);
+    }
+    dbus_display_stop();
+    clipboard_remove(&other);
+    close(fd);
+}
+
 int main(int argc, char *argv[])
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/dbus-display/changes", test_changes);
+    g_test_add_func("/dbus-display/texts", test_texts);
     return g_test_run();
 }
