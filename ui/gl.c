@@ -128,6 +128,18 @@ void gl_add_job(GlJob *job)
     g_async_queue_push(gl.jobs, job);
 }
 
+enum { JOBS_MANY = 16 };
+
+bool gl_is_behind(void)
+{
+    bool many;
+
+    g_mutex_lock(&gl.lock);
+    many = gl.pending >= JOBS_MANY;
+    g_mutex_unlock(&gl.lock);
+    return many;
+}
+
 typedef struct Call {
     GlJob job;
     void (*fn)(void *opaque);

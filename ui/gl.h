@@ -36,6 +36,9 @@ struct GlJob {
 
 /* Do @job, after all that were given before. */
 void gl_add_job(GlJob *job);
+/* Do many jobs wait, perhaps for one that never ends? Then what will make others is better refused:
+ * they take memory. */
+bool gl_is_behind(void);
 /* Call @fn(@opaque) on the GL thread, and wait until it has returned: for the start, as long as no
  * guest can have given it something to do. */
 void gl_call(void (*fn)(void *opaque), void *opaque);

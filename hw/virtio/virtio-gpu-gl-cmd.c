@@ -84,7 +84,7 @@ static uint32_t ctx_create(VirtioGpu *s, VirtioGpuRequest *q)
     if (!q->header.ctx_id || has_context(s, q->header.ctx_id)) {
         return VIRTIO_GPU_ERR_CONTEXT_ID;
     }
-    if (g_hash_table_size(contexts) >= VIRTIO_GPU_GL_CONTEXTS) {
+    if (g_hash_table_size(contexts) >= VIRTIO_GPU_GL_CONTEXTS || gl_is_behind()) {
         return VIRTIO_GPU_ERR_OUT_OF_MEMORY;
     }
     q->ctx_create.name_length =
@@ -275,7 +275,7 @@ static uint32_t create(VirtioGpu *s, VirtioGpuRequest *q)
     if (!makes_sense(ask)) {
         return VIRTIO_GPU_ERR_PARAMETER;
     }
-    if (!virtio_gpu_create_gl(s, &what)) {
+    if (gl_is_behind() || !virtio_gpu_create_gl(s, &what)) {
         return VIRTIO_GPU_ERR_OUT_OF_MEMORY;
     }
     return virtio_gpu_job_start(control_job(s, q, run_create, created));

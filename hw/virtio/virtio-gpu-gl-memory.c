@@ -174,7 +174,7 @@ static gboolean look_soon(gpointer opaque)
     VirtioGpuGl *s = opaque;
 
     s->look = 0;
-    if (s->stale) {
+    if (s->stale && !gl_is_behind()) { /* else the next job does it */
         VirtioGpuJob *job = virtio_gpu_job_new(NULL, 0, NULL, NULL, NULL);
 
         virtio_gpu_gl_hold(s, job);

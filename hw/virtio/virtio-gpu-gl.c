@@ -185,6 +185,13 @@ static void wipe_renderer(VirtioGpuGl *s)
     gl_add_job(&wipe->job);
 }
 
+/* One reset after another must not make one such job after another. */
+static bool has_something(const VirtioGpuGl *s)
+{
+    return g_hash_table_size(s->contexts) || g_hash_table_size(s->blocks) ||
+           g_tree_nnodes(s->parent.resources);
+}
+
 static void gl_reset(VirtioDevice *vdev)
 {
     VirtioGpuGl *s = VIRTIO_GPU_GL(vdev);
@@ -198,7 +205,7 @@ static void gl_reset(VirtioDevice *vdev)
             job->gpu = NULL;
         }
     }
-    if (s->contexts) {
+    if (s->contexts && has_something(s)) {
         wipe_renderer(s);
     }
     virtio_gpu_reset(vdev);

@@ -278,6 +278,36 @@ static void test_outputs(void)
     qtest_quit(g.qt);
 }
 
+/* Ask for a context, without waiting for an answer. */
+static void want_context(QGpu *g)
+{
+    const struct {
+        VirtioGpuHeader header;
+        VirtioGpuCtxCreate body;
+    } request = { { .type = VIRTIO_GPU_CTX_CREATE, .ctx_id = 1 }, { 0 } };
+
+    qtest_memwrite(g->qt, g->request, &request, sizeof(request));
+    qvirtq_add_pair(&g->control, g->request, sizeof(request), g->answer, 24);
+    qvirtq_kick(&g->control);
+}
+
+/* The renderer is busy: resets of a card that has nothing cost nothing, and those of one that has
+ * something come to an end. */
+static void reset_again_and_again(QGpu *g)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        qgpu_drive(g, 1 << VIRTIO_GPU_F_VIRGL);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        qgpu_drive(g, 1 << VIRTIO_GPU_F_VIRGL);
+        want_context(g);
+        g_assert_true(i || !qvirtq_has_used(&g->control));
+    }
+    qgpu_drive(g, 1 << VIRTIO_GPU_F_VIRGL);
+    g_assert_cmphex(new_context(g), ==, full);
+    g_assert_cmphex(create(g, texture(7)), ==, full);
+}
+
 /* What takes long the guest waits for, but not the machine, which is looked at, reset and ended. */
 static void test_busy(void)
 {
@@ -313,6 +343,8 @@ static void test_busy(void)
     g_assert_false(qvirtq_has_used(&g.control));
     qtest_qmp_ok(g.qt, "system_reset", "{}");
     qgpu_drive(&g, 1 << VIRTIO_GPU_F_VIRGL);
+    qgpu_assert_works(&g);
+    reset_again_and_again(&g);
     qgpu_assert_works(&g);
     qtest_quit(g.qt); /* status 0 */
 }
