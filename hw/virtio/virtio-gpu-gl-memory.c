@@ -149,16 +149,18 @@ void virtio_gpu_gl_hold(VirtioGpuGl *s, VirtioGpuJob *job)
     }
 }
 
+/* The driver may have said the same memory a thousand times: it is written to once. */
 void virtio_gpu_gl_written(VirtioGpuGl *s, const VirtioGpuResource *r)
 {
     VirtioDevice *vdev = &s->parent.parent;
+    g_autoptr(GArray) ranges = virtio_gpu_ranges(r);
     DmaHold hold;
 
-    for (unsigned i = 0; i < r->entry_count; i++) {
-        const VirtioGpuEntry *entry = &r->entries[i];
+    for (unsigned i = 0; i < ranges->len; i++) {
+        const VirtioGpuRange *range = &g_array_index(ranges, VirtioGpuRange, i);
 
-        for (uint64_t done = 0; done < entry->length; done += hold.size) {
-            if (!dma_map(&vdev->dma, entry->addr + done, entry->length - done, true, vdev->name,
+        for (uint64_t done = 0; done < range->size; done += hold.size) {
+            if (!dma_map(&vdev->dma, range->addr + done, range->size - done, true, vdev->name,
                          &hold)) {
                 break; /* it is gone meanwhile */
             }

@@ -191,6 +191,35 @@ bool virtio_gpu_read_backing(VirtioGpu *s, VirtioGpuResource *r, uint64_t offset
     return true;
 }
 
+static gint compare_ranges(gconstpointer a, gconstpointer b)
+{
+    const VirtioGpuRange *first = a, *second = b;
+
+    return first->addr < second->addr ? -1 : first->addr > second->addr;
+}
+
+GArray *virtio_gpu_ranges(const VirtioGpuResource *r)
+{
+    GArray *ranges = g_array_sized_new(FALSE, FALSE, sizeof(VirtioGpuRange), r->entry_count);
+    uint64_t end = 0;
+
+    for (unsigned i = 0; i < r->entry_count; i++) {
+        const VirtioGpuRange range = { r->entries[i].addr, r->entries[i].length };
+
+        g_array_append_val(ranges, range);
+    }
+    g_array_sort(ranges, compare_ranges);
+    for (unsigned i = 0; i < ranges->len; i++) { /* the ends do not wrap: read_entries() */
+        VirtioGpuRange *range = &g_array_index(ranges, VirtioGpuRange, i);
+        const uint64_t range_end = range->addr + range->size;
+
+        range->addr = MAX(range->addr, end);
+        range->size = range_end > range->addr ? range_end - range->addr : 0;
+        end = MAX(end, range_end);
+    }
+    return ranges;
+}
+
 static void copy(const VirtioGpuResource *r, const VirtioGpuScanout *scanout,
                  const pixman_box32_t *box)
 {

@@ -130,6 +130,12 @@ bool virtio_gpu_set_entries(VirtioGpu *s, VirtioGpuResource *r, unsigned count);
  * RAM. */
 bool virtio_gpu_read_backing(VirtioGpu *s, VirtioGpuResource *r, uint64_t offset, void *buf,
                              uint64_t len);
+/* Where the backing is in memory, each byte once, from the lowest on: of VirtioGpuRange. Free with
+ * g_array_unref(). */
+typedef struct VirtioGpuRange {
+    uint64_t addr, size;
+} VirtioGpuRange;
+GArray *virtio_gpu_ranges(const VirtioGpuResource *r);
 /* Show that part of it, which has an image, from now on; it lies in it. False: there is no memory
  * for it. */
 bool virtio_gpu_show(VirtioGpu *s, VirtioGpuScanout *scanout, const VirtioGpuResource *r,

@@ -3,6 +3,7 @@
  * What the console of a virtio GPU shows: pixels of each format, parts of resources, pointers, what
  * viewers are told, and what is shown after the device was saved and loaded.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "accel/choose.h"
@@ -359,6 +360,30 @@ static void test_damaged(void)
     g_assert_true(load(saved));
 }
 
+/* ---- where a backing is ---- */
+
+static void test_ranges(void)
+{
+    VirtioGpuEntry entries[] = { { 0x5000, 0x1000 }, { 0x1000, 0x2000 }, { 0x2000, 0x2000 },
+                                 { 0x1000, 0x2000 }, { 0x1800, 0x100 },  { 0x9000, 0 },
+                                 { 0x6000, 0x10 },   { UINT64_MAX, 0 } };
+    const VirtioGpuResource r = { .entries = entries, .entry_count = G_N_ELEMENTS(entries) };
+    const VirtioGpuResource none = { 0 };
+    g_autoptr(GArray) ranges = virtio_gpu_ranges(&r);
+    g_autoptr(GArray) empty = virtio_gpu_ranges(&none);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < ranges->len; i++) {
+        const VirtioGpuRange *range = &g_array_index(ranges, VirtioGpuRange, i);
+
+        if (range->size) {
+            g_string_append_printf(text, "%" PRIx64 "+%" PRIx64 " ", range->addr, range->size);
+        }
+    }
+    g_assert_cmpstr(text->str, ==, "1000+2000 3000+1000 5000+1000 6000+10 ");
+    g_assert_cmpuint(empty->len, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -369,6 +394,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-gpu/formats", test_formats);
     g_test_add_func("/virtio-gpu/parts", test_parts);
     g_test_add_func("/virtio-gpu/backing", test_backing);
+    g_test_add_func("/virtio-gpu/ranges", test_ranges);
     g_test_add_func("/virtio-gpu/cursor", test_cursor);
     g_test_add_func("/virtio-gpu/ui-info", test_ui_info);
     g_test_add_func("/virtio-gpu/vga-off", test_vga_off);
