@@ -185,11 +185,23 @@ static void wipe_renderer(VirtioGpuGl *s)
     gl_add_job(&wipe->job);
 }
 
+static gboolean is_gl(gpointer key, gpointer value, gpointer opaque)
+{
+    bool *found = opaque;
+
+    *found = ((const VirtioGpuResource *)value)->gl;
+    return *found;
+}
+
 /* One reset after another must not make one such job after another. */
 static bool has_something(const VirtioGpuGl *s)
 {
-    return g_hash_table_size(s->contexts) || g_hash_table_size(s->blocks) ||
-           g_tree_nnodes(s->parent.resources);
+    bool found = g_hash_table_size(s->contexts) || g_hash_table_size(s->blocks);
+
+    if (!found) {
+        g_tree_foreach(s->parent.resources, is_gl, &found);
+    }
+    return found;
 }
 
 static void gl_reset(VirtioDevice *vdev)

@@ -291,12 +291,13 @@ static void want_context(QGpu *g)
     qvirtq_kick(&g->control);
 }
 
-/* The renderer is busy: resets of a card that has nothing cost nothing, and those of one that has
- * something come to an end. */
+/* The renderer is busy: resets of a card of which it has nothing cost nothing, and those of one of
+ * which it has something come to an end. */
 static void reset_again_and_again(QGpu *g)
 {
     for (unsigned i = 0; i < 20; i++) {
         qgpu_drive(g, 1 << VIRTIO_GPU_F_VIRGL);
+        g_assert_cmphex(qgpu_create(g, 7, QGPU_B8G8R8X8, 16, 16), ==, ok);
     }
     for (unsigned i = 0; i < 20; i++) {
         qgpu_drive(g, 1 << VIRTIO_GPU_F_VIRGL);
