@@ -26,7 +26,6 @@ static void copy_mask(QxlCopy *c, QXLQMask *mask)
     if (!mask->bitmap) {
         return;
     }
-    qxl_point_is_good(c, mask->pos.x, mask->pos.y);
     c->is_mask = true;
     mask->bitmap = qxl_copy_image(c, mask->bitmap, &width, &height);
     c->is_mask = false;
@@ -38,6 +37,17 @@ static void copy_mask(QxlCopy *c, QXLQMask *mask)
         qxl_bitmap_bits(image->bitmap.format) != 1) {
         qxl_fail(c, "a mask is no bitmap of 1 bit");
     }
+    if (mask->pos.x < 0 || mask->pos.y < 0 || mask->pos.x >= width || mask->pos.y >= height) {
+        qxl_fail(c, "a mask begins outside of its bitmap");
+    }
+}
+
+/* The same place of a pattern of @size pixels, which is not right of, or below, any that is drawn:
+ * the library counts from there on. */
+static int32_t wrap(int32_t at, int32_t size)
+{
+    at %= size;
+    return at > 0 ? at - size : at;
 }
 
 static void copy_brush(QxlCopy *c, QXLBrush *brush)
@@ -45,8 +55,11 @@ static void copy_brush(QxlCopy *c, QXLBrush *brush)
     int32_t width, height;
 
     if (brush->type == SPICE_BRUSH_TYPE_PATTERN) {
-        qxl_point_is_good(c, brush->u.pattern.pos.x, brush->u.pattern.pos.y);
         brush->u.pattern.pat = qxl_copy_image(c, brush->u.pattern.pat, &width, &height);
+        if (brush->u.pattern.pat) {
+            brush->u.pattern.pos.x = wrap(brush->u.pattern.pos.x, width);
+            brush->u.pattern.pos.y = wrap(brush->u.pattern.pos.y, height);
+        }
     } else if (brush->type != SPICE_BRUSH_TYPE_SOLID && brush->type != SPICE_BRUSH_TYPE_NONE) {
         qxl_fail(c, "there is no such brush");
     }
@@ -188,6 +201,34 @@ static void copy_stroke(QxlCopy *c, QXLStroke *stroke)
     }
 }
 
+static bool glyph_is_good(const QXLRasterGlyph *g)
+{
+    return g->width <= QXL_SIDE_MAX / 16 && g->height <= QXL_SIDE_MAX / 16 &&
+           ABS((int64_t)g->render_pos.x) <= QXL_COORDINATE_MAX &&
+           ABS((int64_t)g->render_pos.y) <= QXL_COORDINATE_MAX &&
+           ABS((int64_t)g->glyph_origin.x) <= QXL_COORDINATE_MAX &&
+           ABS((int64_t)g->glyph_origin.y) <= QXL_COORDINATE_MAX;
+}
+
+/* A rectangle around all glyphs, of which the library makes a picture. */
+static void add_glyph(QXLRect *box, const QXLRasterGlyph *g)
+{
+    const int32_t x = g->render_pos.x + g->glyph_origin.x, y = g->render_pos.y + g->glyph_origin.y;
+
+    box->left = MIN(box->left, x);
+    box->top = MIN(box->top, y);
+    box->right = MAX(box->right, x + g->width);
+    box->bottom = MAX(box->bottom, y + g->height);
+}
+
+static bool box_is_good(const QXLRect *box)
+{
+    const int64_t width = (int64_t)box->right - box->left;
+    const int64_t height = (int64_t)box->bottom - box->top;
+
+    return width <= QXL_SIDE_MAX && height <= QXL_SIDE_MAX && width * height <= QXL_TEXT_MAX;
+}
+
 /* As many as it says, and nothing behind them: the library would end the program. */
 static bool glyphs_are_good(const QXLString *text, uint32_t size)
 {
@@ -197,6 +238,7 @@ static bool glyphs_are_good(const QXLString *text, uint32_t size)
                                       [SPICE_STRING_FLAGS_RASTER_A8] = 8 };
     const unsigned kind = text->flags & ~SPICE_STRING_FLAGS_RASTER_TOP_DOWN;
     const unsigned bits = kind < G_N_ELEMENTS(raster) ? raster[kind] : 0;
+    QXLRect box = { .left = INT32_MAX, .top = INT32_MAX, .right = INT32_MIN, .bottom = INT32_MIN };
 
     if (!bits || !text->length) {
         return false;
@@ -210,17 +252,14 @@ static bool glyphs_are_good(const QXLString *text, uint32_t size)
         }
         memcpy(&glyph, data, sizeof(glyph));
         bytes = sizeof(glyph) + ((uint64_t)glyph.width * bits + 7) / 8 * glyph.height;
-        if (bytes > size || glyph.width > QXL_SIDE_MAX / 16 || glyph.height > QXL_SIDE_MAX / 16 ||
-            ABS((int64_t)glyph.render_pos.x) > QXL_COORDINATE_MAX ||
-            ABS((int64_t)glyph.render_pos.y) > QXL_COORDINATE_MAX ||
-            ABS((int64_t)glyph.glyph_origin.x) > QXL_COORDINATE_MAX ||
-            ABS((int64_t)glyph.glyph_origin.y) > QXL_COORDINATE_MAX) {
+        if (bytes > size || !glyph_is_good(&glyph)) {
             return false;
         }
+        add_glyph(&box, &glyph);
         data += bytes;
         size -= (uint32_t)bytes;
     }
-    return !size;
+    return !size && box_is_good(&box);
 }
 
 static void copy_text(QxlCopy *c, QXLText *text)
@@ -234,6 +273,10 @@ static void copy_text(QxlCopy *c, QXLText *text)
     text->str = qxl_host(to);
     qxl_point_is_good(c, text->back_area.left, text->back_area.top);
     qxl_point_is_good(c, text->back_area.right, text->back_area.bottom);
+    if (text->back_area.left > text->back_area.right ||
+        text->back_area.top > text->back_area.bottom) {
+        qxl_fail(c, "there is no such area behind a text");
+    }
     copy_brush(c, &text->fore_brush);
     copy_brush(c, &text->back_brush);
     if (text->fore_mode != SPICE_ROPD_OP_PUT || text->back_mode != SPICE_ROPD_OP_PUT) {
@@ -254,7 +297,10 @@ static QXLPHYSICAL copy_transform(QxlCopy *c, QXLPHYSICAL addr)
 static void copy_composite(QxlCopy *c, QXLComposite *composite)
 {
     int32_t width, height;
+    const uint32_t has = SPICE_COMPOSITE_HAS_MASK | SPICE_COMPOSITE_HAS_SRC_TRANSFORM |
+                         SPICE_COMPOSITE_HAS_MASK_TRANSFORM;
 
+    composite->flags &= ~has; /* the library sets them */
     composite->src = qxl_copy_image(c, composite->src, &width, &height);
     composite->src_transform = copy_transform(c, composite->src_transform);
     if (composite->mask) {

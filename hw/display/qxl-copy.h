@@ -9,6 +9,7 @@ enum {
     QXL_CHUNKS_MAX = 0x10000,     /* of one piece of data */
     QXL_COMMAND_MAX = 64 << 20,   /* bytes of a command with all that belongs to it */
     QXL_SIDE_MAX = 16384,         /* pixels of an image */
+    QXL_TEXT_MAX = 32 << 20,      /* pixels of a text */
     QXL_COORDINATE_MAX = 1 << 15, /* of what is clipped later */
 };
 

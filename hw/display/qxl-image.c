@@ -310,6 +310,7 @@ QXLPHYSICAL qxl_copy_image(QxlCopy *c, QXLPHYSICAL addr, int32_t *width, int32_t
         return qxl_fail(c, "there is no such image");
     }
     image->descriptor.type = head.type; /* the guest may have changed it meanwhile */
+    image->descriptor.flags = 0; /* the library would take a cached one, of whatever size that is */
     if (image->descriptor.width > QXL_SIDE_MAX || image->descriptor.height > QXL_SIDE_MAX ||
         !image->descriptor.width || !image->descriptor.height) {
         return qxl_fail(c, "an image has no such size");

@@ -324,12 +324,11 @@ def hostile_commands():
             return struct.pack("<IQQ", len(data), 0, 0) + data
 
         def stroke(*pieces):
-            data = b"".join(struct.pack("<II", flags, count) + count * struct.pack("<ii", 16, 16) for flags, count in pieces)
-            return struct.pack("<Q", c.room(struct.pack("<I", len(data)) + piece(data))) + bytes(20) + brush + bytes(4)
+            data = b"".join(struct.pack("<II", flags, count) + struct.pack(f"<{2 * count}i", *[16] * count, *range(16, 16 + 16 * count, 16)) for flags, count in pieces)
+            return struct.pack("<Q", c.room(struct.pack("<I", len(data)) + piece(data))) + bytes(20) + SOLID + 2 * PUT
 
         def text(length, data):
-            return struct.pack("<Q4i", c.room(struct.pack("<IHH", len(data), length, 1) + piece(data)), 0, 0, 2, 4) + 2 * brush + bytes(4)
-        brush = struct.pack("<II", 1, 5) + bytes(12)
+            return struct.pack("<Q4i", c.room(struct.pack("<IHH", len(data), length, 1) + piece(data)), 0, 0, 2, 4) + 2 * SOLID + 2 * PUT
         good = (7, 0, 0, 4, 2, 8, 5, 4, 2, 16, 0)
         cases = {
             "no slot": lambda: c.ring(CMD, 1, 0) or c.io(NOTIFY_CMD),
@@ -371,11 +370,11 @@ def hostile_commands():
             "short path": lambda: c.draw(10, box, struct.pack("<Q", c.room(struct.pack("<IIQQII", 8, 8, 0, 0, 0, 1000))) + bytes(100)),
             "no text": lambda: c.draw(11, box, struct.pack("<Q", far) + bytes(100)),
             "a path that begins with no point": lambda: c.draw(10, box, stroke((1, 0), (2, 1))),
-            "a curve of two points": lambda: c.draw(10, box, stroke((0x13, 3))),
-            "a curve from nowhere": lambda: c.draw(10, box, stroke((0x10, 3))),
+            "a curve that never ends": lambda: c.draw(10, box, stroke((0x13, 4))),
             "no line to close": lambda: c.draw(10, box, stroke((3, 2), (10, 0), (3, 2))),
             "fewer glyphs than it says": lambda: c.draw(11, box, text(0, bytes(4))),
             "more glyphs than it says": lambda: c.draw(11, box, text(1, 2 * bytes(20))),
+            "a text that is not put": lambda: c.draw(11, box, text(1, bytes(20))[:-4] + bytes(4)),
             "the end of a glyph": lambda: c.draw(11, box, text(1, bytes(24))),
             "pixels that cannot be decoded": lambda: c.copy(box, c.room(struct.pack("<QBBIIIIQQ", 7, 1, 0, 4, 2, 4, 4, 0, 0) + bytes(4))),
             "no glyphs": lambda: c.draw(11, box, struct.pack("<Q", c.room(struct.pack("<IHHIQQ", 0, 5, 1, 0, 0, 0))) + bytes(100)),
@@ -390,9 +389,87 @@ def hostile_commands():
             (refused if what in FATAL else dropped)(c, what, do)
         c.begin()
         c.fill((0, 0, WIDTH, HEIGHT), 0x998877)
-        c.draw(10, (0, 0, 4, 4), stroke((1, 1), (0x12, 3), (3, 2), (11, 3)))  # good ones are drawn
+        c.draw(10, (0, 0, 4, 4), stroke((1, 1), (2, 3), (3, 2), (11, 3)))  # good ones are drawn
         shows(m, 1, 1, 5)
-        shows(m, 0, 0, 0x998877)
+        tap.equal(pixel(m, 0, 0), 0x998877)
+
+
+FORMS = ((32, 4), (96, 4), (16, 2), (80, 2), (8, 1))  # of surfaces: their bytes of a pixel
+AT = struct.pack("<4i", 0, 0, 16, 16)
+SOLID, NO_MASK, PUT = struct.pack("<II", 1, 5) + bytes(12), bytes(17), struct.pack("<H", 8)
+
+
+def five_surfaces(c):
+    c.begin()
+    for number, (form, size) in enumerate(FORMS[1:], 1):
+        c.command(5, struct.pack("<IBIIIIiQ", number, 0, 0, form, 16, 16, 16 * size, c.address(0x1000 * number, 2)))
+
+
+def drawn(c):
+    """The library carries out what it has."""
+    for number in range(5):
+        c.set(AREA, "<4iI", 0, 0, 16, 16, number)
+        c.io(UPDATE_AREA)
+    tap.equal(c.is_broken(), False)
+
+
+def bodies(pattern, image):
+    """Of each kind of drawing, with an image; some with a pattern as well."""
+    source, brush = struct.pack("<Q", image) + AT, struct.pack("<IQii", 2, pattern, 3, 5)
+    return ((1, brush + PUT + NO_MASK), (2, source + brush + b"\x48\0\0" + NO_MASK), (3, source + PUT + b"\0" + NO_MASK),
+            (5, source + b"\x40\0\1" + NO_MASK), (9, source + SOLID + b"\xca\0" + NO_MASK), (9, source + brush + b"\xca\0" + NO_MASK),
+            (12, source + bytes(8)), (13, b"\0\0\x80" + source), (14, struct.pack("<5Q", 3, image, 0, image, 0)[4:] + bytes(8)))
+
+
+def hostile_pixels():
+    """Each kind of drawing on each kind of surface, with each kind of pixels; those that the library cannot do are dropped."""
+    with start() as m:
+        c = Card(m)
+        for on in range(5):
+            five_surfaces(c)
+            images = [(c.room(struct.pack("<QBBIII", 9, 104, 0, 16, 16, number)), number) for number in range(5)]
+            for kind, size in ((2, 2), (5, 16), (7, 48), (8, 64), (9, 64), (10, 16)):
+                images.append((c.bitmap(16, 16, bytes(16 * size), kind=kind, stride=size), -1))
+            for image, source in images:
+                for kind, body in bodies(image, image):
+                    c.draw(kind, (0, 0, 16, 16), body, surface=on, source=source)
+                    vm.wait_until(lambda: c.word(CMD + 4) == c.word(CMD + 12), "it is fetched")
+                c.released()
+            drawn(c)
+
+
+def hostile_places():
+    """Of masks, patterns, glyphs; images of a number that others have; flags that say what is not there."""
+    def cached(size, area):
+        image = c.room(struct.pack("<QBBIIBBIIIQQ", 77, 0, 1, size, size, 8, 5, size, size, 4 * size, 0, c.address(0)))
+        c.copy((0, 0, 16, 16), image, area=area)
+
+    def mask(x, y):
+        image = c.bitmap(16, 16, bytes(64), kind=1, stride=4)
+        c.draw(6, (0, 0, 16, 16), struct.pack("<BiiQ", 0, x, y, image))
+
+    def pattern(x, y):
+        image = c.bitmap(3, 2, bytes(24))
+        c.draw(9, (0, 0, 16, 16), struct.pack("<Q", c.bitmap(16, 16, bytes(1024))) + AT + struct.pack("<IQii", 2, image, x, y) + b"\xca\0" + NO_MASK)
+
+    def text(places, area=(0, 0, 9, 9)):
+        data = b"".join(struct.pack("<4iHH", x, y, x, y, 1, 1) + b"\xff" for x, y in places)
+        string = c.room(struct.pack("<IHHIQQ", len(data), len(places), 4, len(data), 0, 0) + data)
+        c.draw(11, (0, 0, 16, 16), struct.pack("<Q4i", string, *area) + 2 * SOLID + 2 * PUT)
+    with start() as m:
+        c = Card(m)
+        image = c.bitmap(16, 16, bytes(1024))
+        for what in ([lambda x=x: mask(x, x) for x in (32768, -32768, 16, -1, 0)] +
+                     [lambda x=x: pattern(x, -x) for x in (0x7fffffff, -0x7fffffff, 100, -100, 2, 1)] +
+                     [lambda bit=bit: c.draw(14, (0, 0, 16, 16), struct.pack("<I4Q", 3 | 1 << bit, image, 0, 0, 0) + bytes(8)) for bit in range(14, 32)] +
+                     [lambda: text([(-16384, -16384), (16384, 16384)]), lambda: text([(0, 0)], (9, 9, 0, 0)), lambda: text([(0, 0)]),
+                      lambda: (cached(1, (0, 0, 1, 1)), shows(m, 0, 0, 0), cached(1000, (900, 900, 916, 916)))]):
+            c.begin()
+            image = c.bitmap(16, 16, bytes(1024))
+            what()
+            vm.wait_until(lambda: c.word(CMD + 4) == c.word(CMD + 12), "it is fetched")
+            c.set(AREA, "<4iI", 0, 0, 16, 16, 0)
+            c.io(UPDATE_AREA)
 
 
 def hostile_ports():
@@ -481,5 +558,6 @@ def sizes():
 
 tap.run([("ROM", rom), ("drawing", draws), ("surfaces", surfaces), ("given back", released), ("interrupts", interrupts), ("pointers", pointers),
          ("heads", heads), ("VGA", vga), ("compat", compat), ("secondary", secondary), ("as Linux", linux), ("hostile slots", hostile_slots),
-         ("hostile surfaces", hostile_surfaces), ("hostile commands", hostile_commands), ("hostile ports", hostile_ports),
+         ("hostile surfaces", hostile_surfaces), ("hostile commands", hostile_commands),
+         ("hostile pixels", hostile_pixels), ("hostile places", hostile_places), ("hostile ports", hostile_ports),
          ("snapshots", snapshots), ("stopped", stopped), ("sizes", sizes)])
