@@ -371,18 +371,18 @@ static bool do_del_slot(Qxl *s, uint32_t n, bool async)
 
 static bool do_set_mode(Qxl *s, uint32_t id, bool async)
 {
-    const QXLMode *mode = qxl_mode(s, id);
     QxlSurfacePlace p = { .memory = 1 };
+    QXLMode mode;
     uint64_t at;
 
-    if (!mode || !pci_bar_address(&s->parent, 0, &at)) {
+    if (!qxl_mode(s, id, &mode) || !pci_bar_address(&s->parent, 0, &at)) {
         fault(s, "there is no such mode");
         return false;
     }
-    p.format = mode->bits == 16 ? SPICE_SURFACE_FMT_16_555 : SPICE_SURFACE_FMT_32_xRGB;
-    p.width = mode->x_res;
-    p.height = mode->y_res;
-    p.stride = -(int32_t)mode->stride;
+    p.format = mode.bits == 16 ? SPICE_SURFACE_FMT_16_555 : SPICE_SURFACE_FMT_32_xRGB;
+    p.width = mode.x_res;
+    p.height = mode.y_res;
+    p.stride = -(int32_t)mode.stride;
     qxl_reset_card(s);
     if (!qxl_place_is_good(s, &p) || !take_display(s)) {
         return false;
@@ -657,13 +657,16 @@ bool qxl_restore(Qxl *s, GError **errp)
         memset(s->slots, 0, sizeof(s->slots));
         s->mode = QXL_MODE_VGA;
         s->chained = false;
+        g_clear_pointer(&s->cursor, g_bytes_unref);
         error_set(errp, "a slot or a surface of a QXL card is not in its memory");
         return false;
     }
-    if (s->mode == QXL_MODE_VGA) {
+    if (s->mode == QXL_MODE_VGA) { /* which has no pointer, whatever the stream says */
+        g_clear_pointer(&s->cursor, g_bytes_unref);
         return true;
     }
     if (!take_display(s)) {
+        g_clear_pointer(&s->cursor, g_bytes_unref);
         error_set(errp, "a QXL card has no SPICE server that draws");
         return false;
     }

@@ -12,6 +12,8 @@
 
 #define GIVEN_MAX ((size_t)256 << 20) /* bytes of copies */
 
+enum { DROPPED_MAX = QXL_COMMAND_RING_SIZE }; /* commands in a row that are nothing */
+
 /* ---- the main thread is told ---- */
 
 static gboolean ring_bell(gpointer opaque)
@@ -23,7 +25,7 @@ static gboolean ring_bell(gpointer opaque)
     s->bell = 0;
     oom = s->wants_oom && s->instance;
     goes_on = s->goes_on && s->instance;
-    s->wants_oom = s->goes_on = false;
+    s->wants_oom = s->goes_on = s->rests = false;
     cursor = s->cursor_moved;
     g_mutex_unlock(&s->lock);
     if (oom) {
@@ -146,9 +148,9 @@ static void release(void *opaque, uint64_t id)
         give_back(s, command->memory, command->offset, command->guest_id);
     }
     qxl_free_command(s, command);
-    if (s->oom_asked && s->given <= GIVEN_MAX) {
-        s->oom_asked = false;
-        s->goes_on = true;
+    if (s->oom_asked) { /* it gives back some at a time: perhaps it has to be asked again */
+        s->oom_asked = s->wants_oom = s->given > GIVEN_MAX;
+        s->goes_on |= !s->oom_asked;
         want_bell(s);
     }
     g_mutex_unlock(&s->lock);
@@ -202,7 +204,7 @@ static bool pop(Qxl *s, const Ring *r, QXLCommand *command)
 {
     const uint32_t cons = load(r->cons), count = load(r->prod) - cons;
 
-    if (!count || !is_drawing(s)) {
+    if (!count || !is_drawing(s) || s->rests) {
         return false;
     }
     if (count > QXL_COMMAND_RING_SIZE) {
@@ -238,11 +240,13 @@ static void give_back_early(Qxl *s, QxlCommand *command)
     command->memory = 0;
 }
 
+/* A guest could go on for ever with what is nothing: after some, others have the lock, and the main
+ * thread has the library come again. */
 static bool get(Qxl *s, const Ring *r, bool cursors, QXLCommandExt *ext)
 {
     QXLCommand from;
 
-    while (pop(s, r, &from)) {
+    for (unsigned dropped = 0; pop(s, r, &from); dropped++) {
         const char *why = NULL;
         QxlCommand *command = NULL;
 
@@ -264,6 +268,11 @@ static bool get(Qxl *s, const Ring *r, bool cursors, QXLCommandExt *ext)
             return true;
         }
         qxl_free_command(s, command);
+        if (dropped == DROPPED_MAX) {
+            s->rests = s->goes_on = true;
+            want_bell(s);
+            return false;
+        }
     }
     return false;
 }
@@ -314,7 +323,7 @@ static bool wait_for(Qxl *s, const Ring *r)
     bool none;
 
     g_mutex_lock(&s->lock);
-    none = !is_drawing(s) || s->syncs;
+    none = !is_drawing(s) || s->syncs || s->rests;
     if (!none) {
         __atomic_store_n(r->notify_prod, load(r->cons) + 1, __ATOMIC_SEQ_CST);
         none = load(r->prod) == load(r->cons) || s->given > GIVEN_MAX;

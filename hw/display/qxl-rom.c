@@ -25,11 +25,6 @@ enum {
     MODES_AT = sizeof(QXLRom),
 };
 
-static QXLModes *modes_of(const Qxl *s)
-{
-    return (QXLModes *)(s->rom_block->host + MODES_AT);
-}
-
 /* So large is a pixel of a screen that users have: 86.5 to the inch. */
 static uint32_t millimetres(uint32_t pixels)
 {
@@ -51,24 +46,27 @@ static QXLMode make_mode(uint32_t id)
                       .orientation = id >> 1 & 1 };
 }
 
-const QXLMode *qxl_mode(const Qxl *s, uint32_t id)
+static uint32_t screen_size(const Qxl *s)
 {
-    const QXLModes *modes = modes_of(s);
+    return s->vga.memory_mb * (uint32_t)MIB;
+}
 
-    for (uint32_t i = 0; i < modes->n_modes; i++) {
-        if (modes->modes[i].id == id) {
-            return &modes->modes[i];
-        }
+/* The ROM itself, which a stream has brought, is not believed. */
+bool qxl_mode(const Qxl *s, uint32_t id, QXLMode *mode)
+{
+    if (id >= PER_SIZE * G_N_ELEMENTS(sizes)) {
+        return false;
     }
-    return NULL;
+    *mode = make_mode(id);
+    return mode->stride * mode->y_res <= screen_size(s);
 }
 
 /* The ROM is the guest's to read only. */
 void qxl_init_rom(Qxl *s)
 {
     QXLRom *rom = s->rom;
-    QXLModes *modes = modes_of(s);
-    const uint32_t screen = s->vga.memory_mb * (uint32_t)MIB;
+    QXLModes *modes = (QXLModes *)(s->rom_block->host + MODES_AT);
+    const uint32_t screen = screen_size(s);
     const uint8_t present = rom->client_present;
     uint8_t caps[sizeof(rom->client_capabilities)];
 
@@ -91,9 +89,9 @@ void qxl_init_rom(Qxl *s)
     };
     memcpy(rom->client_capabilities, caps, sizeof(caps));
     for (uint32_t id = 0; id < PER_SIZE * G_N_ELEMENTS(sizes); id++) {
-        const QXLMode mode = make_mode(id);
+        QXLMode mode;
 
-        if (mode.stride * mode.y_res <= screen) {
+        if (qxl_mode(s, id, &mode)) {
             modes->modes[modes->n_modes++] = mode;
         }
     }

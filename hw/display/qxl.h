@@ -91,6 +91,7 @@ typedef struct Qxl {
     bool async;      /* an asynchronous command is under way */
     guint bell;      /* rung on the main thread; 0: not */
     bool oom_asked;  /* the library was asked to give copies back */
+    bool rests;      /* nothing is fetched before the bell was rung */
     bool wants_oom, goes_on, cursor_moved, cursor_new; /* for the bell */
 } Qxl;
 OBJECT_CAST_DEFINE(Qxl, QXL, "qxl-common")
@@ -117,8 +118,8 @@ RamBlock *qxl_memory(const Qxl *s, unsigned memory);
 /* With the lock, as the next. */
 void qxl_init_rom(Qxl *s);
 void qxl_init_header(Qxl *s);
-/* NULL: there is no such mode. */
-const QXLMode *qxl_mode(const Qxl *s, uint32_t id);
+/* False: there is no such mode. */
+bool qxl_mode(const Qxl *s, uint32_t id, QXLMode *mode);
 /* A client, or a viewer (ui_info), wants these. */
 bool qxl_client_monitors(Qxl *s, const VDAgentMonitorsConfig *config);
 
