@@ -558,7 +558,7 @@ static void changed(void *opaque, Console *console, bool added)
 void spice_display_watch(bool watched)
 {
     watched_now = watched;
-    for (unsigned i = 0; i < displays->len; i++) {
+    for (unsigned i = 0; displays && i < displays->len; i++) {
         watch(displays->pdata[i], watched);
     }
 }

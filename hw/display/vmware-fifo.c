@@ -10,6 +10,7 @@ enum {
     CAP_CURSOR_BYPASS_3 = 1 << 4, /* where the pointer is, is in the FIFO */
     CAP_ESCAPE = 1 << 5,
     WORK = 64 << 20, /* bytes of the picture that one part of it may touch */
+    LINE_WORK = 256, /* what each line costs beside them */
     PAUSE_NS = 1000000,
     WORDS = SVGA_FIFO_SIZE / 4,
 };
@@ -113,7 +114,7 @@ static uint64_t rect_fill(VmwareSvga *s, const uint32_t *words)
         }
         vram_mark(&s->vga.vram, at, width * 4ull);
     }
-    return width * 4ull * height;
+    return (width * 4ull + LINE_WORK) * height;
 }
 
 static uint64_t rect_copy(VmwareSvga *s, const uint32_t *words)
@@ -135,7 +136,7 @@ static uint64_t rect_copy(VmwareSvga *s, const uint32_t *words)
                 width * 4ull);
         vram_mark(&s->vga.vram, to, width * 4ull);
     }
-    return width * 8ull * height;
+    return (width * 8ull + LINE_WORK) * height;
 }
 
 static uint64_t define_cursor(VmwareSvga *s, const uint32_t *words)

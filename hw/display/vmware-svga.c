@@ -274,6 +274,7 @@ static void looking(void *opaque)
     }
 }
 
+/* No larger than the memory, as viewers make several of it. */
 static bool framebuffer(void *opaque, Framebuffer *fb)
 {
     const VmwareSvga *s = opaque;
@@ -283,7 +284,7 @@ static bool framebuffer(void *opaque, Framebuffer *fb)
     }
     fb->format = PIXEL_XRGB8888;
     fb->width = s->width;
-    fb->height = s->height;
+    fb->height = (unsigned)MIN(s->height, vram_size(&s->vga.vram) / (s->width * 4));
     fb->pitch = svga_pitch(s);
     fb->offset = 0;
     return true;

@@ -140,6 +140,8 @@ def pictures():
         store(m, VRAM + 256 * 0xfffc, b"\xff" * 1024)
         width, height, pixels = dump(m)
         tap.equal((width, height, pixels[3 * 8192 * 256:]), (8192, 260, (b"\xff" * 768).ljust(3 * 8192 * 4, b"\0")), "which the memory ends in")
+        put(m, HEIGHT, 8192)
+        tap.equal(dump(m)[:2], (8192, 512), "no more than the memory has")
 
 
 def rectangles():
@@ -228,6 +230,12 @@ def hostile():
         for _ in range(20):
             m(f"clock_step {1000000}")
         tap.equal((load(m, VRAM, 1), get(m, BUSY)), (b"\7", 0))
+        begin(m, 512, 8192)
+        add(m, *[value for n in range(40) for value in (FILL, 3, 0, 0, 1, 8192)], FILL, 9, 0, 0, 1, 1)
+        put(m, SYNC, 1)
+        tap.equal(load(m, VRAM, 1), b"\3", "lines cost something, however short they are")
+        sync(m)
+        tap.equal(load(m, VRAM, 1), b"\x09")
         begin(m, 2048, 2048)
         put(m, PITCHLOCK, 0xffff)
         add(m, FILL, 9, 2047, 255, 1, 1, FILL, 8, 2047, 256, 1, 1)
