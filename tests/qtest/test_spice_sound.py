@@ -132,4 +132,16 @@ def goes_amid():
         tap.equal(m.process.wait(60), 0)
 
 
-tap.run([("a client hears what is played", hears), ("two devices", two_devices), ("a client goes amid a sound", goes_amid)])
+def ends_amid():
+    """The program ends while something sounds."""
+    with tempfile.TemporaryDirectory() as folder, start(folder, *ONE) as m:
+        client = Listener(f"{folder}/s")
+        client.wait(lambda: ("PlaybackChannel", "opened") in client.events, "its channel for sound")
+        Hda(m, 4, 1).play(FRAMES, 0.1)
+        client.wait(lambda: client.heard, "sound")
+        m.qmp.command("quit")
+        tap.equal(m.process.wait(60), 0)
+        client.close()
+
+
+tap.run([("a client hears what is played", hears), ("two devices", two_devices), ("a client goes amid a sound", goes_amid), ("the program ends amid a sound", ends_amid)])
