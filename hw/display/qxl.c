@@ -98,6 +98,7 @@ static void stopped(void *opaque)
         dirty_mark(s->vram, 0, s->vram->size);
     }
     dirty_mark(s->rom_block, 0, s->rom_block->size);
+    qxl_update_irq(s); /* the bell may come too late to be saved */
 }
 
 /* ---- sizes ---- */

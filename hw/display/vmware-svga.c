@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "hw/core/runstate.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -264,12 +265,13 @@ static const MemoryRegionOps ports_ops = { ports_read, ports_write, 1, 4 };
 
 /* ---- the picture ---- */
 
-/* Commands are carried out while somebody looks, and when the guest asks for it. */
+/* Commands are carried out while somebody looks, and when the guest asks for it; none while the
+ * machine stands, of which nothing changes then. */
 static void looking(void *opaque)
 {
     VmwareSvga *s = opaque;
 
-    if (s->enable) {
+    if (s->enable && runstate_is_running()) {
         svga_fifo_run(s);
     }
 }

@@ -169,6 +169,9 @@ def rectangles():
             tap.equal([int.from_bytes(found[at:at + 4], "little") for at in range(0, len(found), 4)], model, n)
             tap.equal(word(m, 3), word(m, 2), "the FIFO is empty")
         add(m, FILL, 0x112233, 0, 0, width, height)
+        m.qmp.command("stop")
+        tap.equal((dump(m)[2][:3] == b"\x11\x22\x33", word(m, 3) == word(m, 2)), (False, False), "not while the machine stands")
+        m.qmp.command("cont")
         tap.equal(dump(m)[2], b"\x11\x22\x33" * width * height, "who looks has it carried out, too")
 
 
