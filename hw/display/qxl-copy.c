@@ -8,6 +8,8 @@
 #include "hw/display/qxl-copy.h"
 #include "util/log.h"
 
+enum { COMPOSITE_WORK = 8 }; /* a pixel, as others count */
+
 /* ---- parts of drawing commands ---- */
 
 static QXLPHYSICAL copy_source(QxlCopy *c, QXLPHYSICAL addr, const QXLRect *area)
@@ -479,6 +481,15 @@ static void widen(QXLDrawable *d, const QXLCompatDrawable *from)
     }
 }
 
+/* It is not drawn before somebody waits for it, who should not wait for long. */
+static size_t work(const QXLDrawable *d)
+{
+    const size_t width = (size_t)(d->bbox.right - d->bbox.left);
+    const size_t height = (size_t)(d->bbox.bottom - d->bbox.top);
+
+    return width * height * (d->type == QXL_DRAW_COMPOSITE ? COMPOSITE_WORK : 1);
+}
+
 static void *take_drawable(QxlCopy *c, QXLPHYSICAL addr, bool compat)
 {
     QXLDrawable *d = qxl_room(c, sizeof(*d));
@@ -494,6 +505,9 @@ static void *take_drawable(QxlCopy *c, QXLPHYSICAL addr, bool compat)
     if (!c->bad) {
         c->drawable = d;
         copy_drawable(c, d);
+    }
+    if (!c->bad) {
+        c->to->size += work(d);
     }
     return d;
 }

@@ -10,7 +10,7 @@
 #include "hw/display/qxl.h"
 #include "util/log.h"
 
-#define GIVEN_MAX ((size_t)256 << 20) /* bytes of copies */
+#define GIVEN_MAX ((size_t)256 << 20) /* bytes of copies, and pixels that are still to be drawn */
 
 enum { DROPPED_MAX = QXL_COMMAND_RING_SIZE }; /* commands in a row that are nothing */
 

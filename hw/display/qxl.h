@@ -86,7 +86,7 @@ typedef struct Qxl {
     unsigned syncs;  /* somebody waits for the library ... */
     unsigned budget; /* ... and gets so many commands done */
     GQueue waiting;  /* of QxlCommand, which come before the guest's */
-    size_t given;    /* bytes of copies that the library has */
+    size_t given;    /* sizes of commands that the library has */
     uint32_t epoch;  /* counts resets: of those before, nothing is given back */
     bool async;      /* an asynchronous command is under way */
     guint bell;      /* rung on the main thread; 0: not */
@@ -104,7 +104,7 @@ typedef struct QxlCommand {
     uint64_t offset;
     uint64_t guest_id; /* that it had */
     GPtrArray *parts;  /* owned memory */
-    size_t size;       /* of them */
+    size_t size;       /* of them; and each pixel that is drawn on counts as a byte */
 } QxlCommand;
 
 /* ---- qxl-copy.c: any time ---- */

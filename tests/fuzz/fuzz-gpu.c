@@ -35,7 +35,7 @@ static Console *console;
 static void populate(Machine *machine)
 {
 #ifdef FUZZ_GL
-    g_assert_true(gl_start(NULL));
+    g_assert_true(gl_start(NULL, NULL));
 #endif
     driver_add(CARD ",id=v0,addr=10,max_outputs=2,max_hostmem=3M");
     gpu = VIRTIO_GPU(object_find_type(TYPE_VIRTIO_GPU));

@@ -394,6 +394,21 @@ def hostile_commands():
         tap.equal(pixel(m, 0, 0), 0x998877)
 
 
+def much():
+    """More than the library is to have at once: it draws some, and the others follow."""
+    with start(card="qxl-vga,ram_size_mb=64,vgamem_mb=8,vram_size_mb=4") as m:
+        c = Card(m)
+        c.set(MEM_SLOT, "<QQ", RAM, RAM + (64 << 20))
+        c.io(MEMSLOT_ADD, 1)
+        c.primary(width=2048, height=2048, mem=c.address(32 << 20))
+        for _ in range(101):
+            c.draw(8, (0, 0, 2048, 2048), NO_MASK, effect=0)
+            vm.wait_until(lambda: c.word(CMD + 4) == c.word(CMD + 12), "it is fetched")
+        c.set(AREA, "<4iI", 0, 0, 1, 1, 0)
+        c.io(UPDATE_AREA)
+        tap.equal((c.take(RAM + (32 << 20), 3), c.is_broken()), (b"\xff\xff\xff", False))
+
+
 FORMS = ((32, 4), (96, 4), (16, 2), (80, 2), (8, 1))  # of surfaces: their bytes of a pixel
 AT = struct.pack("<4i", 0, 0, 16, 16)
 SOLID, NO_MASK, PUT = struct.pack("<II", 1, 5) + bytes(12), bytes(17), struct.pack("<H", 8)
@@ -559,5 +574,5 @@ def sizes():
 tap.run([("ROM", rom), ("drawing", draws), ("surfaces", surfaces), ("given back", released), ("interrupts", interrupts), ("pointers", pointers),
          ("heads", heads), ("VGA", vga), ("compat", compat), ("secondary", secondary), ("as Linux", linux), ("hostile slots", hostile_slots),
          ("hostile surfaces", hostile_surfaces), ("hostile commands", hostile_commands),
-         ("hostile pixels", hostile_pixels), ("hostile places", hostile_places), ("hostile ports", hostile_ports),
+         ("much", much), ("hostile pixels", hostile_pixels), ("hostile places", hostile_places), ("hostile ports", hostile_ports),
          ("snapshots", snapshots), ("stopped", stopped), ("sizes", sizes)])

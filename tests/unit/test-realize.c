@@ -602,7 +602,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/realize/vmware-svga", "vmware-svga", test_card);
     g_test_add_func("/realize/failing-cpu", test_failing_cpu);
     g_test_add_func("/realize/tsc", test_tsc);
-    (void)gl_start(NULL); /* or there is no card with 3D */
+    (void)gl_start(NULL, NULL); /* or there is no card with 3D */
     status = g_test_run();
     g_assert_true(gl_stop());
     return status;
