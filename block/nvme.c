@@ -227,16 +227,20 @@ static int nvme_write(BlockNode *node, uint64_t offset, const struct iovec *iov,
 
 /* ---- the rest ---- */
 
+/* Not between the read and the write of who changes a part of a block. */
 static int run_alone(NvmeState *s, NvmeHostCommand command, const void *data, uint32_t bytes)
 {
-    NvmeHostSlot *slot = nvme_host_take(&s->host.io);
+    NvmeHostSlot *slot;
     int err;
 
+    g_rw_lock_reader_lock(&s->lock);
+    slot = nvme_host_take(&s->host.io);
     if (bytes) {
         memcpy(slot->data, data, bytes);
     }
     err = nvme_host_run(&s->host.io, slot, &command, bytes);
     nvme_host_give(&s->host.io, slot);
+    g_rw_lock_reader_unlock(&s->lock);
     return err;
 }
 

@@ -515,6 +515,42 @@ static void test_threads(void)
     block_node_unref(node);
 }
 
+/* What becomes zeros stays so where nothing is written, while a part of the block is: between the
+ * read and the write of that nothing changes. */
+static gpointer write_part(gpointer opaque)
+{
+    const uint8_t part[512] = { 1 };
+
+    g_assert_cmpint(block_node_pwrite(opaque, 0, part, sizeof(part)), ==, 0);
+    return NULL;
+}
+
+static void test_zeros_beside(void)
+{
+    static const uint8_t zeros[4096 - 512];
+    uint8_t buf[4096];
+    BlockNode *node;
+
+    good();
+    c.shift = 12;
+    c.blocks = sizeof(c.disk) >> 12;
+    node = make_good();
+    for (unsigned i = 0; i < 60; i++) {
+        const unsigned before = c.commands[NVME_HOST_READ];
+        GThread *thread;
+
+        memset(c.disk, 0x55, sizeof(buf));
+        thread = g_thread_new("part", write_part, node);
+        while (__atomic_load_n(&c.commands[NVME_HOST_READ], __ATOMIC_RELAXED) == before) {
+        }
+        g_assert_cmpint(block_node_write_zeroes(node, 0, sizeof(buf), 0), ==, 0);
+        g_thread_join(thread);
+        g_assert_cmpint(block_node_pread(node, 0, buf, sizeof(buf)), ==, 0);
+        g_assert_cmpint(memcmp(buf + 512, zeros, sizeof(zeros)), ==, 0);
+    }
+    block_node_unref(node);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -525,5 +561,6 @@ int main(int argc, char **argv)
     g_test_add_func("/nvme-host/broken", test_broken);
     g_test_add_func("/nvme-host/fork", test_fork);
     g_test_add_func("/nvme-host/threads", test_threads);
+    g_test_add_func("/nvme-host/zeros-beside", test_zeros_beside);
     return g_test_run();
 }
