@@ -27,13 +27,15 @@ static void cor_close(BlockNode *node)
     g_free(node->state);
 }
 
-/* Who reads has it written, too. */
+/* Who reads has it written, too: not while others write below it, which what is kept could replace.
+ */
 static bool cor_set_perms(BlockNode *node, unsigned uses, unsigned shares, GError **errp)
 {
     bool keeps = uses & BLOCK_PERM_READ && !node->read_only && block_node_is_active();
 
     return !node->file.node ||
-           block_edge_change(&node->file, uses | (keeps ? BLOCK_PERM_WRITE : 0), shares, errp);
+           block_edge_change(&node->file, uses | (keeps ? BLOCK_PERM_WRITE : 0),
+                             keeps ? shares & ~(unsigned)BLOCK_PERM_WRITE : shares, errp);
 }
 
 static bool may_keep(const BlockNode *node)

@@ -477,6 +477,14 @@ def copy_on_read_of_a_drive():
             m.qmp.command("block_resize", device="d", size=2 * MIB)
             m.qmp.command("quit")
             m.process.wait(vm.LONG)
+        with machine.Machine(extra=["-drive", drive, "-device", "virtio-blk-pci,drive=d,share-rw=on"]) as m:
+            m.qmp.command("nbd-server-start", addr={"type": "unix", "data": {"path": f"{folder}/nbd"}})
+            m.qmp.command("block-export-add", **{"type": "nbd", "id": "read", "node-name": m.qmp.command("query-block")[0]["inserted"]["node-name"]})
+            try:  # what is kept could replace what another one has just written
+                m.qmp.command("nbd-server-add", device="d", writable=True)
+                raise AssertionError("nbd-server-add")
+            except vm.QmpError as err:
+                tap.equal("does not allow" in err.desc, True, err.desc)
         tap.equal(own(top), [(65536, 65536)])
         tap.equal(sum(length for _, length in own(above)), MIB)
         for path in top, above:
