@@ -109,7 +109,9 @@ static void finish(NvmeRequest *r, NvmeStatus status)
     }
     n->cqs[n->sqs[sqid].cqid].promised--;
     nvme_complete(n, sqid, cid, status, 0);
+    n->finishing = true;
     nvme_run(n);
+    n->finishing = false;
 }
 
 static void request_done(BlockRequest *block)

@@ -97,25 +97,6 @@ static void start(Nvme *n, uint16_t sqid, const NvmeCommand *cmd)
     }
 }
 
-/* True: there was a command that could be started. */
-static bool run_one(Nvme *n, uint16_t sqid)
-{
-    NvmeSq *sq = &n->sqs[sqid];
-    NvmeCommand cmd;
-
-    if (!sq->size || sq->head == sq->tail || !nvme_has_room(n, sqid) ||
-        n->running.length + n->kept_count >= NVME_RUNNING_MAX) {
-        return false;
-    }
-    if (!nvme_read(n, sq->base + (hwaddr)sq->head * sizeof(cmd), &cmd, sizeof(cmd))) {
-        nvme_fatal(n);
-        return false;
-    }
-    sq->head = (sq->head + 1) % sq->size;
-    start(n, sqid, &cmd);
-    return true;
-}
-
 static gboolean go_on(gpointer opaque)
 {
     Nvme *n = opaque;
@@ -133,6 +114,29 @@ static void go_on_later(Nvme *n)
         g_source_set_callback(n->again, go_on, n, NULL);
         loop_attach(loop_main(), n->again);
     }
+}
+
+/* True: there was a command that could be started. */
+static bool run_one(Nvme *n, uint16_t sqid)
+{
+    NvmeSq *sq = &n->sqs[sqid];
+    NvmeCommand cmd;
+
+    if (!sq->size || sq->head == sq->tail || !nvme_has_room(n, sqid) ||
+        n->running.length + n->kept_count >= NVME_RUNNING_MAX) {
+        return false;
+    }
+    if (!sqid && n->finishing) { /* it may be one that waits for those under way */
+        go_on_later(n);
+        return false;
+    }
+    if (!nvme_read(n, sq->base + (hwaddr)sq->head * sizeof(cmd), &cmd, sizeof(cmd))) {
+        nvme_fatal(n);
+        return false;
+    }
+    sq->head = (sq->head + 1) % sq->size;
+    start(n, sqid, &cmd);
+    return true;
 }
 
 /* One command of each queue after the other (section 4.13.1). */

@@ -110,6 +110,7 @@ struct Nvme {
     RamBlock *cmb;   /* NULL: none */
     GQueue running;  /* of NvmeRequest */
     bool cancelling; /* what ends leads to nothing */
+    bool finishing;  /* what is started follows on the end of another one */
     NvmeKept kept[NVME_RUNNING_MAX];
     uint32_t kept_count;
     GSource *again; /* the rest is started when others had their turn; owned */

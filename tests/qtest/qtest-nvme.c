@@ -473,6 +473,36 @@ static void test_full(void)
 
 /* ---- interrupts and events ---- */
 
+/* So many commands are under way that the one which ends their queue has to wait for some: it waits
+ * for the others then. */
+static void test_end_of_many(void)
+{
+    enum { MANY = 512, COMMANDS = 300, MANY_SQ = 0x400000, MANY_CQ = 0x500000 };
+    uint16_t cid;
+    Nvme n;
+
+    n = (Nvme){ .path = disk_make_image("nvme") };
+    n.qt = qtest_start("-m 64 -blockdev null-co,node-name=d0,size=1048576,latency-ns=50000000"
+                       " -device nvme,id=n0,addr=4,serial=abc,drive=d0");
+    enable_function(&n);
+    enable(&n);
+    g_assert_cmphex(admin(&n, (Command){ CREATE_CQ, .cdw10 = (MANY - 1) << 16 | 2, .cdw11 = 1,
+                                         .prp1 = MANY_CQ }),
+                    ==, 0);
+    g_assert_cmphex(admin(&n, (Command){ CREATE_SQ, .cdw10 = (MANY - 1) << 16 | 2,
+                                         .cdw11 = 2 << 16 | 1, .prp1 = MANY_SQ }),
+                    ==, 0);
+    for (uint32_t i = 0; i < COMMANDS; i++) {
+        qtest_writel(n.qt, MANY_SQ + i * 64, READ | i << 16);
+        qtest_writel(n.qt, MANY_SQ + i * 64 + 4, 1);
+        qtest_writeq(n.qt, MANY_SQ + i * 64 + 24, DATA);
+    }
+    set(&n, BELLS + 16, COMMANDS);
+    submit(&n, &n.admin, &(Command){ DELETE_SQ, .cdw10 = 2 });
+    g_assert_cmphex(next_completion(&n, &n.admin, NULL, &cid), ==, 0);
+    quit(&n);
+}
+
 static void test_interrupts(void)
 {
     uint16_t cid;
@@ -678,6 +708,7 @@ int main(int argc, char **argv)
     g_test_add_func("/nvme/most", test_most);
     g_test_add_func("/nvme/refused", test_refused);
     g_test_add_func("/nvme/full", test_full);
+    g_test_add_func("/nvme/end-of-many", test_end_of_many);
     g_test_add_func("/nvme/interrupts", test_interrupts);
     g_test_add_func("/nvme/events", test_events);
     g_test_add_func("/nvme/namespaces", test_namespaces);
