@@ -4,9 +4,11 @@
 
 #include "ui/sdl-internal.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/main-loop.h"
 
 #define CLOSE_MS 1000 /* that the window has to go */
+#define LOOK_MS  20   /* for signals, while it comes */
 
 static struct {
     SdlShared *shared; /* NULL: there is no display */
@@ -275,14 +277,18 @@ static SdlShared *new_shared(const DisplayOptions *o, const char *name, const Sd
 static bool wait_for_window(SdlShared *s, GError **errp)
 {
     g_mutex_lock(&s->lock);
-    while (!s->ready) {
-        g_cond_wait(&s->cond, &s->lock);
+    while (!s->ready && !interrupt_pending()) {
+        g_cond_wait_until(&s->cond, &s->lock,
+                          g_get_monotonic_time() + LOOK_MS * G_TIME_SPAN_MILLISECOND);
     }
+    const bool open = s->ready && !s->error;
     if (s->error) {
         error_set(errp, "%s", s->error);
+    } else if (!open) {
+        interrupt_check(errp);
     }
     g_mutex_unlock(&s->lock);
-    return !s->error;
+    return open;
 }
 
 bool sdl_display_start(const DisplayOptions *options, const char *name, const SdlHost *host,

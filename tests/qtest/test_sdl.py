@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """-display sdl, in an X server of the test's own (Xvfb): the window shows what the guest draws, keys and the pointer, pressed and moved
 by the extension XTEST, come to the guest, and the keys for the window work."""
+import contextlib
 import ctypes
 import ctypes.util
 import mmap
 import os
+import pathlib
 import shutil
 import signal
 import struct
@@ -297,6 +299,29 @@ def server_hangs():
         tap.equal(w.m.process.wait(vm.LONG), 0)
 
 
+def threads(pid):
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            yield (task / "comm").read_text(encoding="ascii").strip()
+
+
+def server_is_silent():
+    """One that takes the connection, and says nothing: a signal ends that."""
+    with tempfile.TemporaryDirectory() as folder:
+        screen = Screen(folder)
+        screen.process.send_signal(signal.SIGSTOP)
+        try:
+            environment = {**os.environ, "DISPLAY": screen.name, "SDL_VIDEODRIVER": "x11"}
+            with subprocess.Popen([machine.PROGRAM, "-accel", "qtest", "-nodefaults", "-M", "none", "-display", "sdl"],
+                                  env=environment, stderr=subprocess.PIPE) as process:
+                vm.wait_until(lambda: "sdl" in threads(process.pid), "the window's thread")
+                process.terminate()
+                text = process.communicate(timeout=vm.LONG)[1].decode()
+                tap.equal((process.returncode, "-display sdl" in text), (1, True), text)
+        finally:
+            screen.close()
+
+
 def refused():
     base = ["-accel", "qtest", "-nodefaults", "-M", "none"]
     os.environ.update(DISPLAY=":nowhere", SDL_VIDEODRIVER="x11")
@@ -308,4 +333,4 @@ def refused():
 
 # libdbus, which SDL loads, leaves memory behind.
 os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-tap.run([(function.__name__, function) for function in (shows, people, commands, grab, closes, server_hangs, refused)])
+tap.run([(function.__name__, function) for function in (shows, people, commands, grab, closes, server_hangs, server_is_silent, refused)])
