@@ -32,7 +32,8 @@ static struct {
     unsigned told[CLIPBOARD_SELECTIONS]; /* the serial of what it knows */
     bool wanted[CLIPBOARD_SELECTIONS];   /* it is to be asked for its text */
     GPtrArray *requests;                 /* of Request * */
-    unsigned unread;                     /* texts that it asked for, that are not written yet */
+    gconstpointer connection;            /* of the last client; may be gone */
+    unsigned unread;                     /* texts for it there, that are not written yet */
 } board;
 
 static void tell(void);
@@ -120,10 +121,13 @@ static void tell(void)
 
 /* ---- what it has asked for ---- */
 
+/* Not at all, if the connection ends before. */
 static void written(GObject *source, GAsyncResult *result, gpointer opaque)
 {
     g_dbus_connection_flush_finish(G_DBUS_CONNECTION(source), result, NULL);
-    board.unread--;
+    if (source == board.connection) {
+        board.unread--;
+    }
 }
 
 static void finish(Request *request, GBytes *text)
@@ -217,6 +221,10 @@ static void vanished(GDBusConnection *connection, const char *name, gpointer opa
 static void do_register(void *opaque, GVariant *args, GDBusMethodInvocation *invocation)
 {
     dbus_clipboard_forget();
+    if (board.connection != g_dbus_method_invocation_get_connection(invocation)) {
+        board.connection = g_dbus_method_invocation_get_connection(invocation);
+        board.unread = 0;
+    }
     board.registered = true;
     board.sender = g_strdup(dbus_sender(invocation));
     if (board.sender) {
