@@ -334,27 +334,6 @@ static void check_rop3(QxlCopy *c, unsigned rop)
     }
 }
 
-/* What the library can do to surfaces of alpha alone. */
-static bool is_for_alpha(unsigned type)
-{
-    static const uint8_t types[] = { QXL_DRAW_NOP,    QXL_DRAW_FILL,      QXL_DRAW_COPY,
-                                     QXL_COPY_BITS,   QXL_DRAW_BLACKNESS, QXL_DRAW_WHITENESS,
-                                     QXL_DRAW_INVERS, QXL_DRAW_COMPOSITE };
-
-    return memchr(types, (int)type, sizeof(types));
-}
-
-/* The library would end the program, or write beyond what is its own. */
-static void check_target(QxlCopy *c, const QXLDrawable *d)
-{
-    const uint32_t on = c->s->places[d->surface_id].format;
-
-    if ((on == SPICE_SURFACE_FMT_8_A && !is_for_alpha(d->type)) ||
-        (on == SPICE_SURFACE_FMT_16_565 && d->self_bitmap)) {
-        qxl_fail(c, "that cannot be drawn on such a surface");
-    }
-}
-
 static void copy_body(QxlCopy *c, QXLDrawable *d)
 {
     switch (d->type) {
@@ -450,7 +429,7 @@ static void copy_drawable(QxlCopy *c, QXLDrawable *d)
             }
         }
     }
-    check_target(c, d);
+    qxl_check_target(c, d);
     copy_clip(c, &d->clip);
     if (!c->bad) {
         copy_body(c, d);
@@ -752,13 +731,15 @@ QxlCommand *qxl_make_surface(Qxl *s, uint32_t id)
     QXLSurfaceCmd *cmd = qxl_room(&c, sizeof(*cmd));
 
     cmd->surface_id = id;
-    cmd->type = QXL_SURFACE_CMD_CREATE;
-    cmd->flags = QXL_SURF_FLAG_KEEP_DATA;
-    cmd->u.surface_create = (QXLSurface){ .format = place->format,
-                                          .width = place->width,
-                                          .height = place->height,
-                                          .stride = place->stride,
-                                          .data = qxl_host(qxl_place_data(s, place)) };
+    cmd->type = place->memory ? QXL_SURFACE_CMD_CREATE : QXL_SURFACE_CMD_DESTROY;
+    if (place->memory) {
+        cmd->flags = QXL_SURF_FLAG_KEEP_DATA;
+        cmd->u.surface_create = (QXLSurface){ .format = place->format,
+                                              .width = place->width,
+                                              .height = place->height,
+                                              .stride = place->stride,
+                                              .data = qxl_host(qxl_place_data(s, place)) };
+    }
     return finish(s, c.to, QXL_CMD_SURFACE, cmd);
 }
 

@@ -335,3 +335,25 @@ QXLPHYSICAL qxl_copy_image(QxlCopy *c, QXLPHYSICAL addr, int32_t *width, int32_t
     }
     return qxl_host(image);
 }
+
+/* ---- what is drawn on ---- */
+
+/* What the library can do to surfaces of alpha alone. */
+static bool is_for_alpha(unsigned type)
+{
+    static const uint8_t types[] = { QXL_DRAW_NOP,    QXL_DRAW_FILL,      QXL_DRAW_COPY,
+                                     QXL_COPY_BITS,   QXL_DRAW_BLACKNESS, QXL_DRAW_WHITENESS,
+                                     QXL_DRAW_INVERS, QXL_DRAW_COMPOSITE };
+
+    return memchr(types, (int)type, sizeof(types));
+}
+
+void qxl_check_target(QxlCopy *c, const QXLDrawable *d)
+{
+    const uint32_t on = c->s->places[d->surface_id].format;
+
+    if ((on == SPICE_SURFACE_FMT_8_A && !is_for_alpha(d->type)) ||
+        (on == SPICE_SURFACE_FMT_16_565 && d->self_bitmap)) {
+        qxl_fail(c, "that cannot be drawn on such a surface");
+    }
+}

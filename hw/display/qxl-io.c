@@ -32,8 +32,8 @@ void qxl_end_sync(Qxl *s)
     }
 }
 
-/* What the guest has put into the ring before is fetched, as far as it is good, before something of
- * it is asked for or destroyed. */
+/* What waits, and what the guest has put into the ring before, is fetched, as far as it is good,
+ * before something of it is asked for or destroyed. */
 static void settle(Qxl *s)
 {
     QXLRect pixel = { .right = 1, .bottom = 1 };
@@ -199,20 +199,15 @@ static bool do_destroy_surface(Qxl *s, uint32_t id, bool async)
     settle(s);
     g_mutex_lock(&s->lock);
     there = id < s->surfaces && s->places[id].memory && s->instance;
-    if (there) {
+    if (there) { /* the library's own function knows the primary surface alone */
         s->places[id] = (QxlSurfacePlace){ 0 };
+        g_queue_push_head(&s->waiting, qxl_make_surface(s, id));
     }
     g_mutex_unlock(&s->lock);
-    if (!there) {
-        return false;
+    if (there) {
+        spice_qxl_wakeup(s->instance);
+        settle(s);
     }
-    if (async) {
-        spice_qxl_destroy_surface_async(s->instance, id, s->epoch);
-        return true;
-    }
-    qxl_begin_sync(s);
-    spice_qxl_destroy_surface_wait(s->instance, id);
-    qxl_end_sync(s);
     return false;
 }
 

@@ -174,7 +174,7 @@ void *qxl_guest(const Qxl *s, QXLPHYSICAL addr, uint64_t size, uint8_t *memory, 
  * wrong: it is given back to the guest, and freed by the caller. NULL, and *@why: nothing can be
  * given back. */
 QxlCommand *qxl_copy_command(Qxl *s, const QXLCommand *from, bool compat, const char **why);
-/* Surface @id, of which the pixels stay. */
+/* Surface @id comes, with its pixels as they are; if there is none, it goes. */
 QxlCommand *qxl_make_surface(Qxl *s, uint32_t id);
 /* The pointer that was set last. NULL: none. */
 QxlCommand *qxl_make_cursor(Qxl *s);

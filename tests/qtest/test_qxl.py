@@ -8,7 +8,7 @@ import tempfile
 
 import machine
 from machine import tap, vm
-from qxl_driver import (AREA, CARD, CMD, CREATE_PRIMARY_ASYNC, CURSORS, DESTROY_ALL_ASYNC, DESTROY_PRIMARY, DESTROY_PRIMARY_ASYNC, DESTROY_SURFACE_ASYNC,
+from qxl_driver import (AREA, CARD, CMD, CREATE_PRIMARY_ASYNC, CURSORS, DESTROY_ALL_ASYNC, DESTROY_PRIMARY, DESTROY_PRIMARY_ASYNC, DESTROY_SURFACE, DESTROY_SURFACE_ASYNC,
                         DISPLAY, FLUSH_ASYNC, FLUSH_RELEASE, HEADS, HEIGHT, IO_CMD, MASK, MEM_SLOT, MEMSLOT_ADD, MEMSLOT_DEL,
                         MONITORS_ASYNC, NOTIFY_CMD, PENDING, PORTS, RAM, RESET, ROM, SET_MODE, SLOT, UPDATE_AREA,
                         UPDATE_AREA_ASYNC, UPDATE_IRQ, VRAM, WIDTH, Card)
@@ -93,6 +93,14 @@ def surfaces():
         c.copy((0, 0, 16, 16), c.room(struct.pack("<QBBIII", 9, 104, 0, 16, 16, 3)), source=3)
         shows(m, 15, 15, 0xabcdef)
         shows(m, 7, 15, 0x123456)
+        for port in (DESTROY_SURFACE, DESTROY_SURFACE_ASYNC):
+            (c.async_io if port == DESTROY_SURFACE_ASYNC else c.io)(port, 3)
+            c.io(port, 3)  # there is none any more
+            c.command(5, struct.pack("<IBIIIIiQ", 3, 0, 0, 32, 8, 8, 32, c.address(0x1000, 2)))
+            c.fill((0, 0, 8, 8), 0x654321, surface=3)
+            c.set(AREA, "<4iI", 0, 0, 8, 8, 3)
+            c.io(UPDATE_AREA)
+            tap.equal(c.take(VRAM + 0x1000 + 252, 3), b"\x21\x43\x65")
         c.command(5, struct.pack("<IBIIIIiQ", 3, 1, 0, 0, 0, 0, 0, 0))
         for port in (FLUSH_ASYNC, DESTROY_SURFACE_ASYNC, DESTROY_ALL_ASYNC):
             c.async_io(port)
