@@ -81,9 +81,11 @@ class Libvirt:
                    f'log_filters="1:qemu.qemu_monitor 3:*"\nlog_outputs="1:file:{self.log_path}"\n'
                    f'host_uuid="{uuid.uuid4()}"\n')  # two daemons are two hosts
         # Daemons that know nothing of each other must not choose the same ports.
-        first = 20000 + (os.getpid() * 2 + next(NUMBERS)) % 1000 * 10
+        number = (os.getpid() * 2 + next(NUMBERS)) % 1000
+        first, display = 20000 + number * 10, 30000 + number * 20
         self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n'
                    f"migration_port_min = {first}\nmigration_port_max = {first + 9}\n"
+                   f"remote_display_port_min = {display}\nremote_display_port_max = {display + 19}\n"
                    + (self.huge_pages() if huge_pages else "") + config)
 
     def huge_pages(self):
