@@ -41,7 +41,7 @@ const QxlSurfacePlace *qxl_surface(QxlCopy *c, uint32_t id);
 unsigned qxl_bitmap_bits(unsigned format);
 /* The image at @addr, and its size. 0, and a failure: there is none. */
 QXLPHYSICAL qxl_copy_image(QxlCopy *c, QXLPHYSICAL addr, int32_t *width, int32_t *height);
-/* On some surfaces the library would end the program, or write beyond what is its own. */
+/* On surfaces of alpha the library would end the program, or write beyond what is its own. */
 void qxl_check_target(QxlCopy *c, const QXLDrawable *d);
 /* As the library has addresses. */
 static inline QXLPHYSICAL qxl_host(const void *part)

@@ -8,9 +8,7 @@ enum { RECTS = 32 };
 
 static PixelFormat format_of(uint32_t format)
 {
-    return format == SPICE_SURFACE_FMT_16_555   ? PIXEL_RGB555
-           : format == SPICE_SURFACE_FMT_16_565 ? PIXEL_RGB565
-                                                : PIXEL_XRGB8888;
+    return format == SPICE_SURFACE_FMT_16_555 ? PIXEL_RGB555 : PIXEL_XRGB8888;
 }
 
 /* Lines [@first, @last) of the primary surface. */

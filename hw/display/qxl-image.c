@@ -350,10 +350,7 @@ static bool is_for_alpha(unsigned type)
 
 void qxl_check_target(QxlCopy *c, const QXLDrawable *d)
 {
-    const uint32_t on = c->s->places[d->surface_id].format;
-
-    if ((on == SPICE_SURFACE_FMT_8_A && !is_for_alpha(d->type)) ||
-        (on == SPICE_SURFACE_FMT_16_565 && d->self_bitmap)) {
-        qxl_fail(c, "that cannot be drawn on such a surface");
+    if (c->s->places[d->surface_id].format == SPICE_SURFACE_FMT_8_A && !is_for_alpha(d->type)) {
+        qxl_fail(c, "that cannot be drawn on a surface of alpha");
     }
 }

@@ -54,13 +54,13 @@ static void fault(Qxl *s, const char *why)
 
 /* ---- surfaces ---- */
 
+/* One of 5, 6 and 5 bits the library cannot send to clients: it ends the program. */
 unsigned qxl_format_bytes(uint32_t format)
 {
     switch (format) {
     case SPICE_SURFACE_FMT_8_A:
         return 1;
     case SPICE_SURFACE_FMT_16_555:
-    case SPICE_SURFACE_FMT_16_565:
         return 2;
     case SPICE_SURFACE_FMT_32_xRGB:
     case SPICE_SURFACE_FMT_32_ARGB:

@@ -293,7 +293,7 @@ def hostile_surfaces():
         for what, options in (("no slot", {"mem": 5 << 56}), ("beyond", {"mem": c.address(16 << 20)}), ("a generation", {"mem": 1 << 56 | 1 << 48}),
                               ("slot 200", {"mem": 200 << 56}), ("too large", {"width": 1 << 14, "height": 1 << 14}), ("no width", {"width": 0}),
                               ("no height", {"height": 0}), ("stride", {"stride": 4 * WIDTH - 4}), ("odd stride", {"stride": 4 * WIDTH + 2}),
-                              ("least stride", {"stride": -0x80000000}), ("format", {"form": 77}), ("mask", {"form": 1}),
+                              ("least stride", {"stride": -0x80000000}), ("format", {"form": 77}), ("565", {"form": 80}), ("mask", {"form": 1}),
                               ("large", {"width": 0xffffffff, "height": 0xffffffff, "stride": 0x7ffffffc})):
             c.io(RESET)
             c.slots()
@@ -417,12 +417,12 @@ def much():
         tap.equal((c.take(RAM + (32 << 20), 3), c.is_broken()), (b"\xff\xff\xff", False))
 
 
-FORMS = ((32, 4), (96, 4), (16, 2), (80, 2), (8, 1))  # of surfaces: their bytes of a pixel
+FORMS = ((32, 4), (96, 4), (16, 2), (8, 1))  # of surfaces: their bytes of a pixel
 AT = struct.pack("<4i", 0, 0, 16, 16)
 SOLID, NO_MASK, PUT = struct.pack("<II", 1, 5) + bytes(12), bytes(17), struct.pack("<H", 8)
 
 
-def five_surfaces(c):
+def four_surfaces(c):
     c.begin()
     for number, (form, size) in enumerate(FORMS[1:], 1):
         c.command(5, struct.pack("<IBIIIIiQ", number, 0, 0, form, 16, 16, 16 * size, c.address(0x1000 * number, 2)))
@@ -430,7 +430,7 @@ def five_surfaces(c):
 
 def drawn(c):
     """The library carries out what it has."""
-    for number in range(5):
+    for number in range(4):
         c.set(AREA, "<4iI", 0, 0, 16, 16, number)
         c.io(UPDATE_AREA)
     tap.equal(c.is_broken(), False)
@@ -448,9 +448,9 @@ def hostile_pixels():
     """Each kind of drawing on each kind of surface, with each kind of pixels; those that the library cannot do are dropped."""
     with start() as m:
         c = Card(m)
-        for on in range(5):
-            five_surfaces(c)
-            images = [(c.room(struct.pack("<QBBIII", 9, 104, 0, 16, 16, number)), number) for number in range(5)]
+        for on in range(4):
+            four_surfaces(c)
+            images = [(c.room(struct.pack("<QBBIII", 9, 104, 0, 16, 16, number)), number) for number in range(4)]
             for kind, size in ((2, 2), (5, 16), (7, 48), (8, 64), (9, 64), (10, 16)):
                 images.append((c.bitmap(16, 16, bytes(16 * size), kind=kind, stride=size), -1))
             for image, source in images:
