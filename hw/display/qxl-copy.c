@@ -750,7 +750,7 @@ QxlCommand *qxl_make_cursor(Qxl *s)
     const QXLCursor *shape;
     QXLCursorCmd *cmd;
 
-    if (size < sizeof(*cmd) + sizeof(*shape)) {
+    if (size < sizeof(*cmd) + sizeof(*shape) || size > QXL_COMMAND_MAX) {
         return NULL;
     }
     shape = (const QXLCursor *)(data + sizeof(QXLCursorCmd));
