@@ -177,9 +177,10 @@ def two_ways():
                 "-drive", f"if=none,id=d1,file={second.path},format=raw", "-device", "nvme-ns,bus=n1,drive=d1,shared=off"]) as guest:
             guest.wait_ready()
             paths = "ls /sys/class/nvme-subsystem/nvme-subsys0 | grep -c -E '^nvme[0-9]+$'"
-            wait_for(guest, f"[ -b /dev/nvme0n1 -a -b /dev/nvme0n2 -a $({paths}) = 2 ]")
+            # Linux calls them by the controller that it has set up first.
+            wait_for(guest, f"[ $(ls /sys/block | grep -c -E '^nvme[01]n[12]$') = 2 -a $({paths}) = 2 ]")
             tap.equal(guest.run("cat /sys/class/nvme-subsystem/nvme-subsys0/subsysnqn").strip(), "nqn.2019-08.org.qemu:both")
-            tap.equal(guest.run("ls /sys/block | grep -c nvme0c").strip(), "3", "two paths to the disk that is shared, and one to the other")
+            tap.equal(guest.run("ls /sys/block | grep -c -E '^nvme[01]c'").strip(), "3", "two paths to the disk that is shared, and one to the other")
 
 
 tap.run([
