@@ -257,7 +257,7 @@ def drawn():
     gl = "<graphics type='vnc' autoport='yes'/><graphics type='egl-headless'/>"
     card = "<video><model type='virtio'{}><acceleration accel3d='yes'/></model></video>"
     if not glob.glob("/dev/dri/renderD*"):
-        SESSION.refused("No DRM render nodes available", "create", "--paused",
+        SESSION.refused("No DRM render nodes available" if os.path.exists("/dev/dri") else "/dev/dri", "create", "--paused",
                         SESSION.write("drawn.xml", variant_xml("drawn", "q35", more(gl + card.format("")))))
         return
     for name, cards, types in (
