@@ -67,17 +67,21 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
         return INT32_MAX;
     }
     if (request == EVIOCGID) {
-        *(struct input_id *)arg = (struct input_id){ BUS_USB, 1, 2, 3 };
+        memcpy(arg, &(struct input_id){ BUS_USB, 1, 2, 3 }, sizeof(struct input_id));
         return 0;
     }
     if (_IOC_NR(request) == _IOC_NR(EVIOCGBIT(0, 0))) {
-        *(uint32_t *)arg =
+        const uint32_t kinds =
             1 << EV_SYN | 1 << EV_KEY | 1 << EV_ABS | 1 << EV_LED | 1 << EV_REP | 1 << EV_FF;
-        return 4;
+
+        memcpy(arg, &kinds, sizeof(kinds));
+        return sizeof(kinds);
     }
     if (_IOC_NR(request) == _IOC_NR(EVIOCGBIT(EV_LED, 0)) ||
         _IOC_NR(request) == _IOC_NR(EVIOCGBIT(EV_ABS, 0))) {
-        *(uint32_t *)arg = 1 << LED_CAPSL | 1 << ABS_X;
+        const uint32_t codes = 1 << LED_CAPSL | 1 << ABS_X;
+
+        memcpy(arg, &codes, sizeof(codes));
         return 64;
     }
     if (request == EVIOCGKEY(sizeof(held))) {

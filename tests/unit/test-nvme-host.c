@@ -105,8 +105,9 @@ static void identify(const NvmeHostCommand *command)
 
 static void carry_out(unsigned n, const NvmeHostCommand *command)
 {
-    const uint64_t first = (command->cdw10 | (uint64_t)command->cdw11 << 32) << c.shift;
-    const uint32_t bytes = ((command->cdw12 & 0xffff) + 1) << c.shift;
+    const unsigned shift = MIN(c.shift, 12u); /* it may say more */
+    const uint64_t first = (command->cdw10 | (uint64_t)command->cdw11 << 32) << shift;
+    const uint32_t bytes = ((command->cdw12 & 0xffff) + 1) << shift;
     struct {
         uint32_t attributes, blocks;
         uint64_t first;
