@@ -22,10 +22,12 @@ enum {
 static struct {
     GThread *thread; /* NULL: there is none */
     GMutex lock;
-    GCond idle;         /* a job was done */
-    GAsyncQueue *jobs;  /* of GlJob * */
-    int node;           /* of the GPU that draws, until the renderer has taken it; -1: none */
-    const char *owner;  /* who has the renderer; machine lock */
+    GCond idle;        /* a job was done */
+    GAsyncQueue *jobs; /* of GlJob * */
+    int node;          /* of the GPU that draws, until the renderer has taken it; -1: none */
+    const char *owner; /* who has the renderer; machine lock */
+    void (*end)(void *opaque); /* the owner's */
+    void *opaque;
     unsigned pending;   /* jobs that are not done; lock */
     gint stopping;      /* atomic: fences are not waited for any more */
     uint32_t made;      /* fences; GL thread, as the next one */
@@ -66,6 +68,9 @@ static void init_renderer(void *opaque)
 
 static void end_renderer(void *opaque)
 {
+    if (gl.owner) {
+        gl.end(gl.opaque);
+    }
     virgl_renderer_cleanup(&gl);
 }
 
@@ -259,7 +264,7 @@ bool gl_stop(void)
     return true;
 }
 
-bool gl_take(const char *who, GError **errp)
+bool gl_take(const char *who, void (*end)(void *opaque), void *opaque, GError **errp)
 {
     if (!gl_is_there()) {
         error_set(errp, "%s draws by GL, which is there with -display egl-headless", who);
@@ -270,6 +275,8 @@ bool gl_take(const char *who, GError **errp)
         return false;
     }
     gl.owner = who;
+    gl.end = end;
+    gl.opaque = opaque;
     return true;
 }
 

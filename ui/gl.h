@@ -23,9 +23,10 @@ bool gl_is_there(void);
  * without exit(), at which GL would wait. */
 bool gl_stop(void);
 
-/* The renderer is @who's, a name for messages, borrowed, until it is given back. False: it is
- * another one's, or there is none. */
-bool gl_take(const char *who, GError **errp);
+/* The renderer is @who's, a name for messages, borrowed, until it is given back; @end(@opaque) is
+ * called on the GL thread before it ends, if that comes first. False: it is another one's, or there
+ * is none. */
+bool gl_take(const char *who, void (*end)(void *opaque), void *opaque, GError **errp);
 void gl_give_back(void);
 
 typedef struct GlJob GlJob;

@@ -244,6 +244,24 @@ static void ask_capsets(void *opaque)
     }
 }
 
+static gboolean drop_one(gpointer key, gpointer value, gpointer opaque)
+{
+    const VirtioGpuResource *r = value;
+
+    if (r->gl) {
+        virtio_gpu_gl_drop_backing(r->id);
+    }
+    return false;
+}
+
+/* On the GL thread, while nothing else is done: the renderer does not free what it was given. */
+static void renderer_ends(void *opaque)
+{
+    VirtioGpuGl *s = opaque;
+
+    g_tree_foreach(s->parent.resources, drop_one, NULL);
+}
+
 static void gl_unrealize(VirtioDevice *vdev)
 {
     VirtioGpuGl *s = VIRTIO_GPU_GL(vdev);
@@ -269,7 +287,7 @@ static bool gl_realize(VirtioDevice *vdev, GError **errp)
                   vdev->name);
         return false;
     }
-    if (!gl_take(vdev->name, errp)) {
+    if (!gl_take(vdev->name, renderer_ends, s, errp)) {
         return false;
     }
     if (!virtio_gpu_realize(vdev, errp)) {
