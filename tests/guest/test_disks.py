@@ -176,10 +176,10 @@ def two_ways():
                 "-drive", f"if=none,id=d0,file={first.path},format=raw", "-device", "nvme-ns,bus=n0,drive=d0",
                 "-drive", f"if=none,id=d1,file={second.path},format=raw", "-device", "nvme-ns,bus=n1,drive=d1,shared=off"]) as guest:
             guest.wait_ready()
-            paths = "ls /sys/class/nvme-subsystem/nvme-subsys0 | grep -c -E '^nvme[0-9]+$'"
-            # Linux calls them by the controller that it has set up first.
+            # Linux calls the subsystem and its disks by the controller that it has set up first.
+            paths = "ls -d /sys/class/nvme-subsystem/nvme-subsys*/nvme[01] 2>/dev/null | wc -l"
             wait_for(guest, f"[ $(ls /sys/block | grep -c -E '^nvme[01]n[12]$') = 2 -a $({paths}) = 2 ]")
-            tap.equal(guest.run("cat /sys/class/nvme-subsystem/nvme-subsys0/subsysnqn").strip(), "nqn.2019-08.org.qemu:both")
+            tap.equal(guest.run("cat /sys/class/nvme-subsystem/*/subsysnqn").strip(), "nqn.2019-08.org.qemu:both")
             tap.equal(guest.run("ls /sys/block | grep -c -E '^nvme[01]c'").strip(), "3", "two paths to the disk that is shared, and one to the other")
 
 
