@@ -293,7 +293,7 @@ def snapshots():
                 gfx(m, reg, value)
             store(m, APERTURE, b"0123456789")
             tap.equal(m.qmp.command("human-monitor-command", **{"command-line": "savevm s"}), "")
-            store(m, APERTURE, b"xxxxxx")
+            store(m, APERTURE, b"abcdef")
             store(m, VRAM + 0x100, bytes(32))
             tap.equal(get(m, 0x3ce, 0x31), 0)
             tap.equal(m.qmp.command("human-monitor-command", **{"command-line": "loadvm s"}), "")

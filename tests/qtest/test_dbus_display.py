@@ -13,6 +13,7 @@ from virtio_driver import Driver, Gpu, Port
 
 import dbus_bus
 from dbus_bus import Bus, Gio, GLib
+from vnc_viewer import Viewer, receive
 
 ROOT = "/org/qemu/Display1"
 TEXT = "text/plain;charset=utf-8"
@@ -297,30 +298,6 @@ def hostile():
         tap.equal(vm.resident(m.process.pid) - before < 64 << 20, True, "memory")
 
 
-def vnc(path):
-    sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(vm.LONG)
-    sock.connect(path)
-    receive(sock, 12)
-    sock.sendall(b"RFB 003.008\n")
-    receive(sock, 2)
-    sock.sendall(b"\1")
-    receive(sock, 4)
-    sock.sendall(b"\1")
-    receive(sock, 20)
-    receive(sock, struct.unpack(">I", receive(sock, 4))[0])
-    return sock
-
-
-def receive(sock, size):
-    data = b""
-    while len(data) < size:
-        part = sock.recv(size - len(data))
-        assert part, "it has gone"
-        data += part
-    return data
-
-
 def clipboard():
     """With a client of VNC."""
     log = []
@@ -330,11 +307,11 @@ def clipboard():
         return GLib.Variant("(say)", (TEXT, "naïve".encode())) if method == "Request" else None
     with tempfile.TemporaryDirectory() as folder, Bus() as bus, on_bus(bus, "-vnc", f"unix:{folder}/v") as m:
         tap.equal(m.qmp.command("query-status")["running"], True)
-        client, viewer = client_of(bus), vnc(f"{folder}/v")
+        client, viewer = client_of(bus), Viewer.at(f"{folder}/v").sock
         client.fails("not registered", "/Clipboard", "Clipboard", "Grab", GLib.Variant("(uuas)", (0, 0, [TEXT])))
         dbus_bus.export(client.connection, f"{ROOT}/Clipboard", CLIPBOARD, called)
         client.ours("/Clipboard", "Clipboard", "Register")
-        viewer.sendall(struct.pack(">BxxxI", 6, 5) + b"caf\xe9!")
+        viewer.sendall(struct.pack(">B3xI", 6, 5) + b"caf\xe9!")
         vm.wait_until(lambda: log, "what was copied there")
         tap.equal((log[0][0], log[0][1][0], log[0][1][2]), ("Grab", 0, [TEXT]))
         kind, data = client.ours("/Clipboard", "Clipboard", "Request", GLib.Variant("(uas)", (0, [TEXT])))
@@ -343,7 +320,7 @@ def clipboard():
         client.fails("nobody has this", "/Clipboard", "Clipboard", "Request", GLib.Variant("(uas)", (0, ["image/png"])))
         client.fails("a selection is", "/Clipboard", "Clipboard", "Release", GLib.Variant("(u)", (3,)))
         client.ours("/Clipboard", "Clipboard", "Grab", GLib.Variant("(uuas)", (0, 1, [TEXT])))
-        tap.equal(receive(viewer, 8) + receive(viewer, 5), struct.pack(">BxxxI", 3, 5) + b"na\xefve")
+        tap.equal(receive(viewer, 8) + receive(viewer, 5), struct.pack(">B3xI", 3, 5) + b"na\xefve")
         client.ours("/Clipboard", "Clipboard", "Unregister")
         viewer.close()
 

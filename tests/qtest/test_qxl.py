@@ -46,7 +46,7 @@ def rom():
         modes = [struct.unpack("<8I", c.take(ROM + 0x48c + 32 * n, 32)) for n in range(count)]
         tap.equal((modes[0], modes[3]), ((0, 640, 480, 16, 1280, 187, 140, 0), (3, 640, 480, 32, 2560, 187, 140, 1)))
         tap.equal(all(mode[4] * mode[2] <= 8 << 20 for mode in modes), True)
-        c.put(ROM, b"xxxx")
+        c.put(ROM, b"abcd")
         tap.equal(c.rom(0), 0x4f525851, "it is read only")
 
 

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """-chardev qemu-vdagent: an agent in the guest, played by the test, and a VNC client share a clipboard; the pointer goes to the
 agent while it is there. What a hostile agent says is in tests/unit/test-vdagent.c."""
-import socket
 import struct
 import tempfile
 
 import machine
 from machine import tap, vm
 from virtio_driver import Port
+from vnc_viewer import Viewer, receive
 
 CAPS = 1 << 0 | 1 << 5 | 1 << 6  # places of the pointer, a clipboard by demand, selections
 MOUSE, TEXT, ANNOUNCE, GRAB, REQUEST = 1, 4, 6, 7, 8
@@ -38,30 +38,6 @@ class Agent(Port):
         return kind, body
 
 
-def receive(sock, size):
-    data = b""
-    while len(data) < size:
-        part = sock.recv(size - len(data))
-        assert part, "it has gone"
-        data += part
-    return data
-
-
-def vnc(path):
-    sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(vm.LONG)
-    sock.connect(path)
-    receive(sock, 12)
-    sock.sendall(b"RFB 003.008\n")
-    receive(sock, 2)
-    sock.sendall(b"\1")
-    receive(sock, 4)
-    sock.sendall(b"\1")
-    receive(sock, 20)
-    receive(sock, struct.unpack(">I", receive(sock, 4))[0])
-    return sock
-
-
 def start(*extra, options="name=vdagent,clipboard=on"):
     return machine.Machine("64M", extra=["-M", "pc", "-device", "virtio-serial-pci,id=vs,addr=7", "-chardev", f"qemu-vdagent,id=a,{options}",
                                          "-device", "virtserialport,bus=vs.0,chardev=a,name=com.redhat.spice.0,id=p0", *extra])
@@ -74,15 +50,15 @@ def clipboard():
         tap.equal(agent.hear(), (ANNOUNCE, struct.pack("<II", 1, CAPS)))
         agent.say(ANNOUNCE, struct.pack("<II", 1, CAPS))
         tap.equal(agent.hear(), (ANNOUNCE, struct.pack("<II", 0, CAPS)))
-        client = vnc(f"{folder}/v")
-        client.sendall(struct.pack(">BxxxI", 6, 5) + b"caf\xe9!")
+        client = Viewer.at(f"{folder}/v").sock
+        client.sendall(struct.pack(">B3xI", 6, 5) + b"caf\xe9!")
         tap.equal(agent.hear(), (GRAB, struct.pack("<II", 0, 1)))
         agent.say(REQUEST, struct.pack("<II", 0, 1))
         tap.equal(agent.hear(), (TEXT, struct.pack("<II", 0, 1) + "café!".encode()))
         agent.say(GRAB, struct.pack("<II", 0, 1))
         tap.equal(agent.hear(), (REQUEST, struct.pack("<II", 0, 1)))
         agent.say(TEXT, struct.pack("<II", 0, 1) + "naïve".encode())
-        tap.equal(receive(client, 8), struct.pack(">BxxxI", 3, 5))
+        tap.equal(receive(client, 8), struct.pack(">B3xI", 3, 5))
         tap.equal(receive(client, 5), b"na\xefve")
         client.close()
 
