@@ -20,20 +20,20 @@ from test_pci_hotplug import GROWTH, asked, taken, wait  # noqa: E402
 BUILD, MACHINE = sys.argv[1], sys.argv[2]
 ROUNDS = max(4, int(os.environ.get("ROUNDS", "4")))
 VIRTIO = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci")
-READ = "while dd if=/dev/{disk} of=/dev/null bs=64k count=64 iflag=direct; do sleep 0.01; done"
 
 
 class Kind:
-    """A PCI device @words with @parts on its bus; @there: the guest has it; @load: what is done with it until it goes, or
-    None; @used: that has begun; @end: what the guest does before it goes."""
+    """A PCI device @words with @parts on its bus; @there: the guest has it, if perhaps not to be opened yet; @load: what is
+    done with it until it goes, or None; @used: that has begun; @end: what the guest does before it goes."""
 
     def __init__(self, words, there, load=None, used="true", parts=(), end="true"):
         self.words, self.there, self.load, self.used, self.parts, self.end = words, there, load, used, parts, end
 
 
 def disk(words, name, parts=()):
-    return Kind(words, f"[ -b /dev/{name} ]", READ.format(disk=name), f"[ $(awk '{{ print $1 }}' /sys/block/{name}/stat) -gt 20 ]",
-                parts)
+    read = f"dd if=/dev/{name} of=/dev/null bs=64k count=64 iflag=direct"
+    return Kind(words, f"[ -b /dev/{name} ]", f"until {read}; do sleep 0.01; done; while {read}; do sleep 0.01; done",
+                f"[ $(awk '{{ print $1 }}' /sys/block/{name}/stat) -gt 20 ]", parts)
 
 
 def card(model, netdev, driver=None):
@@ -50,7 +50,7 @@ def card(model, netdev, driver=None):
 def shared(words, driver, options):
     """A folder that the guest's @driver mounts with @options."""
     return Kind(words, f"ls -d /sys/bus/virtio/drivers/{driver}/virtio* >/dev/null 2>&1",
-                f"mount {options} tag /mnt && while [ ! -e /tmp/stop ]; do "
+                f"until mount {options} tag /mnt; do sleep 0.01; done; while [ ! -e /tmp/stop ]; do "
                 "head -c 65536 /mnt/0 > /tmp/0; echo > /mnt/new; rm /mnt/new; done; umount /mnt",
                 "[ -s /tmp/0 ]", end="touch /tmp/stop; while grep -q /mnt /proc/mounts; do sleep 0.02; done; rm /tmp/stop /tmp/0")
 
