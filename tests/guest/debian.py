@@ -102,7 +102,7 @@ class Tools(vm.Vm):
         self.wait_ready()
         for driver in self.drivers:
             self.run(f"insmod /lib/modules/{driver}.ko")
-        self.run("until [ -b /dev/vda3 ]; do sleep 0.1; done; mkdir /debian && mount -t ext4 -o ro,noload /dev/vda3 /debian")
+        self.run("until (: < /dev/vda3) 2> /dev/null; do sleep 0.1; done; mkdir /debian && mount -t ext4 -o ro,noload /dev/vda3 /debian")
         for folder in ("dev", "proc", "sys", "tmp"):
             self.run(f"mount --bind /{folder} /debian/{folder}")
 

@@ -33,7 +33,7 @@ def machine(zone):
             guest.wait_ready()
             for driver in DRIVERS:
                 guest.run(f"insmod /lib/modules/{driver}.ko")
-            guest.run("until [ -b /dev/vda ]; do sleep 0.1; done")
+            guest.run("until (: < /dev/vda) 2> /dev/null; do sleep 0.1; done")
             yield guest
 
 

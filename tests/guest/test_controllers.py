@@ -64,7 +64,7 @@ def begin(guest):
     guest.wait_ready()
     for module in HERE.modules:
         guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
-    guest.run(f"until [ -b /dev/{HERE.disk} ] && [ -b /dev/{HERE.disc} ]; do sleep 0.1; done", timeout=120)
+    guest.run(f"until (: < /dev/{HERE.disk} && : < /dev/{HERE.disc}) 2> /dev/null; do sleep 0.1; done", timeout=120)
     guest.run("head -c 2000896 /dev/urandom > /tmp/pattern")
 
 

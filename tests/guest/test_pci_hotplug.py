@@ -164,7 +164,7 @@ def disk_and_card():
                      modules=MODULES[:5] + ("virtio_blk", "failover", "net_failover", "virtio_net")) as guest:
             for _ in range(ROUNDS):
                 guest.qmp.command("device_add", driver="virtio-blk-pci", id="r0", bus=bus, drive="d0")
-                wait(guest, "[ -b /dev/vda ]")
+                wait(guest, "(: < /dev/vda) 2> /dev/null")
                 guest.run("(while dd if=/dev/vda of=/dev/null bs=64k iflag=direct; do :; done) 2>/dev/null >&2 &")
                 wait(guest, "[ $(awk '{ print $1 }' /sys/block/vda/stat) -gt 100 ]")
                 unplug(guest)
@@ -238,7 +238,7 @@ def plug_all(guest, buses):
     for device, bus in zip(ALL, buses):
         guest.qmp.execute({"execute": "device_add", "arguments": {**device, "bus": bus}})
     guest.qmp.execute({"execute": "device_add", "arguments": PORT})
-    wait(guest, "[ -b /dev/vda ] && [ -e /sys/class/net/eth0 ] && [ -c /dev/vport*p1 ] &&"
+    wait(guest, "(: < /dev/vda) 2> /dev/null && [ -e /sys/class/net/eth0 ] && [ -c /dev/vport*p1 ] &&"
                 " grep -q virtio_rng /sys/class/misc/hw_random/rng_current &&"
                 " ls /sys/bus/virtio/drivers/virtio_balloon/ | grep -q virtio")
 

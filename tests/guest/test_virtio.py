@@ -211,7 +211,7 @@ def disk(machine_type, options, drive):
                      objects=["iothread,id=io0"], drives=[f"if=none,id=d0,format=raw,file={path},{drive}"]) as guest:
             guest.wait_ready()
             load(guest, "virtio_blk")
-            guest.run("until [ -b /dev/vda ]; do sleep 0.1; done")
+            guest.run("until (: < /dev/vda) 2> /dev/null; do sleep 0.1; done")
             check_disk(guest, path)
             stats = guest.qmp.command("query-blockstats")[0]["stats"]
             if stats["wr_bytes"] < 4 << 20 or stats["failed_wr_operations"]:
@@ -220,7 +220,7 @@ def disk(machine_type, options, drive):
             tap.equal(stats["flush_operations"] > 0, "write-cache=off" not in options, str(stats))
             # The driver goes and comes again.
             guest.run("rmmod virtio_blk && insmod /lib/modules/virtio_blk.ko")
-            guest.run("until [ -b /dev/vda ]; do sleep 0.1; done; dd if=/dev/vda of=/dev/null bs=1M count=4 2>/dev/null")
+            guest.run("until (: < /dev/vda) 2> /dev/null; do sleep 0.1; done; dd if=/dev/vda of=/dev/null bs=1M count=4 2>/dev/null")
         # What the guest has made is a file system to others as well.
         if shutil.which("e2fsck"):
             subprocess.run(["e2fsck", "-f", "-n", path], check=True, stdout=subprocess.DEVNULL,

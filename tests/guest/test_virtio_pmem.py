@@ -20,7 +20,7 @@ MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_
 def load(guest):
     for module in MODULES:
         guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
-    guest.run("until [ -b /dev/pmem0 ]; do sleep 0.1; done", timeout=120)
+    guest.run("until (: < /dev/pmem0) 2> /dev/null; do sleep 0.1; done", timeout=120)
 
 
 def contents(path, start, size):

@@ -82,7 +82,7 @@ class Cases:
 
     def stick_is_ours(self):
         """The outer kernel has it, or has it again: its node there."""
-        self.until("the outer kernel has the disk", "[ -b /dev/sda ] && dd if=/dev/sda of=/dev/null bs=512 count=1 2>/dev/null")
+        self.until("the outer kernel has the disk", "(: < /dev/sda) 2> /dev/null && dd if=/dev/sda of=/dev/null bs=512 count=1 2>/dev/null")
 
     def fill(self):
         self.stick_is_ours()
@@ -90,7 +90,7 @@ class Cases:
 
     @staticmethod
     def sum(guest):
-        return guest.run("until [ -b /dev/sda ]; do sleep 0.1; done; dd if=/dev/sda bs=64k iflag=direct 2>/dev/null | sha256sum",
+        return guest.run("until (: < /dev/sda) 2> /dev/null; do sleep 0.1; done; dd if=/dev/sda bs=64k iflag=direct 2>/dev/null | sha256sum",
                          timeout=300).split()[0]
 
     def disk(self):

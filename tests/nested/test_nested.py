@@ -359,7 +359,7 @@ def disk_and_card(board, chips, bus, *ports):
                 guest.run("ping -c 5 -s 1400 10.0.2.2", timeout=120)
                 for _ in range(2):
                     guest.qmp.command("device_add", driver="virtio-blk-pci", id="r0", bus=bus, drive="d2")
-                    guest.run("until [ -b /dev/vdc ]; do sleep 0.1; done", timeout=120)
+                    guest.run("until (: < /dev/vdc) 2> /dev/null; do sleep 0.1; done", timeout=120)
                     disk_in_use(guest, "/dev/vdc", f"{folder}/d2")
                     guest.qmp.command("device_del", id="r0")
                     guest.qmp.event("DEVICE_DELETED", device="r0")

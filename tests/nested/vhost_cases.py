@@ -224,13 +224,13 @@ class Cases:
                 guest.qmp.command("device_del", id="s0")
                 guest.qmp.event("DEVICE_DELETED", device="s0")
                 guest.qmp.command("device_add", driver="vhost-scsi-pci", wwpn=WWPN, id="s1", num_queues=1)
-                guest.run("until [ -b /dev/sda -a -b /dev/sdb ]; do sleep 0.1; done", timeout=120)
+                guest.run("until (: < /dev/sda && : < /dev/sdb) 2> /dev/null; do sleep 0.1; done", timeout=120)
                 self.written(guest, path)
                 tap.equal(guest.power_off(), 0, "exit status")
 
     def same(self, guest, path):
         self.place.run("echo 3 > /proc/sys/vm/drop_caches")
-        tap.equal(guest.run("until [ -b /dev/sda ]; do sleep 0.1; done; echo 3 > /proc/sys/vm/drop_caches; sha256sum < /dev/sda",
+        tap.equal(guest.run("until (: < /dev/sda) 2> /dev/null; do sleep 0.1; done; echo 3 > /proc/sys/vm/drop_caches; sha256sum < /dev/sda",
                             timeout=120).split()[0], self.place.run(f"sha256sum < {path}").split()[0], "what the disk has")
 
     def written(self, guest, path, mib=32):
@@ -249,7 +249,7 @@ class Cases:
             guest.wait_ready()
             for module in (*VIRTIO[:5], "scsi_common", "scsi_mod", "sd_mod", "virtio_scsi"):
                 guest.run(f"insmod /lib/modules/{module}.ko")
-            guest.run("until [ -b /dev/sda ]; do sleep 0.1; done", timeout=120)
+            guest.run("until (: < /dev/sda) 2> /dev/null; do sleep 0.1; done", timeout=120)
             for name in ("vendor", "model", "rev", "scsi_level", "queue_depth"):
                 print(f"# {name}:", guest.run(f"cat /sys/block/sda/device/{name}"))
             tap.equal(guest.run("cat /sys/block/sda/device/model"), self.place.run(f"cat /sys/block/{disk}/device/model").strip(), "model")
