@@ -22,7 +22,9 @@ static GPtrArray *backends; /* of BlockBackend */
 static ThreadPool *pool;    /* from the first backend on */
 static unsigned holds;      /* block_hold_all() without block_resume_all() */
 
-static void work(void *data);
+static void *work(void *data);
+static void tell_ended(void *request);
+static const ThreadPoolOps pool_ops = { .name = "block", .work = work, .tell = tell_ended };
 
 /* ---- the list ---- */
 
@@ -83,7 +85,7 @@ BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp
     }
     backend = g_new0(BlockBackend, 1);
     backends = backends ? backends : g_ptr_array_new();
-    pool = pool ? pool : thread_pool_new("block", MAX_THREADS, work);
+    pool = pool ? pool : thread_pool_new(&pool_ops, MAX_THREADS);
     g_ptr_array_add(backends, backend);
     backend->name = g_strdup(name);
     backend->on_read_error = BLOCKDEV_ON_ERROR_REPORT;
@@ -438,35 +440,38 @@ static void schedule_failures(BlockBackend *backend)
     }
 }
 
-static void schedule(BlockBackend *backend)
+/* The loop that has to be woken, without the mutex, or NULL. */
+static Loop *schedule(BlockBackend *backend)
 {
-    if (!backend->scheduled) {
-        backend->scheduled = true;
-        loop_call(backend->loop, backend->loop == loop_main() ? look : look_here, backend);
+    if (backend->scheduled) {
+        return NULL;
     }
+    backend->scheduled = true;
+    loop_post(backend->loop, backend->loop == loop_main() ? look : look_here, backend);
+    return backend->loop;
 }
 
 /* @call: the loop has to look. That is asked within the lock, after which the backend may be gone.
  */
-static void ended(BlockRequest *r, int err, bool call)
+static void ended(BlockRequest *r, bool call)
 {
     BlockBackend *backend = r->backend;
+    Loop *wake;
 
-    r->error = err;
     r->end_ns = clock_host_ns();
     g_mutex_lock(&backend->mutex);
     account(backend, r);
     g_queue_push_tail_link(&backend->done, &r->link);
-    if (call) {
-        schedule(backend);
-    }
+    wake = call ? schedule(backend) : NULL;
     tell_waiters(backend);
     g_mutex_unlock(&backend->mutex);
+    loop_wake(wake);
 }
 
 void backend_request_ended(BlockRequest *r, int err)
 {
-    ended(r, err, false);
+    r->error = err;
+    ended(r, false);
 }
 
 void backend_tell(BlockBackend *backend)
@@ -483,7 +488,7 @@ void backend_request_by_thread(BlockRequest *r)
  * thread less to wake. With more of them the main loop does, which tells of several at once; and
  * whoever is no device may wait in the main loop. True: it has the machine lock, without which
  * nobody frees the backend. */
-static bool may_tell(const BlockRequest *r, int err)
+static bool may_tell(const BlockRequest *r)
 {
     BlockBackend *backend = r->backend;
     bool only;
@@ -491,31 +496,35 @@ static bool may_tell(const BlockRequest *r, int err)
     g_mutex_lock(&backend->mutex);
     only = backend->pending == 1 && backend->device && backend->ops && backend->loop == loop_main();
     g_mutex_unlock(&backend->mutex);
-    return !err && only && machine_trylock();
+    return !r->error && only && machine_trylock();
 }
 
-/* In a thread of the pool. */
-static void work(void *data)
+/* In a thread of the pool. Returns the request if the loop has to be told of its end. */
+static void *work(void *data)
 {
     BlockRequest *r = data;
     BlockBackend *backend = r->backend;
     BlockNode *node = block_backend_node(backend);
     bool fua = r->and_flush && r->op != BLOCK_CALL && block_node_can_fua(node);
-    bool tells;
-    int err;
 
     throttle_node_passed(node);
-    err = carry_out(node, r, fua);
+    r->error = carry_out(node, r, fua);
     throttle_node_passed(NULL);
-    if (!err && r->and_flush && !fua) {
-        err = block_node_flush(node);
+    if (!r->error && r->and_flush && !fua) {
+        r->error = block_node_flush(node);
     }
-    tells = may_tell(r, err);
-    ended(r, err, !tells);
-    if (tells) {
-        complete(backend);
-        machine_unlock();
+    if (!may_tell(r)) {
+        return r;
     }
+    ended(r, false);
+    complete(backend);
+    machine_unlock();
+    return NULL;
+}
+
+static void tell_ended(void *request)
+{
+    ended(request, true);
 }
 
 /* ---- limits ---- */

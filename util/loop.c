@@ -17,6 +17,7 @@ struct Loop {
     GCond started, called; /* its thread runs; a loop_run() is done */
     int thread_id;         /* set by the thread before loop_new() returns */
     bool ending;           /* the thread's */
+    atomic_uint wakes;     /* loop_post() without loop_wake() */
     /* Read by the thread whenever it is about to sleep (relaxed: nothing hangs on the order). */
     _Atomic int64_t max_ns, grow, shrink;
     int64_t window_ns; /* how long it looks now; the thread's */
@@ -138,15 +139,29 @@ static void take_calls(Loop *loop)
     g_source_unref(source);
 }
 
-void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque)
+void loop_post(Loop *loop, void (*fn)(void *opaque), void *opaque)
 {
     Call *call = g_new(Call, 1);
 
     *call = (Call){ fn, opaque };
+    atomic_fetch_add(&loop->wakes, 1);
     g_mutex_lock(&loop->mutex);
     g_queue_push_tail(&loop->calls, call);
     g_mutex_unlock(&loop->mutex);
-    g_main_context_wakeup(loop->context);
+}
+
+void loop_wake(Loop *loop)
+{
+    if (loop) {
+        g_main_context_wakeup(loop->context);
+        atomic_fetch_sub(&loop->wakes, 1);
+    }
+}
+
+void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    loop_post(loop, fn, opaque);
+    loop_wake(loop);
 }
 
 typedef struct Wait {
@@ -244,6 +259,9 @@ void loop_free(Loop *loop)
     if (loop->thread) {
         loop_call(loop, end, loop);
         g_thread_join(loop->thread);
+    }
+    while (atomic_load(&loop->wakes)) { /* a thread is in loop_wake() */
+        g_thread_yield();
     }
     g_main_context_unref(loop->context);
     g_queue_clear_full(&loop->calls, g_free);

@@ -40,6 +40,11 @@ void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque);
  * done, too. At once in the loop itself. @loop has a thread of its own, which does not wait for the
  * caller. */
 void loop_run(Loop *loop, void (*fn)(void *opaque), void *opaque);
+/* loop_call() in two steps, for whoever holds a lock that @fn takes, so that the loop does not wake
+ * only to wait for it: loop_wake() has to follow at once, without the lock. loop_free() waits for
+ * it. NULL is fine. */
+void loop_post(Loop *loop, void (*fn)(void *opaque), void *opaque);
+void loop_wake(Loop *loop);
 
 /* How long a loop with a thread of its own looks for events again and again before it sleeps: not
  * at all, until a sleep was shorter than @max_ns; then longer and longer, up to that, by the factor

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/thread-pool.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <stdbool.h>
+#include <time.h>
 
-#define IDLE_US (10 * G_USEC_PER_SEC) /* then a thread ends */
+#define IDLE_SECONDS 10 /* then a thread ends */
 
 /* A thread's place. It outlives the thread: it may be woken in vain. */
 typedef struct Worker {
     ThreadPool *pool;
-    GCond wake;
-    /* Under the pool's mutex: */
-    GList *work; /* what it is woken for */
-    GList link;  /* in the pool's `idle`, or `places` */
+    sem_t wake;  /* there is work for it, or the pool ends */
+    GList *work; /* atomic; given to one that was in `idle`, or that starts */
+    GList link;  /* in the pool's `idle`, or `places`; under its mutex */
 } Worker;
 
 struct ThreadPool {
-    const char *name;
-    void (*fn)(void *data);
+    const ThreadPoolOps *ops;
     unsigned max;
     GMutex mutex;
     GCond ended;
     /* Under the mutex: */
     GQueue waiting; /* work that no thread has */
-    GQueue idle;    /* of Worker: who sleeps, the last one first */
+    GQueue idle;    /* of Worker: who may be given work, the last one first */
     GQueue places;  /* of Worker: without a thread */
-    bool ending;
+    bool ending;    /* atomic, too */
     Worker workers[];
 };
 
-ThreadPool *thread_pool_new(const char *name, unsigned max, void (*fn)(void *data))
+ThreadPool *thread_pool_new(const ThreadPoolOps *ops, unsigned max)
 {
     ThreadPool *pool = g_malloc0(sizeof(*pool) + max * sizeof(pool->workers[0]));
 
-    pool->name = name;
-    pool->fn = fn;
+    pool->ops = ops;
     pool->max = max;
     g_mutex_init(&pool->mutex);
     g_cond_init(&pool->ended);
@@ -42,7 +42,7 @@ ThreadPool *thread_pool_new(const char *name, unsigned max, void (*fn)(void *dat
 
         worker->pool = pool;
         worker->link.data = worker;
-        g_cond_init(&worker->wake);
+        sem_init(&worker->wake, 0, 0);
         g_queue_push_tail_link(&pool->places, &worker->link);
     }
     return pool;
@@ -50,41 +50,78 @@ ThreadPool *thread_pool_new(const char *name, unsigned max, void (*fn)(void *dat
 
 /* ---- threads ---- */
 
-/* With the mutex. NULL: there is none, it ends. */
-static GList *next_work(Worker *worker)
+static void give_work(Worker *worker, GList *work)
+{
+    __atomic_store_n(&worker->work, work, __ATOMIC_RELEASE);
+}
+
+static GList *take_work(Worker *worker)
+{
+    return __atomic_exchange_n(&worker->work, NULL, __ATOMIC_ACQ_REL);
+}
+
+/* Work that no thread has. NULL: there is none, and this thread may be given some. */
+static GList *next_waiting(Worker *worker)
 {
     ThreadPool *pool = worker->pool;
-    GList *work = g_queue_pop_head_link(&pool->waiting);
-    gint64 until = g_get_monotonic_time() + IDLE_US;
-    bool in_time = true;
+    GList *work;
 
-    if (work || pool->ending) {
-        return work;
+    g_mutex_lock(&pool->mutex);
+    work = g_queue_pop_head_link(&pool->waiting);
+    if (!work) {
+        g_queue_push_head_link(&pool->idle, &worker->link);
     }
-    g_queue_push_head_link(&pool->idle, &worker->link);
-    while (!worker->work && !pool->ending && in_time) {
-        in_time = g_cond_wait_until(&worker->wake, &pool->mutex, until);
-    }
-    if (!worker->work) {
+    g_mutex_unlock(&pool->mutex);
+    return work;
+}
+
+/* It is idle, and not woken. NULL: it is not idle any more; else it was given this just now. */
+static GList *leave(Worker *worker)
+{
+    ThreadPool *pool = worker->pool;
+    GList *work;
+
+    g_mutex_lock(&pool->mutex);
+    work = take_work(worker);
+    if (!work) {
         g_queue_unlink(&pool->idle, &worker->link);
     }
-    return g_steal_pointer(&worker->work);
+    g_mutex_unlock(&pool->mutex);
+    return work;
+}
+
+/* It is idle. NULL: it ends. */
+static GList *wait_for_work(Worker *worker)
+{
+    struct timespec until;
+    bool in_time;
+    GList *work;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_SECONDS;
+    do {
+        in_time = sem_clockwait(&worker->wake, CLOCK_MONOTONIC, &until) == 0 || errno == EINTR;
+        work = take_work(worker);
+    } while (!work && in_time && !__atomic_load_n(&worker->pool->ending, __ATOMIC_ACQUIRE));
+    return work ? work : leave(worker);
 }
 
 static gpointer worker_thread(gpointer opaque)
 {
     Worker *worker = opaque;
     ThreadPool *pool = worker->pool;
-    GList *work;
+    GList *work = take_work(worker);
 
-    g_mutex_lock(&pool->mutex);
-    work = g_steal_pointer(&worker->work);
     while (work) {
-        g_mutex_unlock(&pool->mutex);
-        pool->fn(work->data);
-        g_mutex_lock(&pool->mutex);
-        work = next_work(worker);
+        void *ended = pool->ops->work(work->data);
+
+        work = next_waiting(worker);
+        if (ended) {
+            pool->ops->tell(ended);
+        }
+        work = work ? work : wait_for_work(worker);
     }
+    g_mutex_lock(&pool->mutex);
     g_queue_push_head_link(&pool->places, &worker->link);
     g_cond_signal(&pool->ended);
     g_mutex_unlock(&pool->mutex);
@@ -101,12 +138,12 @@ static bool start_worker(ThreadPool *pool, GList *work)
     if (!worker) {
         return false;
     }
-    worker->work = work;
+    give_work(worker, work);
     thread = pool->places.length + 1 == pool->max
-                 ? g_thread_new(pool->name, worker_thread, worker)
-                 : g_thread_try_new(pool->name, worker_thread, worker, NULL);
+                 ? g_thread_new(pool->ops->name, worker_thread, worker)
+                 : g_thread_try_new(pool->ops->name, worker_thread, worker, NULL);
     if (!thread) {
-        worker->work = NULL;
+        take_work(worker);
         g_queue_push_head_link(&pool->places, place);
         return false;
     }
@@ -123,13 +160,13 @@ void thread_pool_push(ThreadPool *pool, GList *work)
     g_mutex_lock(&pool->mutex);
     idle = g_queue_pop_head_link(&pool->idle);
     if (idle) {
-        ((Worker *)idle->data)->work = work;
+        give_work(idle->data, work);
     } else if (!start_worker(pool, work)) {
         g_queue_push_tail_link(&pool->waiting, work);
     }
     g_mutex_unlock(&pool->mutex);
-    if (idle) { /* without the mutex, for which it would wait at once */
-        g_cond_signal(&((Worker *)idle->data)->wake);
+    if (idle) { /* no system call if it is awake */
+        sem_post(&((Worker *)idle->data)->wake);
     }
 }
 
@@ -139,16 +176,16 @@ void thread_pool_free(ThreadPool *pool)
         return;
     }
     g_mutex_lock(&pool->mutex);
-    pool->ending = true;
+    __atomic_store_n(&pool->ending, true, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < pool->max; i++) {
-        g_cond_signal(&pool->workers[i].wake);
+        sem_post(&pool->workers[i].wake);
     }
     while (pool->places.length < pool->max) {
         g_cond_wait(&pool->ended, &pool->mutex);
     }
     g_mutex_unlock(&pool->mutex);
     for (unsigned i = 0; i < pool->max; i++) {
-        g_cond_clear(&pool->workers[i].wake);
+        sem_destroy(&pool->workers[i].wake);
     }
     g_mutex_clear(&pool->mutex);
     g_cond_clear(&pool->ended);

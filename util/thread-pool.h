@@ -11,11 +11,20 @@
 
 typedef struct ThreadPool ThreadPool;
 
-/* Of up to @max threads called @name (borrowed), each of which calls @fn with what there is
- * to do. */
-ThreadPool *thread_pool_new(const char *name, unsigned max, void (*fn)(void *data));
-/* Have @fn called with @work->data. @work is in no list, and the pool's until then. Work for which
- * there is no thread waits, in this order. Any thread. */
+/* What a pool does. */
+typedef struct ThreadPoolOps {
+    const char *name; /* of its threads */
+    /* With what there is to do, which may be gone afterwards. Returns what to tell, or NULL. */
+    void *(*work)(void *data);
+    /* Tell somebody else of what `work` has returned; it does not wait. The thread may be given new
+     * work already, and so need not be woken for the next thing that it is asked in return. */
+    void (*tell)(void *ended);
+} ThreadPoolOps;
+
+/* Of up to @max threads; @ops is borrowed. */
+ThreadPool *thread_pool_new(const ThreadPoolOps *ops, unsigned max);
+/* Have @work->data worked on. @work is in no list, and the pool's until then. Work for which there
+ * is no thread waits, in this order. Any thread. */
 void thread_pool_push(ThreadPool *pool, GList *work);
 /* When all has been done that there is; nobody pushes any more. NULL is fine. */
 void thread_pool_free(ThreadPool *pool);

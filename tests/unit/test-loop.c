@@ -103,6 +103,65 @@ static void test_run(void)
     loop_free(loop);
 }
 
+/* What is asked for in two steps is done, and the loop stays for the second one. */
+typedef struct Poster {
+    Loop *loop;
+    GMutex lock;
+    bool called, woken;
+} Poster;
+
+static void take_lock(void *opaque)
+{
+    Poster *poster = opaque;
+
+    g_mutex_lock(&poster->lock);
+    poster->called = true;
+    g_mutex_unlock(&poster->lock);
+    tell(GUINT_TO_POINTER(1));
+}
+
+static gpointer wake_late(gpointer opaque)
+{
+    Poster *poster = opaque;
+
+    g_mutex_lock(&poster->lock);
+    loop_post(poster->loop, take_lock, poster);
+    g_mutex_unlock(&poster->lock);
+    tell(GUINT_TO_POINTER(2));
+    for (unsigned i = 0; i < 1000; i++) {
+        g_thread_yield();
+    }
+    poster->woken = true;
+    loop_wake(poster->loop);
+    return NULL;
+}
+
+static void test_post(void)
+{
+    for (unsigned free_early = 0; free_early < 2; free_early++) {
+        Poster poster = { .loop = new_loop("IO test") };
+        GThread *thread;
+
+        g_mutex_init(&poster.lock);
+        thread = g_thread_new("poster", wake_late, &poster);
+        while (next_told() != (free_early ? 2 : 1)) {
+        }
+        if (!free_early) {
+            g_thread_join(thread);
+        }
+        loop_free(poster.loop);
+        g_assert_true(poster.woken);
+        if (free_early) {
+            g_thread_join(thread);
+        }
+        g_assert_true(poster.called);
+        while (!g_queue_is_empty(&told)) {
+            next_told();
+        }
+        g_mutex_clear(&poster.lock);
+    }
+}
+
 /* ---- sources, with and without looking for them before sleeping ---- */
 
 static gboolean on_event(gint fd, GIOCondition condition, gpointer loop)
@@ -173,6 +232,7 @@ int main(int argc, char **argv)
     main_loop_init();
     g_test_add_func("/loop/calls", test_calls);
     g_test_add_func("/loop/run", test_run);
+    g_test_add_func("/loop/post", test_post);
     g_test_add_func("/loop/sources", test_sources);
     g_test_add_func("/loop/main", test_main);
     return g_test_run();

@@ -11,7 +11,7 @@ static GCond changed;
 static bool open; /* work that waits may go on */
 static unsigned running, most, ended;
 
-static void wait_open(void *data)
+static void *wait_open(void *data)
 {
     g_mutex_lock(&mutex);
     running++;
@@ -24,7 +24,10 @@ static void wait_open(void *data)
     ended++;
     g_cond_broadcast(&changed);
     g_mutex_unlock(&mutex);
+    return NULL;
 }
+
+static const ThreadPoolOps wait_open_ops = { .name = "work", .work = wait_open };
 
 static void wait_for(const unsigned *number, unsigned value)
 {
@@ -52,7 +55,7 @@ static void start(void)
 /* What there are no threads for waits, and is not forgotten; the end waits for all. */
 static void test_limit(void)
 {
-    ThreadPool *pool = thread_pool_new("work", THREADS, wait_open);
+    ThreadPool *pool = thread_pool_new(&wait_open_ops, THREADS);
     GList work[3 * THREADS] = { 0 };
 
     start();
@@ -69,19 +72,22 @@ static void test_limit(void)
 
 static GQueue seen = G_QUEUE_INIT; /* under the mutex */
 
-static void note(void *data)
+static void *note(void *data)
 {
     g_mutex_lock(&mutex);
     g_queue_push_tail(&seen, data);
     ended++;
     g_cond_broadcast(&changed);
     g_mutex_unlock(&mutex);
+    return NULL;
 }
+
+static const ThreadPoolOps note_ops = { .name = "work", .work = note };
 
 /* One thread does it in order. */
 static void test_order(void)
 {
-    ThreadPool *pool = thread_pool_new("work", 1, note);
+    ThreadPool *pool = thread_pool_new(&note_ops, 1);
     GList work[100];
 
     start();
@@ -113,7 +119,7 @@ static void push_some(ThreadPool *pool)
 
 static void test_wakes(void)
 {
-    ThreadPool *pool = thread_pool_new("work", THREADS, note);
+    ThreadPool *pool = thread_pool_new(&note_ops, THREADS);
 
     start();
     push_some(pool);
@@ -122,10 +128,72 @@ static void test_wakes(void)
     g_queue_clear(&seen);
 }
 
+/* Whoever is told that one thing is done asks for the next: no other thread is needed for that. */
+typedef struct Chain {
+    ThreadPool *pool;
+    GList work;
+    GThread *thread; /* that does them all */
+    unsigned left, others;
+} Chain;
+
+static void *do_link(void *data)
+{
+    Chain *chain = data;
+
+    chain->thread = chain->thread ? chain->thread : g_thread_self();
+    chain->others += chain->thread != g_thread_self();
+    return chain;
+}
+
+static void ask_next(void *data)
+{
+    Chain *chain = data;
+
+    if (chain->left-- > 1) {
+        chain->work = (GList){ .data = chain };
+        thread_pool_push(chain->pool, &chain->work);
+        return;
+    }
+    g_mutex_lock(&mutex);
+    ended++;
+    g_cond_broadcast(&changed);
+    g_mutex_unlock(&mutex);
+}
+
+static void test_tells(void)
+{
+    static const ThreadPoolOps ops = { .name = "work", .work = do_link, .tell = ask_next };
+    Chain chain = { .pool = thread_pool_new(&ops, THREADS), .left = ROUNDS };
+
+    start();
+    chain.work.data = &chain;
+    thread_pool_push(chain.pool, &chain.work);
+    wait_for(&ended, 1);
+    thread_pool_free(chain.pool);
+    g_assert_cmpuint(chain.left, ==, 0);
+    g_assert_cmpuint(chain.others, ==, 0);
+}
+
+/* More than there are threads for, from all sides. */
+static void test_many_tell(void)
+{
+    static const ThreadPoolOps ops = { .name = "work", .work = do_link, .tell = ask_next };
+    ThreadPool *pool = thread_pool_new(&ops, THREADS);
+    Chain chains[2 * THREADS];
+
+    start();
+    for (unsigned i = 0; i < G_N_ELEMENTS(chains); i++) {
+        chains[i] = (Chain){ .pool = pool, .left = ROUNDS, .work.data = &chains[i] };
+        thread_pool_push(pool, &chains[i].work);
+    }
+    wait_for(&ended, G_N_ELEMENTS(chains));
+    thread_pool_free(pool);
+}
+
 /* Nothing to do, and no pool. */
 static void test_nothing(void)
 {
-    thread_pool_free(thread_pool_new("work", THREADS, note));
+    thread_pool_free(thread_pool_new(&note_ops, THREADS));
     thread_pool_free(NULL);
 }
 
@@ -135,6 +203,8 @@ int main(int argc, char **argv)
     g_test_add_func("/thread-pool/limit", test_limit);
     g_test_add_func("/thread-pool/order", test_order);
     g_test_add_func("/thread-pool/wakes", test_wakes);
+    g_test_add_func("/thread-pool/tells", test_tells);
+    g_test_add_func("/thread-pool/many-tell", test_many_tell);
     g_test_add_func("/thread-pool/nothing", test_nothing);
     return g_test_run();
 }
