@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <glib-unix.h>
-#include <limits.h>
 
 #include "block/driver.h"
 #include "util/error.h"
@@ -124,20 +123,12 @@ static bool have_queue(BlockBackend *backend, BlockdevAioOptions kind)
 
 /* ---- requests ---- */
 
-/* Without waiting, if all of it is in the page cache. */
-static bool read_cached(const BlockLocation *at)
-{
-    const AioRequest *r = &at->request;
-
-    return r->iovcnt <= IOV_MAX && preadv2(r->fd, r->iov, (int)r->iovcnt, (off_t)r->offset,
-                                           RWF_NOWAIT) == (ssize_t)at->bytes;
-}
-
 BackendAio backend_aio_start(BlockBackend *backend, BlockRequest *r)
 {
     static const AioOp ops[] = {
         [BLOCK_READ] = AIO_READ, [BLOCK_WRITE] = AIO_WRITE, [BLOCK_FLUSH] = AIO_FLUSH
     };
+    BlockNode *node = block_backend_node(backend);
     BlockLocation at = { .bytes = r->bytes };
 
     if (r->op > BLOCK_FLUSH) {
@@ -146,11 +137,9 @@ BackendAio backend_aio_start(BlockBackend *backend, BlockRequest *r)
     at.request = (AioRequest){
         .op = ops[r->op], .offset = r->offset, .iov = r->iov, .iovcnt = r->iovcnt, .token = r
     };
-    if (!block_node_locate(block_backend_node(backend), &at)) {
-        return BACKEND_AIO_NO;
-    }
-    if (at.aio == BLOCKDEV_AIO_OPTIONS_THREADS) {
-        return r->op == BLOCK_READ && at.cached && at.bytes <= QUICK_BYTES && read_cached(&at)
+    if (!block_node_locate(node, &at) || at.aio == BLOCKDEV_AIO_OPTIONS_THREADS) {
+        return r->op == BLOCK_READ && r->bytes <= QUICK_BYTES &&
+                       block_node_read_now(node, r->offset, r->iov, r->iovcnt)
                    ? BACKEND_AIO_DONE
                    : BACKEND_AIO_NO;
     }

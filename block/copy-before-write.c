@@ -281,6 +281,11 @@ static bool cbw_locate(BlockNode *node, BlockLocation *at)
     return at->request.op != AIO_WRITE && block_node_locate(node->file.node, at);
 }
 
+static bool cbw_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    return block_node_read_now(node->file.node, offset, iov, iovcnt);
+}
+
 /* What is kept has the size that the disk had. */
 static int cbw_truncate(BlockNode *node, uint64_t size)
 {
@@ -297,6 +302,7 @@ static const BlockDriver cbw_driver = {
     .write_zeroes = cbw_write_zeroes,
     .discard = cbw_discard,
     .locate = cbw_locate,
+    .read_now = cbw_read_now,
     .can_fua = block_node_can_fua_below,
     .filter = true,
     .truncate = cbw_truncate,

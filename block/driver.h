@@ -16,7 +16,6 @@ typedef struct BlockLocation {
     AioRequest request; /* op, offset (in the node), iov and iovcnt are set; fd is found */
     uint64_t bytes;     /* of iov */
     BlockdevAioOptions aio;
-    bool cached; /* a read may find it in the host's page cache */
 } BlockLocation;
 
 /* What is to become another one of an image. */
@@ -53,6 +52,9 @@ struct BlockDriver {
      * which block_node_locate() has checked. False: only read, write and flush above know. Any
      * thread that may make requests; it does not wait. NULL: false. */
     bool (*locate)(BlockNode *node, BlockLocation *at);
+    /* Read without waiting, of what there is in memory. False: that is not all, and @iov may have
+     * anything now. Threads as of locate. NULL: false. */
+    bool (*read_now)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
     /* What there is in [@offset, @offset + @bytes), which lies within the node, from its beginning
      * on: more may be said than was asked for. NULL: what the node below has, or, if that is of
      * another length, data. */
@@ -113,6 +115,9 @@ bool block_node_can_fua_below(BlockNode *node);
 
 /* The driver's locate, if nothing is to be done about the request here. */
 bool block_node_locate(BlockNode *node, BlockLocation *at);
+/* The driver's read_now. */
+bool block_node_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov,
+                         unsigned iovcnt);
 
 /* Known from now on; before main(). */
 void block_driver_register(const BlockDriver *driver);

@@ -281,6 +281,17 @@ static int file_read(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     return err;
 }
 
+/* The page cache has all of it. */
+static bool file_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov,
+                          unsigned iovcnt)
+{
+    const FileState *s = node->state;
+
+    return !is_direct(s, offset, iov, iovcnt) && iovcnt <= IOV_MAX &&
+           preadv2(s->fd, iov, (int)iovcnt, (off_t)offset, RWF_NOWAIT) ==
+               (ssize_t)iov_size(iov, iovcnt);
+}
+
 static int file_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
                       unsigned flags)
 {
@@ -307,7 +318,6 @@ static bool file_locate(BlockNode *node, BlockLocation *at)
 
     r->fd = direct ? s->direct_fd : s->fd;
     at->aio = aio_of(node);
-    at->cached = !direct;
     return direct || r->op == AIO_FLUSH || at->aio != BLOCKDEV_AIO_OPTIONS_NATIVE;
 }
 
@@ -492,13 +502,14 @@ PrManager *block_host_device_pr_manager(const BlockNode *node)
     return s ? s->pr_manager : NULL;
 }
 
-#define FILE_DRIVER(ID)                                                                    \
-    {                                                                                      \
-        .id = (ID), .open = file_open, .close = file_close, .reopen = file_reopen,         \
-        .set_perms = file_set_perms, .read = file_read, .write = file_write,               \
-        .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,   \
-        .locate = file_locate, .status = file_status, .length = file_length,               \
-        .truncate = file_truncate, .allocated = file_allocated, .activate = file_activate, \
+#define FILE_DRIVER(ID)                                                                  \
+    {                                                                                    \
+        .id = (ID), .open = file_open, .close = file_close, .reopen = file_reopen,       \
+        .set_perms = file_set_perms, .read = file_read, .write = file_write,             \
+        .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush, \
+        .locate = file_locate, .read_now = file_read_now, .status = file_status,         \
+        .length = file_length, .truncate = file_truncate, .allocated = file_allocated,   \
+        .activate = file_activate,                                                       \
     }
 
 static const BlockDriver file_driver = FILE_DRIVER(BLOCKDEV_DRIVER_FILE);

@@ -159,6 +159,14 @@ bool block_node_locate(BlockNode *node, BlockLocation *at)
     return node->driver->locate && node->driver->locate(node, at);
 }
 
+bool block_node_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    uint64_t bytes = iov_size(iov, iovcnt);
+
+    return node->driver->read_now && bytes && in_range(offset, bytes) &&
+           node->driver->read_now(node, offset, iov, iovcnt);
+}
+
 static int write_out_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     g_autofree void *zeros = g_malloc0(MIN(bytes, ZERO_CHUNK));

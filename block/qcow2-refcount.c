@@ -67,6 +67,24 @@ int qcow2_table_read(Qcow2 *s, uint64_t offset, uint64_t at, void *buf, size_t l
     return err;
 }
 
+bool qcow2_table_peek(Qcow2 *s, uint64_t offset, uint64_t at, void *buf, size_t len)
+{
+    Qcow2Slot *slot;
+    bool there;
+
+    if (!g_mutex_trylock(&s->cache_mutex)) {
+        return false;
+    }
+    slot = find_slot(s, offset);
+    there = slot->offset == offset;
+    if (there) {
+        memcpy(buf, slot->data + at, len);
+        slot->used = ++s->clock;
+    }
+    g_mutex_unlock(&s->cache_mutex);
+    return there;
+}
+
 int qcow2_table_write(Qcow2 *s, uint64_t offset, uint64_t at, const void *buf, size_t len)
 {
     Qcow2Slot *slot;

@@ -115,3 +115,42 @@ int qcow2_find_run(Qcow2 *s, uint64_t offset, size_t max, uint64_t *place, size_
     }
     return 0;
 }
+
+/* ---- reads that do not wait ---- */
+
+/* A piece in one cluster; `lock`. */
+static bool read_piece_now(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    BlockNode *below = s->node->backing.node;
+    uint64_t entry, place;
+
+    if (qcow2_peek_entry(s, offset, &entry) || entry & QCOW2_PACKED) {
+        return false;
+    }
+    place = entry & QCOW2_OFFSET;
+    if (qcow2_is_zero(s, entry) || (!place && !below)) {
+        iov_clear(iov, iovcnt, 0);
+        return true;
+    }
+    if (!place) { /* what ends within the piece cannot */
+        return block_node_read_now(below, offset, iov, iovcnt);
+    }
+    return !(place % s->cluster) &&
+           block_node_read_now(s->node->file.node, place + (offset & (s->cluster - 1)), iov,
+                               iovcnt);
+}
+
+/* With `lock`, so that the cluster is not another one before it has been read. */
+bool qcow2_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    Qcow2 *s = node->state;
+    size_t bytes = iov_size(iov, iovcnt);
+    bool there;
+
+    if (bytes > s->cluster - (offset & (s->cluster - 1)) || !g_rw_lock_reader_trylock(&s->lock)) {
+        return false;
+    }
+    there = offset < s->size && bytes <= s->size - offset && read_piece_now(s, offset, iov, iovcnt);
+    g_rw_lock_reader_unlock(&s->lock);
+    return there;
+}

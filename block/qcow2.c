@@ -289,7 +289,15 @@ static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GEr
 
 /* ---- where clusters are ---- */
 
-int qcow2_get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
+static int table_peek(Qcow2 *s, uint64_t offset, uint64_t at, void *buf, size_t len)
+{
+    return qcow2_table_peek(s, offset, at, buf, len) ? 0 : EAGAIN;
+}
+
+/* By qcow2_table_read(), or what does the same. */
+static int get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry,
+                     int (*table_read)(Qcow2 *s, uint64_t offset, uint64_t at, void *buf,
+                                       size_t len))
 {
     uint64_t i = offset >> (s->cluster_bits + s->l2_bits);
     uint64_t l1 = i < s->l1_size ? s->l1[i] & QCOW2_OFFSET : 0;
@@ -303,9 +311,19 @@ int qcow2_get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
     if (l1 % s->cluster) {
         return EIO;
     }
-    err = qcow2_table_read(s, l1, at, &raw, 8);
+    err = table_read(s, l1, at, &raw, 8);
     *entry = err ? 0 : GUINT64_FROM_BE(raw);
     return err;
+}
+
+int qcow2_get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
+{
+    return get_entry(s, offset, entry, qcow2_table_read);
+}
+
+int qcow2_peek_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
+{
+    return get_entry(s, offset, entry, table_peek);
 }
 
 bool qcow2_is_zero(const Qcow2 *s, uint64_t entry)
@@ -728,6 +746,7 @@ static const BlockDriver qcow2_driver = {
     .amend = qcow2_amend,
     .set_perms = qcow2_set_perms,
     .read = qcow2_read,
+    .read_now = qcow2_read_now,
     .write = qcow2_write,
     .write_packed = qcow2_write_packed,
     .write_zeroes = qcow2_write_zeroes,

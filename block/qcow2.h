@@ -118,7 +118,9 @@ bool qcow2_header_fill(uint8_t *header, unsigned size, const Qcow2 *s, const cha
 
 /* Copy @len bytes at @at of the cluster at @offset of the file. */
 int qcow2_table_read(Qcow2 *s, uint64_t offset, uint64_t at, void *buf, size_t len);
-/* The same to it, and to the file; `lock` for writing. */
+/* The same without waiting. False: the cache does not have it, or is in use. */
+bool qcow2_table_peek(Qcow2 *s, uint64_t offset, uint64_t at, void *buf, size_t len);
+/* Copy to it, and to the file; `lock` for writing. */
 int qcow2_table_write(Qcow2 *s, uint64_t offset, uint64_t at, const void *buf, size_t len);
 /* Forget the cluster: it is no table any more, or was written otherwise. */
 void qcow2_table_forget(Qcow2 *s, uint64_t offset);
@@ -155,10 +157,14 @@ int qcow2_cluster_use(Qcow2 *s, uint64_t offset, const void *data, uint64_t byte
 
 /* The L2 entry of the guest's byte @offset, 0 if there is no table. `lock`. */
 int qcow2_get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry);
+/* The same without waiting. EAGAIN: the table is not in the cache. */
+int qcow2_peek_entry(Qcow2 *s, uint64_t offset, uint64_t *entry);
 /* It stands for zeros. */
 bool qcow2_is_zero(const Qcow2 *s, uint64_t entry);
 /* As block_qcow2_facts(). */
 bool qcow2_facts(const BlockNode *node, BlockQcow2Facts *facts);
+/* The driver's read_now (qcow2-run.c). */
+bool qcow2_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
 /* The driver's status (qcow2-status.c). */
 int qcow2_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status);
 /* Where a compressed cluster is, and how many bytes it has at most. */

@@ -144,6 +144,14 @@ static bool raw_locate(BlockNode *node, BlockLocation *at)
            block_node_locate(node->file.node, at);
 }
 
+static bool raw_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    uint64_t below;
+
+    return place(node, offset, iov_size(iov, iovcnt), &below) == 0 &&
+           block_node_read_now(node->file.node, below, iov, iovcnt);
+}
+
 static int raw_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status)
 {
     uint64_t below;
@@ -185,6 +193,7 @@ static const BlockDriver raw_driver = {
     .write_zeroes = raw_write_zeroes,
     .discard = raw_discard,
     .locate = raw_locate,
+    .read_now = raw_read_now,
     .status = raw_status,
     .can_fua = block_node_can_fua_below,
     .length = raw_length,

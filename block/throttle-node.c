@@ -89,6 +89,12 @@ static bool throttle_locate(BlockNode *node, BlockLocation *at)
     return has_passed(node) && block_node_locate(node->file.node, at);
 }
 
+static bool throttle_read_now(BlockNode *node, uint64_t offset, const struct iovec *iov,
+                              unsigned iovcnt)
+{
+    return has_passed(node) && block_node_read_now(node->file.node, offset, iov, iovcnt);
+}
+
 static const BlockDriver throttle_driver = {
     .id = BLOCKDEV_DRIVER_THROTTLE,
     .open = throttle_open,
@@ -98,6 +104,7 @@ static const BlockDriver throttle_driver = {
     .write_zeroes = throttle_write_zeroes,
     .discard = throttle_discard,
     .locate = throttle_locate,
+    .read_now = throttle_read_now,
     .can_fua = block_node_can_fua_below,
     .filter = true,
     .moves = true,
