@@ -8,7 +8,7 @@
 BlockErrorAction block_error_action(const BlockRequest *r)
 {
     BlockBackend *backend = r->backend;
-    BlockNode *node = block_backend_node(backend);
+    BlockNode *node = block_backend_image(backend); /* the one that users know */
     bool read = r->op == BLOCK_READ, no_space = r->error == ENOSPC;
     BlockErrorAction action = BLOCK_ERROR_ACTION_REPORT;
 

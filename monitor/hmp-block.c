@@ -32,8 +32,8 @@ static void print_images(Hmp *hmp, const BlockDeviceInfo *info)
 {
     g_autoptr(GString) out = g_string_new("\nImages:\n");
 
-    for (BlockNode *node = block_node_find(info->node_name, NULL); node;
-         node = node->backing.node) {
+    for (BlockNode *node = block_skip_filters(block_node_find(info->node_name, NULL)); node;
+         node = block_skip_filters(node->backing.node)) {
         g_autoptr(ImageInfo) image = block_image_info(node, false);
 
         block_image_text(out, node, image);
@@ -163,7 +163,7 @@ void hmp_commit(Hmp *hmp, char **argv)
         const BlockInfo *info = list->pdata[i];
         BlockNode *node = info->inserted ? block_node_find(info->inserted->node_name, NULL) : NULL;
 
-        if (all ? node && node->backing.node : is_called(info, argv[0])) {
+        if (all ? node && block_skip_filters(node)->backing.node : is_called(info, argv[0])) {
             any = true;
             if (node) {
                 block_commit_now(node, &err);

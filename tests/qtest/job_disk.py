@@ -25,13 +25,15 @@ def has(path, value, offset, size, form="qcow2"):
 
 
 class Disk(machine.Machine):
-    """A machine with an IDE disk, drive "d", of these -blockdev options, whose node is "top"."""
+    """A machine with an IDE disk, drive "d", of these -blockdev options, whose node is @node; with these objects, and @more words. FOLDER in them is that of the images."""
 
-    def __init__(self, *words, node="top", **options):
+    def __init__(self, *words, node="top", objects=(), more=(), **options):
         self.folder = tempfile.TemporaryDirectory()
         self.prepare(self.folder.name)
-        extra = [word for option in words or [f"qcow2,node-name=top,file.driver=file,file.filename={self.path('top')}"]
-                 for word in ("-blockdev", option)]
+        extra = [word.replace("FOLDER", self.folder.name) for word in more]
+        extra += [word for option in objects for word in ("-object", option)]
+        extra += [word for option in words or [f"qcow2,node-name=top,file.driver=file,file.filename={self.path('top')}"]
+                 for word in ("-blockdev", option.replace("FOLDER", self.folder.name))]
         try:
             super().__init__(extra=["-M", "pc", *extra, "-device", f"ide-hd,drive={node},id=disk"], **options)
         except BaseException:
