@@ -245,6 +245,10 @@ static void set_cancelled(Job *job)
     job->cancelled = true;
     changed(job);
     g_mutex_unlock(&job->mutex);
+    if (is_working(job) && !job->hurried) { /* limits could hold it up for hours */
+        job->hurried = true;
+        throttle_hurry(job->thread);
+    }
 }
 
 /* @failed, which is not working, and all others: those that work come here when they have ended. */
@@ -320,6 +324,9 @@ static void set_pending(JobTransaction *transaction)
 /* Main thread: run() has returned. */
 static void ended(Job *job)
 {
+    if (job->hurried) {
+        throttle_hurry_end(job->thread);
+    }
     g_thread_join(g_steal_pointer(&job->thread));
     if (job->cancelled) {
         job->result = ECANCELED;

@@ -59,7 +59,8 @@ struct Job {
     BlockDeviceIoStatus io_status;
     JobTransaction *transaction;
     GThread *thread;
-    int result; /* of run() */
+    bool hurried; /* it waits for no limits any more */
+    int result;   /* of run() */
     /* Under the mutex: */
     GMutex mutex;
     GCond changed; /* what follows is another now */

@@ -40,6 +40,7 @@ struct ThrottleMember {
 static GMutex mutex;
 static GPtrArray *groups; /* of ThrottleGroup; both locks for changes */
 static unsigned suspended;
+static GPtrArray *hurried;   /* of GThread; under the mutex */
 static bool objects_to_come; /* machine lock */
 
 static int64_t now(void)
@@ -333,7 +334,14 @@ ThrottleGroup *throttle_member_group(const ThrottleMember *member)
 
 /* ---- requests ---- */
 
-bool throttle_enter(ThrottleMember *member, bool write, uint64_t bytes, ThrottleWaiter *waiter)
+static bool is_hurried(const GThread *thread)
+{
+    return hurried && g_ptr_array_find(hurried, thread, NULL);
+}
+
+/* @thread: the one that waits itself; NULL: none does. */
+static bool enter(ThrottleMember *member, bool write, uint64_t bytes, ThrottleWaiter *waiter,
+                  const GThread *thread)
 {
     ThrottleGroup *group = member->group;
     Alarm *alarm = &group->alarms[write];
@@ -342,7 +350,7 @@ bool throttle_enter(ThrottleMember *member, bool write, uint64_t bytes, Throttle
 
     g_mutex_lock(&mutex);
     wait = suspended || alarm->at_ns ? 0 : throttle_wait_ns(&group->throttle, write, now());
-    goes = suspended || (!alarm->at_ns && !wait);
+    goes = suspended || (thread && is_hurried(thread)) || (!alarm->at_ns && !wait);
     if (goes) {
         throttle_account(&group->throttle, write, bytes);
     } else {
@@ -356,8 +364,14 @@ bool throttle_enter(ThrottleMember *member, bool write, uint64_t bytes, Throttle
     return goes;
 }
 
+bool throttle_enter(ThrottleMember *member, bool write, uint64_t bytes, ThrottleWaiter *waiter)
+{
+    return enter(member, write, bytes, waiter, NULL);
+}
+
 typedef struct ThreadWaiter {
     ThrottleWaiter waiter;
+    GThread *thread;
     GMutex mutex;
     GCond cond;
     bool gone;
@@ -375,11 +389,11 @@ static void thread_go(ThrottleWaiter *waiter)
 
 void throttle_enter_and_wait(ThrottleMember *member, bool write, uint64_t bytes)
 {
-    ThreadWaiter w = { .waiter = { .go = thread_go } };
+    ThreadWaiter w = { .waiter = { .go = thread_go }, .thread = g_thread_self() };
 
     g_mutex_init(&w.mutex);
     g_cond_init(&w.cond);
-    if (!throttle_enter(member, write, bytes, &w.waiter)) {
+    if (!enter(member, write, bytes, &w.waiter, w.thread)) {
         g_mutex_lock(&w.mutex);
         while (!w.gone) {
             g_cond_wait(&w.cond, &w.mutex);
@@ -388,6 +402,49 @@ void throttle_enter_and_wait(ThrottleMember *member, bool write, uint64_t bytes)
     }
     g_mutex_clear(&w.mutex);
     g_cond_clear(&w.cond);
+}
+
+/* With the mutex: those of @member that @thread waits for, to @ready. */
+static void take_hurried(ThrottleMember *member, bool write, const GThread *thread, GQueue *ready)
+{
+    GList *next;
+
+    for (GList *link = member->waiting[write].head; link; link = next) {
+        ThrottleWaiter *waiter = link->data;
+
+        next = link->next;
+        if (waiter->go == thread_go && ((ThreadWaiter *)(void *)waiter)->thread == thread) {
+            g_queue_delete_link(&member->waiting[write], link);
+            throttle_account(&member->group->throttle, write, waiter->bytes);
+            g_queue_push_tail(ready, waiter);
+        }
+    }
+}
+
+void throttle_hurry(const GThread *thread)
+{
+    GQueue ready = G_QUEUE_INIT;
+
+    g_mutex_lock(&mutex);
+    hurried = hurried ? hurried : g_ptr_array_new();
+    g_ptr_array_add(hurried, (GThread *)(uintptr_t)thread);
+    for (unsigned i = 0; groups && i < groups->len; i++) {
+        const ThrottleGroup *group = groups->pdata[i];
+
+        for (unsigned j = 0; j < group->members->len; j++) {
+            take_hurried(group->members->pdata[j], false, thread, &ready);
+            take_hurried(group->members->pdata[j], true, thread, &ready);
+        }
+    }
+    g_mutex_unlock(&mutex);
+    let_go(&ready);
+}
+
+void throttle_hurry_end(const GThread *thread)
+{
+    g_mutex_lock(&mutex);
+    g_ptr_array_remove(hurried, (GThread *)(uintptr_t)thread);
+    g_mutex_unlock(&mutex);
 }
 
 void throttle_suspend(void)

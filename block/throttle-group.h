@@ -54,6 +54,11 @@ bool throttle_enter(ThrottleMember *member, bool write, uint64_t bytes, Throttle
 /* The same; waits. Not in the main thread while it is throttled. */
 void throttle_enter_and_wait(ThrottleMember *member, bool write, uint64_t bytes);
 
+/* @thread has no time any more: what it waits for so goes, and it does not wait until
+ * throttle_hurry_end(). What goes is counted all the same. Any thread. */
+void throttle_hurry(const GThread *thread);
+void throttle_hurry_end(const GThread *thread);
+
 /* Whoever waits goes, and nobody has to wait until throttle_resume(): for draining. Nests. What
  * goes is counted all the same. Any thread. */
 void throttle_suspend(void);

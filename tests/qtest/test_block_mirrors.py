@@ -3,6 +3,7 @@
 """Mirrors with filters above, between and below images, while a guest writes. Usage: test_block_mirrors.py BUILD-DIR"""
 import json
 
+import machine
 import tap
 from job_disk import MIB, SIZE, Disk, checks, has, io, tool
 
@@ -187,6 +188,25 @@ def drives():
         m.power()
 
 
+def cancelled():
+    """Limits, by which the rest would take days, do not hold up a job that is cancelled, nor anybody else."""
+    for command, source, target in ("blockdev-mirror", "f", "target"), ("blockdev-mirror", "top", "f"), ("blockdev-backup", "top", "f"):
+        with Graph("throttle", "base", "mid", "top", *("f" for _ in range(source == "f"))) as m:
+            m.add_node("target")
+            if target == "f":
+                m.add_node("f", "target")
+            m.qmp.command("qom-set", path="/objects/g", property="limits", value={"bps-total": 1})
+            m.qmp.command(command, **{"job-id": "j", "device": source, "target": target, "sync": "full"})
+            machine.vm.wait_until(lambda m=m: m.job()["offset"] > 0, "the first part is copied")
+            m.qmp.command("block-job-cancel", device="j")
+            event = m.qmp.event("BLOCK_JOB_CANCELLED", device="j")["data"]
+            tap.equal(event["offset"] < SIZE, True, event)
+            m.qmp.command("qom-set", path="/objects/g", property="limits", value={"bps-total": 0})
+            m.put(3, 9)
+            m.power()
+            checks(m, "target", "top")
+
+
 def for_people():
     """What HMP says of drives, and does with all of them, looks through filters."""
     with Graph("throttle", "base", "mid", "f1", "top", "f2") as m:
@@ -202,4 +222,4 @@ def for_people():
 
 
 tap.run([("above", above), ("mirrored", mirrored), ("two above", two_above), ("between", between), ("below", below), ("drive-mirror", drive_mirrors),
-         ("drives", drives), ("for people", for_people)])
+         ("drives", drives), ("cancelled", cancelled), ("for people", for_people)])
