@@ -238,20 +238,41 @@ bool dirty_tracker_next(DirtyTracker *tracker, unsigned n, uint64_t *page, uint6
     return true;
 }
 
-void dirty_tracker_drop(DirtyTracker *tracker, unsigned n, uint64_t page, uint64_t count)
+/* Make @count pages from @page on ones that are to be given, or not; returns how many were not so
+ * before. */
+static uint64_t change(DirtyMap *map, uint64_t page, uint64_t count, bool to)
 {
-    DirtyMap *map = &tracker->maps[n];
-    uint64_t dropped = 0;
+    uint64_t changed = 0;
 
     for (const uint64_t end = page + count; page < end; page += count) {
         const unsigned bit = page % WORD_BITS;
         count = MIN(WORD_BITS - bit, end - page);
         const uint64_t bits = (UINT64_MAX >> (WORD_BITS - count)) << bit;
+        uint64_t *word = &map->taken[page / WORD_BITS];
 
-        dropped += (unsigned)__builtin_popcountll(map->taken[page / WORD_BITS] & bits);
-        map->taken[page / WORD_BITS] &= ~bits;
+        changed += (unsigned)__builtin_popcountll((to ? ~*word : *word) & bits);
+        *word = to ? *word | bits : *word & ~bits;
     }
+    return changed;
+}
+
+void dirty_tracker_drop(DirtyTracker *tracker, unsigned n, uint64_t page, uint64_t count)
+{
+    const uint64_t dropped = change(&tracker->maps[n], page, count, false);
+
     atomic_fetch_sub_explicit(&tracker->left, dropped, memory_order_relaxed);
+}
+
+void dirty_tracker_add(DirtyTracker *tracker, unsigned n, uint64_t page, uint64_t count)
+{
+    const uint64_t added = change(&tracker->maps[n], page, count, true);
+
+    atomic_fetch_add_explicit(&tracker->left, added, memory_order_relaxed);
+}
+
+bool dirty_tracker_gives(const DirtyTracker *tracker, unsigned n, uint64_t page)
+{
+    return tracker->maps[n].taken[page / WORD_BITS] >> (page % WORD_BITS) & 1;
 }
 
 uint64_t dirty_tracker_left(const DirtyTracker *tracker)

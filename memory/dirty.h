@@ -48,6 +48,11 @@ bool dirty_tracker_next(DirtyTracker *tracker, unsigned n, uint64_t *page, uint6
                         uint64_t *count);
 /* @count pages of block @n from @page on need not be given. The client's thread. */
 void dirty_tracker_drop(DirtyTracker *tracker, unsigned n, uint64_t page, uint64_t count);
+/* @count pages of block @n from @page on are to be given, once more if they were. The client's
+ * thread. */
+void dirty_tracker_add(DirtyTracker *tracker, unsigned n, uint64_t page, uint64_t count);
+/* Would dirty_tracker_next() give this one? The client's thread. */
+bool dirty_tracker_gives(const DirtyTracker *tracker, unsigned n, uint64_t page);
 /* How many pages dirty_tracker_next() has still to give. Any thread. */
 uint64_t dirty_tracker_left(const DirtyTracker *tracker);
 

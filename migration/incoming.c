@@ -8,6 +8,7 @@
 #include "hw/core/runstate.h"
 #include "hw/net/announce.h"
 #include "migration/migration.h"
+#include "migration/postcopy-dest.h"
 #include "migration/reader.h"
 #include "util/error.h"
 #include "util/machine-lock.h"
@@ -55,6 +56,12 @@ static bool take_images(void)
     return !err;
 }
 
+/* The memory that came later is there, too. */
+static void postcopy_over(void)
+{
+    migration_set_status(MIGRATION_STATUS_COMPLETED);
+}
+
 static void incoming_ended(void *opaque)
 {
     g_thread_join(coming.thread);
@@ -63,7 +70,11 @@ static void incoming_ended(void *opaque)
     bool there = !coming.err && read_machine_load(&coming.machine, &coming.err) &&
                  (!coming.asking || stream_put_answer(coming.asking, &coming.err));
     g_clear_pointer(&coming.asking, stream_free);
+    const bool postcopy = coming.machine.postcopy;
     if (!there) {
+        if (postcopy) {
+            postcopy_dest_refuse(coming.err->message);
+        }
         give_up();
         return;
     }
@@ -74,7 +85,11 @@ static void incoming_ended(void *opaque)
     if (starts || !migration_late_block_activate) {
         starts &= take_images();
     }
-    migration_set_status(MIGRATION_STATUS_COMPLETED);
+    if (postcopy) {
+        postcopy_dest_runs(postcopy_over);
+    } else {
+        migration_set_status(MIGRATION_STATUS_COMPLETED);
+    }
     if (starts) {
         runstate_start();
     }
@@ -86,6 +101,7 @@ static void incoming_ended(void *opaque)
 
 void incoming_finish(void)
 {
+    postcopy_dest_finish();
     if (!coming.thread) {
         return;
     }
@@ -119,11 +135,15 @@ static void read_all(void)
         migration_set_status(MIGRATION_STATUS_ACTIVE);
     }
     machine_unlock();
+    coming.machine.may_postcopy = answers;
     bool read = read_machine(&coming.machine, stream, &coming.err);
+    const bool postcopy = read && coming.machine.postcopy;
     machine_lock();
     coming.stream = NULL;
     machine_unlock();
-    if (read && coming.machine.asks && answers) {
+    if (postcopy && postcopy_dest_begin(stream, &coming.err)) {
+        read_machine_give(&coming.machine, &coming.err);
+    } else if (!postcopy && read && coming.machine.asks && answers) {
         coming.asking = stream;
     } else {
         stream_free(stream);
@@ -166,6 +186,7 @@ bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
         return false;
     }
     coming.uri = g_strdup(uri);
+    postcopy_dest_set_place(uri);
     migration_set_status(MIGRATION_STATUS_SETUP);
     coming.thread = g_thread_try_new("incoming", incoming_thread, NULL, errp);
     if (!coming.thread) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/migration.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "block/activate.h"
@@ -13,6 +14,10 @@
 #include "migration/dbus-vmstate.h"
 #include "migration/devices.h"
 #include "migration/limits.h"
+#include "migration/postcopy-blocktime.h"
+#include "migration/postcopy-check.h"
+#include "migration/postcopy-dest.h"
+#include "migration/postcopy-source.h"
 #include "migration/precopy.h"
 #include "migration/run-record.h"
 #include "qapi/qapi-events.h"
@@ -30,7 +35,8 @@ MigrationParams migration_params = {
     .max_cpu_throttle = 99,
 };
 bool migration_events, migration_auto_converge, migration_late_block_activate;
-bool migration_return_path, migration_dirty_bitmaps;
+bool migration_return_path, migration_dirty_bitmaps, migration_postcopy_ram;
+bool migration_pause_before_switchover;
 
 static MigrationStatus status = MIGRATION_STATUS_NONE;
 
@@ -51,6 +57,13 @@ static struct {
     struct json_object *config;
     RamSource ram;
     Precopy precopy;
+    PostcopySource *source; /* NULL: there will be no postcopy */
+
+    bool waits; /* the machine stands, for migration_continue() */
+    /* postcopy is wanted; begins when all was taken; the machine may run at the other end; it waits
+     * for a new connection, and has one to try */
+    bool wants_postcopy, postcopy, gone, paused, resumes;
+    char *paused_why;
 
     /* made by freeze(), for the thread */
     bool frozen, ends; /* ends: the program does, nobody will freeze the machine */
@@ -60,10 +73,13 @@ static struct {
     GPtrArray *bitmaps;
     GPtrArray *helpers;
     RunRecord run;
-    GError *err; /* the thread's, and freeze()'s */
+    GError *err; /* the thread's, and take_all()'s */
 
     int64_t started, running, stopped, ended; /* host ns; 0: not yet */
     uint64_t bytes, precopy_bytes;            /* when it had ended; when the machine was stopped */
+    uint64_t requests;                        /* of postcopy, and when it ran there */
+    int64_t runs_since;
+    uint64_t earlier; /* of connections that were lost */
 } going;
 
 void migration_set_status(MigrationStatus to)
@@ -78,13 +94,14 @@ void migration_set_status(MigrationStatus to)
 
 bool migration_active(void)
 {
-    return going.thread != NULL;
+    return going.thread != NULL || postcopy_dest_active();
 }
 
 void migration_params_changed(void)
 {
-    if (going.stream && !going.frozen) {
-        stream_set_limit(going.stream, migration_params.max_bandwidth);
+    if (going.stream && (!going.frozen || going.postcopy)) {
+        stream_set_limit(going.stream, going.postcopy ? migration_params.max_postcopy_bandwidth
+                                                      : migration_params.max_bandwidth);
     }
 }
 
@@ -120,6 +137,11 @@ static void put_away(void)
     g_clear_pointer(&going.limits, json_object_put);
     g_clear_pointer(&going.bitmaps, g_ptr_array_unref);
     g_clear_pointer(&going.helpers, g_ptr_array_unref);
+    if (going.source) {
+        going.requests = postcopy_source_requests(going.source);
+        going.runs_since = postcopy_source_runs_since(going.source);
+        g_clear_pointer(&going.source, postcopy_source_free);
+    }
     ram_source_clear(&going.ram);
     precopy_end(&going.precopy);
 }
@@ -155,6 +177,10 @@ static bool begin(GError **errp)
     going.config = migration_config();
     going.precopy.expected_downtime_ms = -1;
     bool ok = ram_source_init(&going.ram, errp);
+    if (ok && migration_postcopy_ram) {
+        going.source = postcopy_source_new(&going.ram);
+        going.ram.stop = going.wants_postcopy;
+    }
     if (ok && !going.cancelled) {
         migration_set_status(MIGRATION_STATUS_ACTIVE);
     }
@@ -179,19 +205,10 @@ static bool check_unchanged(GError **errp)
     return same;
 }
 
-/* Main thread: stop the machine, and take everything that only it can be asked for. The rest goes
+/* Main thread: take everything that only the machine can be asked for, which stands. The rest goes
  * as fast as it can. */
-static void freeze(void *opaque)
+static void take_all(void)
 {
-    if (!going.cancelled) {
-        runstate_finish_reset();
-        going.before = runstate_get();
-        going.resume = runstate_is_running();
-        going.stopped = clock_host_ns();
-        runstate_stop(RUN_STATE_FINISH_MIGRATE);
-        runstate_finish_reset(); /* what vCPUs asked for on their way */
-        runstate_set(RUN_STATE_FINISH_MIGRATE);
-    }
     if (!going.cancelled && check_unchanged(&going.err) && save_check(&going.err) &&
         saved_bitmaps_check(&going.err) && block_inactivate(&going.err)) {
         going.run = (RunRecord){ .clock_ns = clock_ns(),
@@ -204,10 +221,36 @@ static void freeze(void *opaque)
         going.helpers = saved_helpers_take();
         dirty_tracker_sync(going.ram.tracker);
         going.precopy_bytes = stream_bytes(going.stream);
-        stream_set_limit(going.stream, 0);
+        going.ram.stop = false;
+        going.postcopy = going.wants_postcopy;
+        if (going.postcopy) {
+            migration_set_status(MIGRATION_STATUS_POSTCOPY_ACTIVE);
+        }
+        stream_set_limit(going.stream,
+                         going.postcopy ? migration_params.max_postcopy_bandwidth : 0);
     }
     going.frozen = true;
     g_cond_signal(&going.frozen_cond);
+}
+
+/* Main thread: stop the machine. */
+static void freeze(void *opaque)
+{
+    if (!going.cancelled) {
+        runstate_finish_reset();
+        going.before = runstate_get();
+        going.resume = runstate_is_running();
+        going.stopped = clock_host_ns();
+        runstate_stop(RUN_STATE_FINISH_MIGRATE);
+        runstate_finish_reset(); /* what vCPUs asked for on their way */
+        runstate_set(RUN_STATE_FINISH_MIGRATE);
+        going.waits = migration_pause_before_switchover;
+    }
+    if (going.waits) {
+        migration_set_status(MIGRATION_STATUS_PRE_SWITCHOVER);
+    } else {
+        take_all();
+    }
 }
 
 static bool wait_frozen(void)
@@ -222,19 +265,14 @@ static bool wait_frozen(void)
     return ok;
 }
 
-static bool write_machine(Stream *stream, GError **errp)
+/* All but RAM. */
+static bool write_rest(Stream *stream, GError **errp)
 {
-    return begin(errp) && stream_put_header(stream, errp) &&
-           migration_config_write(going.config, stream, errp) &&
-           precopy_run(&going.precopy, &going.ram, stream, errp) && wait_frozen() &&
-           ram_source_write(&going.ram, stream, errp) &&
-           saved_states_write(going.states, stream, errp) &&
+    return saved_states_write(going.states, stream, errp) &&
            saved_limits_write(going.limits, stream, errp) &&
            saved_bitmaps_write(going.bitmaps, stream, errp) &&
            saved_helpers_write(going.helpers, stream, errp) &&
-           run_record_write(&going.run, stream, errp) &&
-           stream_put_end(stream, going.answer, errp) &&
-           (!going.answer || stream_get_answer(stream, errp));
+           run_record_write(&going.run, stream, errp);
 }
 
 /* Connecting may take long. */
@@ -252,8 +290,9 @@ static bool connect_out(GError **errp)
     }
     going.connecting = false;
     going.stream = stream_new(channel_take_fd(&going.channel));
-    stream_set_limit(going.stream, migration_params.max_bandwidth);
-    if (going.cancelled) {
+    going.paused = false;
+    migration_params_changed();
+    if (going.cancelled || going.ends) {
         stream_cancel(going.stream);
     }
     machine_unlock();
@@ -264,7 +303,103 @@ static bool connect_out(GError **errp)
                   going.uri);
         return false;
     }
+    if (migration_postcopy_ram && !answers) {
+        error_set(errp,
+                  "capability postcopy-ram: nobody can ask for memory over '%s': migrate over a "
+                  "socket, or switch it off",
+                  going.uri);
+        return false;
+    }
     return true;
+}
+
+/* The connection is lost, because of @err. False: the program ends. */
+static bool wait_resume(GError *err)
+{
+    machine_lock();
+    if (going.stream) {
+        going.earlier += stream_bytes(going.stream);
+        g_clear_pointer(&going.stream, stream_free);
+    }
+    g_free(going.paused_why);
+    going.paused_why = g_strdup(err->message);
+    going.paused = true;
+    going.resumes = going.connecting = false;
+    migration_set_status(MIGRATION_STATUS_POSTCOPY_PAUSED);
+    while (!going.resumes && !going.ends) {
+        machine_cond_wait(&going.frozen_cond);
+    }
+    bool ends = going.ends;
+    machine_unlock();
+    return !ends;
+}
+
+static void tell(MigrationStatus to)
+{
+    machine_lock();
+    migration_set_status(to);
+    machine_unlock();
+}
+
+/* Both ends agree on what is missing. */
+static bool resume(GError **errp)
+{
+    if (!connect_out(errp)) {
+        return false;
+    }
+    tell(MIGRATION_STATUS_POSTCOPY_RECOVER);
+    if (!postcopy_source_resume(going.source, going.stream, errp)) {
+        return false;
+    }
+    tell(MIGRATION_STATUS_POSTCOPY_ACTIVE);
+    return true;
+}
+
+/* Until all memory is at the other end, over so many connections as it takes. From its first record
+ * on that is no page nobody knows whether the machine runs there. */
+static bool write_postcopy(GError **errp)
+{
+    PostcopyResult result;
+    GError *err = NULL;
+
+    machine_lock();
+    going.gone = true;
+    machine_unlock();
+    result = postcopy_source_run(going.source, going.stream, true, &err);
+    while (result == POSTCOPY_LOST) {
+        const bool goes_on = wait_resume(err);
+        g_clear_error(&err);
+        if (!goes_on) {
+            error_set(errp, "the program ends");
+            return false;
+        }
+        result = resume(&err) ? postcopy_source_run(going.source, going.stream, false, &err)
+                              : POSTCOPY_LOST;
+    }
+    if (result == POSTCOPY_REFUSED) {
+        g_propagate_error(errp, err);
+        machine_lock();
+        going.gone = going.postcopy = false;
+        machine_unlock();
+    }
+    return result == POSTCOPY_DONE;
+}
+
+static bool write_machine(Stream *stream, GError **errp)
+{
+    if (!begin(errp) || !stream_put_header(stream, errp) ||
+        !migration_config_write(going.config, stream, errp) ||
+        (going.source && !postcopy_source_advise(going.source, stream, errp)) ||
+        !precopy_run(&going.precopy, &going.ram, stream, errp) || !wait_frozen()) {
+        return false;
+    }
+    if (going.postcopy) {
+        return postcopy_source_begin(going.source, stream, errp) && write_rest(stream, errp) &&
+               write_postcopy(errp);
+    }
+    return ram_source_write(&going.ram, stream, errp) && write_rest(stream, errp) &&
+           stream_put_end(stream, going.answer, errp) &&
+           (!going.answer || stream_get_answer(stream, errp));
 }
 
 static gpointer migration_thread(gpointer opaque)
@@ -282,7 +417,7 @@ static gpointer migration_thread(gpointer opaque)
         error_set(&going.err, "it was cancelled");
     }
     if (going.stream) {
-        going.bytes = stream_bytes(going.stream);
+        going.bytes = going.earlier + stream_bytes(going.stream);
         g_clear_pointer(&going.stream, stream_free);
     }
     if (going.err) {
@@ -299,9 +434,13 @@ static gpointer migration_thread(gpointer opaque)
 
 static bool check_start(GError **errp)
 {
-    if (migration_active()) {
+    if (going.thread) {
         error_set(errp, "a migration to '%s' is under way: wait for it, or use migrate_cancel",
                   going.uri);
+        return false;
+    }
+    if (postcopy_dest_active()) {
+        error_set(errp, "this machine has just come, and its memory is still on its way");
         return false;
     }
     if (runstate_get() == RUN_STATE_INMIGRATE) {
@@ -312,7 +451,8 @@ static bool check_start(GError **errp)
         error_set(errp, "this machine was migrated already: `cont` first, if it is to go on here");
         return false;
     }
-    return memory_target_check_idle(errp) && saved_states_check(errp) && saved_bitmaps_check(errp);
+    return memory_target_check_idle(errp) && saved_states_check(errp) &&
+           saved_bitmaps_check(errp) && (!migration_postcopy_ram || postcopy_check_devices(errp));
 }
 
 static bool may_take_long(const char *uri)
@@ -329,6 +469,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
         return false;
     }
     g_free(going.uri);
+    g_free(going.paused_why);
     g_clear_error(&going.err);
     memset(&going, 0, sizeof(going));
     going.uri = g_strdup(uri);
@@ -350,23 +491,106 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     return true;
 }
 
-void migration_cancel(void)
+bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 {
-    if (migration_active() && !going.cancelled && !going.written) {
+    Channel channel = { .fd = -1, .listener = -1 };
+
+    if (!going.thread || !going.paused || going.resumes) {
+        error_set(errp,
+                  "there is no migration in postcopy-paused here, where the machine came from");
+        return false;
+    }
+    if (!may_take_long(uri) && !channel_open_out(&channel, uri, take_fd, errp)) {
+        return false;
+    }
+    channel_close(&going.channel, NULL);
+    g_free(going.uri);
+    going.uri = g_strdup(uri);
+    going.channel = channel;
+    going.connecting = may_take_long(uri);
+    going.resumes = true;
+    g_cond_signal(&going.frozen_cond);
+    return true;
+}
+
+bool migration_start_postcopy(GError **errp)
+{
+    if (!going.thread) {
+        error_set(errp, "there is no migration: begin one first (migrate)");
+        return false;
+    }
+    if (!migration_postcopy_ram || (going.running && !going.source)) {
+        error_set(errp,
+                  "capability postcopy-ram is off: switch it on at both ends, before migrate");
+        return false;
+    }
+    going.wants_postcopy = true;
+    if (!going.frozen) {
+        atomic_store_explicit(&going.ram.stop, true, memory_order_relaxed);
+    }
+    return true;
+}
+
+bool migration_pause(GError **errp)
+{
+    if (going.thread && going.gone && going.stream) {
+        stream_cancel(going.stream);
+        return true;
+    }
+    return postcopy_dest_pause(errp);
+}
+
+bool migration_continue(MigrationStatus state, GError **errp)
+{
+    if (state != MIGRATION_STATUS_PRE_SWITCHOVER || !going.waits) {
+        error_set(errp,
+                  "no migration waits in state '%s'; one waits in '%s', with the capability "
+                  "pause-before-switchover",
+                  MigrationStatus_str(state), MigrationStatus_str(MIGRATION_STATUS_PRE_SWITCHOVER));
+        return false;
+    }
+    going.waits = false;
+    migration_set_status(MIGRATION_STATUS_DEVICE);
+    take_all();
+    return true;
+}
+
+static void cancel(void)
+{
+    if (going.thread && !going.cancelled && !going.written) {
         going.cancelled = true;
         migration_set_status(MIGRATION_STATUS_CANCELLING);
         channel_stop(&going.channel);
         if (going.stream) {
             stream_cancel(going.stream);
         }
+        if (going.waits) {
+            going.waits = false;
+            take_all();
+        }
     }
+}
+
+bool migration_cancel(GError **errp)
+{
+    if (going.thread && going.postcopy) {
+        error_set(errp, "the machine is at the other end already, and only its memory here: it "
+                        "cannot be cancelled any more");
+        return false;
+    }
+    cancel();
+    return true;
 }
 
 void migration_finish(void)
 {
-    migration_cancel();
+    if (going.postcopy && going.stream) {
+        stream_cancel(going.stream);
+    } else if (!going.postcopy) {
+        cancel();
+    }
     /* A thread that connects never gets the machine lock again, and so it does no harm. */
-    if (!migration_active() || going.connecting) {
+    if (!going.thread || going.connecting) {
         return;
     }
     going.ends = true;
@@ -388,7 +612,8 @@ static uint64_t per_second(uint64_t count, int64_t ns)
 static void fill_ram(MigrationStats *stats, int64_t end)
 {
     uint64_t zero = atomic_load(&going.ram.zero), data = atomic_load(&going.ram.data);
-    uint64_t bytes = going.stream ? stream_bytes(going.stream) : going.bytes;
+    uint64_t bytes =
+        going.stream ? going.earlier + stream_bytes(going.stream) : MAX(going.bytes, going.earlier);
     int64_t passed = end - (going.running ? going.running : going.started);
 
     stats->transferred = (int64_t)bytes;
@@ -403,7 +628,13 @@ static void fill_ram(MigrationStats *stats, int64_t end)
     stats->mbps = (double)bytes * 8 / ((double)MAX(passed, 1) / 1e9) / 1e6;
     stats->pages_per_second = per_second(zero + data, passed);
     stats->precopy_bytes = going.stopped ? going.precopy_bytes : bytes;
-    stats->downtime_bytes = bytes - stats->precopy_bytes;
+    if (going.postcopy) {
+        stats->postcopy_bytes = bytes - stats->precopy_bytes;
+    } else {
+        stats->downtime_bytes = bytes - stats->precopy_bytes;
+    }
+    stats->postcopy_requests =
+        (int64_t)(going.source ? postcopy_source_requests(going.source) : going.requests);
 }
 
 static void fill_times(MigrationInfo *info, int64_t end)
@@ -420,9 +651,10 @@ static void fill_times(MigrationInfo *info, int64_t end)
                                       ? going.precopy.expected_downtime_ms
                                       : (int64_t)migration_params.downtime_limit_ms;
     }
-    if (going.stopped && status == MIGRATION_STATUS_COMPLETED) {
+    const int64_t runs = going.source ? postcopy_source_runs_since(going.source) : going.runs_since;
+    if (going.stopped && (runs || status == MIGRATION_STATUS_COMPLETED)) {
         info->has_downtime = true;
-        info->downtime = (end - going.stopped) / NS_PER_MS;
+        info->downtime = ((runs ? runs : end) - going.stopped) / NS_PER_MS;
     }
 }
 
@@ -448,6 +680,8 @@ MigrationInfo *migration_info(void)
     info->has_status = status != MIGRATION_STATUS_NONE;
     info->status = status;
     if (!going.started) {
+        info->error_desc = postcopy_dest_error();
+        postcopy_blocktime_fill(info);
         return info;
     }
     int64_t end = going.ended ? going.ended : clock_host_ns();
@@ -460,6 +694,8 @@ MigrationInfo *migration_info(void)
     }
     if (going.err && status == MIGRATION_STATUS_FAILED) {
         info->error_desc = g_strdup(going.err->message);
+    } else if (status == MIGRATION_STATUS_POSTCOPY_PAUSED) {
+        info->error_desc = g_strdup(going.paused_why);
     }
     return info;
 }

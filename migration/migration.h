@@ -12,8 +12,9 @@
 
 /* What a user may set. */
 typedef struct MigrationParams {
-    uint64_t max_bandwidth;     /* bytes a second, while the machine runs; 0: no limit */
-    uint64_t downtime_limit_ms; /* how long the machine may stand */
+    uint64_t max_bandwidth;          /* bytes a second, while the machine runs; 0: no limit */
+    uint64_t max_postcopy_bandwidth; /* the same while it is at the other end already */
+    uint64_t downtime_limit_ms;      /* how long the machine may stand */
     /* Percent of the time that vCPUs are held back, 1 to 99 (auto-converge): at first, how much is
      * added, and at most. */
     uint8_t cpu_throttle_initial, cpu_throttle_increment, max_cpu_throttle;
@@ -35,14 +36,29 @@ extern bool migration_dirty_bitmaps;
 /* A machine that comes and is not to run at once takes its images when it is let run. */
 extern bool migration_late_block_activate;
 
+/* It may go on at the other end before all of its memory is there: migration_start_postcopy(). */
+extern bool migration_postcopy_ram;
+/* A machine that was stopped to go waits for migration_continue(). */
+extern bool migration_pause_before_switchover;
+
 /* Begin to write the machine to @uri (migration/channel.h). Returns when it is under way; how it
  * goes on tell events and migration_info(). Main thread. */
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);
-/* Give up one that is under way: the machine goes on here. Nothing happens without one. */
-void migration_cancel(void);
+/* One that is in postcopy-paused goes on over a new connection. As above. */
+bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* The machine goes on at the other end as soon as possible, its memory follows. */
+bool migration_start_postcopy(GError **errp);
+/* Break the connection of postcopy, on either end. */
+bool migration_pause(GError **errp);
+/* The machine was stopped: its images and the rest go. */
+bool migration_continue(MigrationStatus state, GError **errp);
+/* Give up one that is under way: the machine goes on here. Nothing happens without one. False: it
+ * is in postcopy, and the machine at the other end. */
+bool migration_cancel(GError **errp);
 /* The program ends, the main loop has ended: so does one that is under way. Main thread. */
 void migration_finish(void);
-/* Is one under way? Then nothing may be plugged. */
+/* Is one under way, or memory missing that is still at the other end? Then nothing may be plugged.
+ */
 bool migration_active(void);
 
 /* Images are to be changed: those of a machine that has gone are its again from now on, if no other

@@ -87,10 +87,13 @@ bool precopy_run(Precopy *precopy, RamSource *ram, Stream *stream, GError **errp
 {
     bool enough = false;
 
-    while (!enough) {
+    while (!enough && !atomic_load_explicit(&ram->stop, memory_order_relaxed)) {
         Round round = round_begin(precopy, ram, stream);
         if (!ram_source_write(ram, stream, errp)) {
             return false;
+        }
+        if (atomic_load_explicit(&ram->stop, memory_order_relaxed)) {
+            break;
         }
         if (clock_host_ns() - round.start < ROUND_MIN_MS * NS_PER_MS &&
             !stream_pause(stream, ROUND_MIN_MS, errp)) {

@@ -115,10 +115,10 @@ static bool is_full(const GByteArray *out, uint64_t pages)
     return out->len >= CHUNK || pages >= RECORD_PAGES;
 }
 
-/* The next pages of block @n that were written to and that the guest has; what it does not have,
- * and was marked as it went, is passed over; should it come back, it is marked again. Parts are
- * larger than a chunk: of one that the guest has only the beginning or the end is missing. */
-static bool next_pages(RamSource *source, unsigned n, uint64_t *page, uint64_t *count)
+/* Parts are larger than a chunk: of one that the guest has only the beginning or the end is
+ * missing.
+ */
+bool ram_source_next(RamSource *source, unsigned n, uint64_t *page, uint64_t *count)
 {
     const RamBlock *block = source->blocks->pdata[n];
 
@@ -146,7 +146,8 @@ static bool write_block(RamSource *source, unsigned n, Stream *stream, GByteArra
 
     while (more) {
         uint64_t before = page;
-        more = next_pages(source, n, &page, &count);
+        more = !atomic_load_explicit(&source->stop, memory_order_relaxed) &&
+               ram_source_next(source, n, &page, &count);
         if (out->len && (!more || is_full(out, page - start))) {
             if (!stream_put_record(stream, RECORD_RAM, block->name, out->data, out->len, errp)) {
                 return false;
@@ -181,6 +182,26 @@ bool ram_source_write(RamSource *source, Stream *stream, GError **errp)
     return true;
 }
 
+bool ram_source_write_pages(RamSource *source, unsigned n, uint64_t page, uint64_t count,
+                            Stream *stream, GError **errp)
+{
+    const RamBlock *block = source->blocks->pdata[n];
+    g_autoptr(GByteArray) out = g_byte_array_sized_new(2 * CHUNK);
+
+    for (uint64_t part; count; page += part, count -= part) {
+        const uint64_t offset = page * RAM_PAGE;
+
+        part = MIN(count, CHUNK / RAM_PAGE);
+        g_byte_array_set_size(out, 0);
+        g_byte_array_append(out, (const uint8_t *)&offset, sizeof(offset));
+        put_runs(source, block, page, part, out);
+        if (!stream_put_record(stream, RECORD_RAM, block->name, out->data, out->len, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- reading ---- */
 
 static RamBlock *find_block(const GPtrArray *blocks, const char *name)
@@ -209,15 +230,26 @@ static void clear_pages(const RamBlock *block, uint64_t offset, uint64_t size)
     }
 }
 
-bool ram_load(const GPtrArray *blocks, const Record *record, GError **errp)
+RamBlock *ram_find(const GPtrArray *blocks, const char *name, GError **errp)
 {
-    RamBlock *block = find_block(blocks, record->name);
+    RamBlock *block = find_block(blocks, name);
+
+    if (!block) {
+        g_autofree char *escaped = g_strescape(name, NULL);
+        error_set(errp, "RAM '%s' is not there: the machine that was saved has more memory",
+                  escaped);
+    }
+    return block;
+}
+
+bool ram_load_by(const GPtrArray *blocks, const Record *record, RamTake *take, void *opaque,
+                 GError **errp)
+{
+    RamBlock *block = ram_find(blocks, record->name, errp);
     const uint8_t *data = record->data, *end = data + record->size;
     uint64_t offset;
 
     if (!block) {
-        g_autofree char *name = g_strescape(record->name, NULL);
-        error_set(errp, "RAM '%s' is not there: the machine that was saved has more memory", name);
         return false;
     }
     if (record->size < sizeof(offset)) {
@@ -241,13 +273,28 @@ bool ram_load(const GPtrArray *blocks, const Record *record, GError **errp)
                       block->name, run.pages, run.kind, offset);
             return false;
         }
-        if (run.kind == RUN_DATA) {
-            memcpy(block->host + offset, data, size);
-            data += size;
-        } else if (run.kind == RUN_ZERO) {
-            clear_pages(block, offset, size);
+        if (run.kind != RUN_SKIP &&
+            !take(opaque, block, offset, size, run.kind == RUN_DATA ? data : NULL, errp)) {
+            return false;
         }
+        data += run.kind == RUN_DATA ? size : 0;
         offset += size;
     }
     return true;
+}
+
+static bool put_into(void *opaque, RamBlock *block, uint64_t offset, uint64_t size,
+                     const uint8_t *data, GError **errp)
+{
+    if (data) {
+        memcpy(block->host + offset, data, size);
+    } else {
+        clear_pages(block, offset, size);
+    }
+    return true;
+}
+
+bool ram_load(const GPtrArray *blocks, const Record *record, GError **errp)
+{
+    return ram_load_by(blocks, record, put_into, NULL, errp);
 }

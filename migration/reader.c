@@ -9,6 +9,7 @@
 #include "migration/config.h"
 #include "migration/dbus-vmstate.h"
 #include "migration/limits.h"
+#include "migration/postcopy-dest.h"
 #include "migration/ram.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -80,6 +81,7 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
     case RECORD_END:
         *end = true;
         machine->asks = strcmp(record->name, STREAM_ASKS) == 0;
+        machine->postcopy = strcmp(record->name, STREAM_POSTCOPY) == 0;
         if (!machine->has_run) {
             error_set(errp, "the clock of the machine is missing");
         }
@@ -91,7 +93,7 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
 }
 
 /* They are asked while others may use the machine. */
-static bool give_to_helpers(const ReadMachine *machine, GError **errp)
+bool read_machine_give(const ReadMachine *machine, GError **errp)
 {
     machine_lock();
     GPtrArray *objects = saved_helpers_take();
@@ -101,6 +103,17 @@ static bool give_to_helpers(const ReadMachine *machine, GError **errp)
     g_ptr_array_unref(objects);
     machine_unlock();
     return ok;
+}
+
+static bool is_postcopy(const Record *record)
+{
+    return record->kind == RECORD_ADVICE || record->kind == RECORD_LACKS;
+}
+
+static bool take_postcopy(Stream *stream, const Record *record, GError **errp)
+{
+    return record->kind == RECORD_ADVICE ? postcopy_dest_advise(stream, record, errp)
+                                         : postcopy_dest_lacks(record, errp);
 }
 
 bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
@@ -117,11 +130,19 @@ bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
         if (!stream_get_record(stream, &record, errp)) {
             return false;
         }
-        if (!take_record(machine, &record, blocks, &end, errp)) {
+        if (machine->may_postcopy && machine->has_config && is_postcopy(&record)) {
+            if (!take_postcopy(stream, &record, errp)) {
+                return false;
+            }
+        } else if (!take_record(machine, &record, blocks, &end, errp)) {
             return false;
         }
     }
-    return give_to_helpers(machine, errp);
+    if (machine->postcopy && !machine->may_postcopy) {
+        error_set(errp, "the memory of the machine is missing");
+        return false;
+    }
+    return machine->postcopy || read_machine_give(machine, errp);
 }
 
 bool read_machine_check(Stream *stream, GError **errp)

@@ -16,13 +16,19 @@ typedef struct ReadMachine {
     GPtrArray *helpers;         /* the same of programs, given to them already */
     RunRecord run;
     bool has_config, has_run;
-    bool asks; /* the other end waits for stream_put_answer() */
+    bool asks;         /* the other end waits for stream_put_answer() */
+    bool may_postcopy; /* set before: migration/postcopy-dest.h may be used */
+    /* The stream was read up to the end of everything but pages: postcopy_dest_begin() is to be
+     * called, and then read_machine_give(). */
+    bool postcopy;
 } ReadMachine;
 
 /* Fill @machine, which is all zero, from the stream's first byte to its last record. An error says
  * where in the stream it is. The machine lock is taken for short, and must not be held: any thread
  * but one that holds it. */
 bool read_machine(ReadMachine *machine, Stream *stream, GError **errp);
+/* Other programs get what is theirs. As for read_machine(), which does it without postcopy. */
+bool read_machine_give(const ReadMachine *machine, GError **errp);
 /* The same without filling anything: the stream is whole, and of a machine such as this one. */
 bool read_machine_check(Stream *stream, GError **errp);
 /* Put what was read into this machine, which was reset and never ran. On failure it must not run.

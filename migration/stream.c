@@ -36,7 +36,8 @@ typedef struct RecordHeader {
 struct Stream {
     int fd, cancel_fd;
     GByteArray *buffer; /* of the record that is read */
-    uint64_t records;   /* RECORD_END not counted */
+    uint64_t got, put;  /* records */
+    uint64_t place;     /* bytes that were read */
     _Atomic uint64_t bytes;
     _Atomic uint64_t limit; /* bytes a second, 0: none; relaxed: a number of its own */
     int64_t window_start;
@@ -122,7 +123,7 @@ static bool keep_limit(Stream *stream, size_t size, GError **errp)
     return true;
 }
 
-static bool put(Stream *stream, const void *data, size_t size, GError **errp)
+static bool put_bytes(Stream *stream, const void *data, size_t size, GError **errp)
 {
     const char *at = data;
 
@@ -162,17 +163,18 @@ static bool get(Stream *stream, void *data, size_t size, GError **errp)
         }
         if (done < 0) {
             error_set_errno(errp, errno, "at byte %" PRIu64 ": the stream cannot be read",
-                            stream_bytes(stream));
+                            stream->place);
             return false;
         }
         if (done == 0) {
             error_set(errp,
                       "at byte %" PRIu64 ": the stream ends here, before the machine is whole",
-                      stream_bytes(stream));
+                      stream->place);
             return false;
         }
         at += done;
         size -= (size_t)done;
+        stream->place += (uint64_t)done;
         atomic_fetch_add_explicit(&stream->bytes, (uint64_t)done, memory_order_relaxed);
     }
     return true;
@@ -193,7 +195,7 @@ bool stream_put_header(Stream *stream, GError **errp)
     StreamHeader header = { .magic = MAGIC, .version = FORMAT_VERSION };
 
     header.sum = (uint32_t)crc32(0, (const Bytef *)&header, offsetof(StreamHeader, sum));
-    return put(stream, &header, sizeof(header), errp);
+    return put_bytes(stream, &header, sizeof(header), errp);
 }
 
 bool stream_put_record(Stream *stream, RecordKind kind, const char *name, const void *data,
@@ -207,17 +209,26 @@ bool stream_put_record(Stream *stream, RecordKind kind, const char *name, const 
     }
     header.size = (uint32_t)size;
     header.sum = sum_of(&header, name, data);
-    stream->records++;
-    return put(stream, &header, sizeof(header), errp) && put(stream, name, header.name_len, errp) &&
-           put(stream, data, size, errp);
+    stream->put++;
+    return put_bytes(stream, &header, sizeof(header), errp) &&
+           put_bytes(stream, name, header.name_len, errp) && put_bytes(stream, data, size, errp);
+}
+
+static bool put_end(Stream *stream, const char *name, GError **errp)
+{
+    uint64_t records = stream->put;
+
+    return stream_put_record(stream, RECORD_END, name, &records, sizeof(records), errp);
 }
 
 bool stream_put_end(Stream *stream, bool ask, GError **errp)
 {
-    uint64_t records = stream->records;
+    return put_end(stream, ask ? STREAM_ASKS : "end", errp);
+}
 
-    return stream_put_record(stream, RECORD_END, ask ? STREAM_ASKS : "end", &records,
-                             sizeof(records), errp);
+bool stream_put_postcopy(Stream *stream, GError **errp)
+{
+    return put_end(stream, STREAM_POSTCOPY, errp);
 }
 
 /* ---- reading ---- */
@@ -255,8 +266,8 @@ static bool check_end(Stream *stream, const Record *record, GError **errp)
         return false;
     }
     memcpy(&records, record->data, sizeof(records));
-    if (records != stream->records) {
-        error_set(errp, "there were %" PRIu64 " records, and must be %" PRIu64, stream->records,
+    if (records != stream->got) {
+        error_set(errp, "there were %" PRIu64 " records, and must be %" PRIu64, stream->got,
                   records);
         return false;
     }
@@ -284,16 +295,16 @@ static bool get_rest(Stream *stream, const RecordHeader *header, Record *record,
     record->kind = header->kind;
     record->data = stream->buffer->data;
     record->size = header->size;
-    if (record->kind == RECORD_END) {
-        return check_end(stream, record, errp);
+    if (record->kind == RECORD_END && !check_end(stream, record, errp)) {
+        return false;
     }
-    stream->records++;
+    stream->got++;
     return true;
 }
 
 bool stream_get_record(Stream *stream, Record *record, GError **errp)
 {
-    uint64_t start = stream_bytes(stream);
+    uint64_t start = stream->place;
     RecordHeader header;
 
     if (!get(stream, &header, sizeof(header), errp)) {

@@ -4,7 +4,8 @@
  * and a checksum. docs/state.md has the format. Streams work on file descriptors, and wait in
  * poll(), so that another thread can end them at any time.
  *
- * A stream belongs to one thread; only stream_cancel() may be called by others.
+ * A stream belongs to one thread, or to one that reads and one that writes; stream_cancel() may be
+ * called by others.
  */
 #ifndef MIGRATION_STREAM_H
 #define MIGRATION_STREAM_H
@@ -24,11 +25,20 @@ typedef enum RecordKind {
     RECORD_LIMITS = 7, /* limits of disks that commands have changed, as JSON; there may be none */
     RECORD_BITMAP = 8, /* a dirty bitmap, or a part of one */
     RECORD_HELPER = 9, /* the state of another program */
+
+    /* of postcopy (migration/postcopy.h) */
+    RECORD_ADVICE = 20,  /* there may be postcopy: can the other end do that? */
+    RECORD_LACKS = 21,   /* which pages of the RAM block that the name says are not there yet */
+    RECORD_REQUEST = 22, /* the other way: somebody waits for this page */
+    RECORD_RUNS = 23,    /* the other way: the machine may run there from now on */
+    RECORD_REFUSAL = 24, /* the other way: it never will; why */
+    RECORD_RESUME = 25,  /* both ways: go on with the one of this id */
 } RecordKind;
 
 #define RECORD_MAX_SIZE (64u << 20) /* bytes of a record's contents */
 
-#define STREAM_ASKS "answer" /* the name of a RECORD_END that asks for one */
+#define STREAM_ASKS     "answer"   /* the name of a RECORD_END that asks for one */
+#define STREAM_POSTCOPY "postcopy" /* of one that only pages follow, and then another one */
 
 typedef struct Stream Stream;
 
@@ -54,6 +64,8 @@ bool stream_put_record(Stream *stream, RecordKind kind, const char *name, const 
                        size_t size, GError **errp);
 /* RECORD_END; everything is with the kernel when it returns. @ask: for an answer. */
 bool stream_put_end(Stream *stream, bool ask, GError **errp);
+/* The same by the name STREAM_POSTCOPY. */
+bool stream_put_postcopy(Stream *stream, GError **errp);
 
 /* ---- answers, by the other end of a stream that was read or written ---- */
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about migration (qapi/migration.json). */
 #include "accel/vcpu.h"
+#include "hw/core/runstate.h"
 #include "migration/dirty-rate.h"
 #include "migration/incoming.h"
 #include "migration/migration.h"
+#include "migration/postcopy-blocktime.h"
+#include "migration/postcopy-dest.h"
+#include "migration/userfault.h"
 #include "monitor/commands-dump.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
@@ -15,6 +19,9 @@ static bool *const capabilities[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = &migration_late_block_activate,
     [MIGRATION_CAPABILITY_RETURN_PATH] = &migration_return_path,
     [MIGRATION_CAPABILITY_DIRTY_BITMAPS] = &migration_dirty_bitmaps,
+    [MIGRATION_CAPABILITY_POSTCOPY_RAM] = &migration_postcopy_ram,
+    [MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME] = &postcopy_blocktime,
+    [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = &migration_pause_before_switchover,
 };
 
 GPtrArray *qmp_query_migrate_capabilities(GError **errp)
@@ -31,8 +38,28 @@ GPtrArray *qmp_query_migrate_capabilities(GError **errp)
     return list;
 }
 
+/* What does not change while a migration is under way, or cannot be here. */
+static bool check_capability(const MigrationCapabilityStatus *status, GError **errp)
+{
+    const bool fixed = status->capability == MIGRATION_CAPABILITY_POSTCOPY_RAM ||
+                       status->capability == MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME;
+
+    if (fixed && status->state != *capabilities[status->capability] && migration_active()) {
+        error_set(errp, "capability %s stays what it is while a migration is under way",
+                  MigrationCapability_str(status->capability));
+        return false;
+    }
+    return status->capability != MIGRATION_CAPABILITY_POSTCOPY_RAM || !status->state ||
+           runstate_get() != RUN_STATE_INMIGRATE || userfault_supported(errp);
+}
+
 bool qmp_migrate_set_capabilities(GPtrArray *list, GError **errp)
 {
+    for (unsigned i = 0; i < list->len; i++) {
+        if (!check_capability(list->pdata[i], errp)) {
+            return false;
+        }
+    }
     for (unsigned i = 0; i < list->len; i++) {
         const MigrationCapabilityStatus *status = list->pdata[i];
 
@@ -72,6 +99,7 @@ static bool check_params(const MigrationParams *p, GError **errp)
 }
 
 bool qmp_migrate_set_parameters(bool has_max_bandwidth, uint64_t max_bandwidth,
+                                bool has_max_postcopy_bandwidth, uint64_t max_postcopy_bandwidth,
                                 bool has_downtime_limit, uint64_t downtime_limit,
                                 bool has_cpu_throttle_initial, uint8_t cpu_throttle_initial,
                                 bool has_cpu_throttle_increment, uint8_t cpu_throttle_increment,
@@ -87,6 +115,8 @@ bool qmp_migrate_set_parameters(bool has_max_bandwidth, uint64_t max_bandwidth,
     }
 
     p.max_bandwidth = has_max_bandwidth ? max_bandwidth : p.max_bandwidth;
+    p.max_postcopy_bandwidth =
+        has_max_postcopy_bandwidth ? max_postcopy_bandwidth : p.max_postcopy_bandwidth;
     p.downtime_limit_ms = has_downtime_limit ? downtime_limit : p.downtime_limit_ms;
     p.cpu_throttle_initial =
         has_cpu_throttle_initial ? cpu_throttle_initial : p.cpu_throttle_initial;
@@ -109,6 +139,8 @@ MigrationParameters *qmp_query_migrate_parameters(GError **errp)
     *params = (MigrationParameters){
         .has_max_bandwidth = true,
         .max_bandwidth = p->max_bandwidth,
+        .has_max_postcopy_bandwidth = true,
+        .max_postcopy_bandwidth = p->max_postcopy_bandwidth,
         .has_downtime_limit = true,
         .downtime_limit = p->downtime_limit_ms,
         .has_cpu_throttle_initial = true,
@@ -129,14 +161,12 @@ MigrationInfo *qmp_query_migrate(GError **errp)
 bool qmp_migrate(const char *uri, bool has_blk, bool blk, bool has_inc, bool inc, bool has_detach,
                  bool detach, bool has_resume, bool resume, GError **errp)
 {
-    if (blk || inc || resume) {
-        error_set(errp, "'%s' must be false: %s",
-                  resume ? "resume"
-                  : blk  ? "blk"
-                         : "inc",
-                  resume ? "a migration that was interrupted is begun anew"
-                         : "there are no disks to move");
+    if (blk || inc) {
+        error_set(errp, "'%s' must be false: there are no disks to move", blk ? "blk" : "inc");
         return false;
+    }
+    if (resume) {
+        return migration_resume(uri, qmp_session_take_named_fd, errp);
     }
     if (dump_active()) {
         error_set(errp, "a dump of the guest's memory is being written; wait for DUMP_COMPLETED");
@@ -147,8 +177,27 @@ bool qmp_migrate(const char *uri, bool has_blk, bool blk, bool has_inc, bool inc
 
 bool qmp_migrate_cancel(GError **errp)
 {
-    migration_cancel();
-    return true;
+    return migration_cancel(errp);
+}
+
+bool qmp_migrate_start_postcopy(GError **errp)
+{
+    return migration_start_postcopy(errp);
+}
+
+bool qmp_migrate_pause(GError **errp)
+{
+    return migration_pause(errp);
+}
+
+bool qmp_migrate_recover(const char *uri, GError **errp)
+{
+    return postcopy_dest_recover(uri, qmp_session_take_named_fd, errp);
+}
+
+bool qmp_migrate_continue(MigrationStatus state, GError **errp)
+{
+    return migration_continue(state, errp);
 }
 
 bool qmp_migrate_incoming(const char *uri, GError **errp)

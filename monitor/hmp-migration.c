@@ -13,13 +13,52 @@ void hmp_migrate(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
 
-    qmp_migrate(argv[1], false, false, false, false, true, argv[0] != NULL, false, false, &err);
+    qmp_migrate(argv[2], false, false, false, false, true, argv[0] != NULL, true, argv[1] != NULL,
+                &err);
     hmp_error(hmp, err);
 }
 
 void hmp_migrate_cancel(Hmp *hmp, char **argv)
 {
-    qmp_migrate_cancel(NULL);
+    GError *err = NULL;
+
+    qmp_migrate_cancel(&err);
+    hmp_error(hmp, err);
+}
+
+void hmp_migrate_start_postcopy(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_migrate_start_postcopy(&err);
+    hmp_error(hmp, err);
+}
+
+void hmp_migrate_pause(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_migrate_pause(&err);
+    hmp_error(hmp, err);
+}
+
+void hmp_migrate_recover(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_migrate_recover(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+void hmp_migrate_continue(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    int state;
+
+    if (qapi_enum_parse_full(MigrationStatus_lookup, argv[0], "state", &state, &err)) {
+        qmp_migrate_continue((MigrationStatus)state, &err);
+    }
+    hmp_error(hmp, err);
 }
 
 void hmp_migrate_incoming(Hmp *hmp, char **argv)
@@ -63,19 +102,30 @@ void hmp_info_migrate_capabilities(Hmp *hmp, char **argv)
     }
 }
 
-enum { PARAM_BANDWIDTH, PARAM_DOWNTIME, PARAM_INITIAL, PARAM_INCREMENT, PARAM_MAX };
+enum {
+    PARAM_BANDWIDTH,
+    PARAM_POSTCOPY_BANDWIDTH,
+    PARAM_DOWNTIME,
+    PARAM_INITIAL,
+    PARAM_INCREMENT,
+    PARAM_MAX
+};
 
 static const char *const param_names[] = {
-    [PARAM_BANDWIDTH] = "max-bandwidth",      [PARAM_DOWNTIME] = "downtime-limit",
-    [PARAM_INITIAL] = "cpu-throttle-initial", [PARAM_INCREMENT] = "cpu-throttle-increment",
-    [PARAM_MAX] = "max-cpu-throttle",         NULL,
+    [PARAM_BANDWIDTH] = "max-bandwidth",
+    [PARAM_POSTCOPY_BANDWIDTH] = "max-postcopy-bandwidth",
+    [PARAM_DOWNTIME] = "downtime-limit",
+    [PARAM_INITIAL] = "cpu-throttle-initial",
+    [PARAM_INCREMENT] = "cpu-throttle-increment",
+    [PARAM_MAX] = "max-cpu-throttle",
+    NULL,
 };
 
 /* A size, in MiB where it has no suffix; or a number, of percent at most 255: what is more is
  * refused with the rest. */
 static bool parse_value(int which, const char *text, uint64_t *value, GError **errp)
 {
-    if (which == PARAM_BANDWIDTH) {
+    if (which == PARAM_BANDWIDTH || which == PARAM_POSTCOPY_BANDWIDTH) {
         return parse_size(text, 1 << 20, value, errp);
     }
     if (!parse_uint(text, which == PARAM_DOWNTIME ? UINT32_MAX : UINT8_MAX, value)) {
@@ -96,9 +146,10 @@ void hmp_migrate_set_parameter(Hmp *hmp, char **argv)
         parse_value(which, argv[1], &value, &err)) {
         uint8_t percent = (uint8_t)value;
 
-        qmp_migrate_set_parameters(which == PARAM_BANDWIDTH, value, which == PARAM_DOWNTIME, value,
-                                   which == PARAM_INITIAL, percent, which == PARAM_INCREMENT,
-                                   percent, which == PARAM_MAX, percent, NULL, &err);
+        qmp_migrate_set_parameters(
+            which == PARAM_BANDWIDTH, value, which == PARAM_POSTCOPY_BANDWIDTH, value,
+            which == PARAM_DOWNTIME, value, which == PARAM_INITIAL, percent,
+            which == PARAM_INCREMENT, percent, which == PARAM_MAX, percent, NULL, &err);
     }
     hmp_error(hmp, err);
 }
@@ -108,6 +159,8 @@ void hmp_info_migrate_parameters(Hmp *hmp, char **argv)
     g_autoptr(MigrationParameters) p = qmp_query_migrate_parameters(NULL);
 
     hmp_printf(hmp, "max-bandwidth: %" PRIu64 " bytes/second\n", p->max_bandwidth);
+    hmp_printf(hmp, "max-postcopy-bandwidth: %" PRIu64 " bytes/second\n",
+               p->max_postcopy_bandwidth);
     hmp_printf(hmp, "downtime-limit: %" PRIu64 " ms\n", p->downtime_limit);
     hmp_printf(hmp, "cpu-throttle-initial: %u\n", p->cpu_throttle_initial);
     hmp_printf(hmp, "cpu-throttle-increment: %u\n", p->cpu_throttle_increment);
@@ -133,6 +186,10 @@ static void print_ram(Hmp *hmp, const MigrationStats *ram)
                "throughput: %.2f mbps, %" PRIu64 " pages/second\n"
                "dirty sync count: %" PRId64 "\ndirty pages rate: %" PRId64 " pages/second\n",
                ram->mbps, ram->pages_per_second, ram->dirty_sync_count, ram->dirty_pages_rate);
+    if (ram->postcopy_bytes) {
+        hmp_printf(hmp, "postcopy: %" PRIu64 " bytes, %" PRId64 " requests\n", ram->postcopy_bytes,
+                   ram->postcopy_requests);
+    }
 }
 
 void hmp_info_migrate(Hmp *hmp, char **argv)
@@ -154,6 +211,9 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
     print_ms(hmp, "setup", info->has_setup_time, info->setup_time);
     if (info->ram) {
         print_ram(hmp, info->ram);
+    }
+    if (info->has_postcopy_blocktime) {
+        hmp_printf(hmp, "postcopy blocktime: %u ms\n", info->postcopy_blocktime);
     }
     if (info->has_cpu_throttle_percentage) {
         hmp_printf(hmp, "cpu throttle percentage: %" PRId64 "\n", info->cpu_throttle_percentage);

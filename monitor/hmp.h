@@ -79,6 +79,10 @@ void hmp_dump_guest_memory(Hmp *hmp, char **argv);
 /* hmp-migration.c */
 void hmp_migrate(Hmp *hmp, char **argv);
 void hmp_migrate_cancel(Hmp *hmp, char **argv);
+void hmp_migrate_start_postcopy(Hmp *hmp, char **argv);
+void hmp_migrate_pause(Hmp *hmp, char **argv);
+void hmp_migrate_recover(Hmp *hmp, char **argv);
+void hmp_migrate_continue(Hmp *hmp, char **argv);
 void hmp_migrate_incoming(Hmp *hmp, char **argv);
 void hmp_migrate_set_capability(Hmp *hmp, char **argv);
 void hmp_migrate_set_parameter(Hmp *hmp, char **argv);

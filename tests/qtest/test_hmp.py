@@ -51,7 +51,7 @@ INFO = {
     "mice": "No mouse devices connected",
     "migrate": r"no migration was started\n",
     "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\n",
-    "migrate_parameters": r"max-bandwidth: 134217728 bytes/second\ndowntime-limit: 300 ms\n"
+    "migrate_parameters": r"max-bandwidth: 134217728 bytes/second\nmax-postcopy-bandwidth: 0 bytes/second\ndowntime-limit: 300 ms\n"
                           r"cpu-throttle-initial: 20\ncpu-throttle-increment: 10\nmax-cpu-throttle: 99\n",
     "mtree": r"address-space: memory\n  0{16}-f{16} \(prio 0, container\): system\n(.*\n)*"
              r"address-space: I/O\n",
@@ -340,9 +340,9 @@ def migration():
                      "migrate_set_parameter cpu-throttle-initial 5", "migrate_set_parameter cpu-throttle-increment 6",
                      "migrate_set_parameter max-cpu-throttle 50", "migrate_set_capability auto-converge on"):
             tap.equal(hmp(m, line), "", line)
-        says(m, "info migrate_parameters", r"max-bandwidth: 3145728 bytes/second\ndowntime-limit: 77 ms\n"
+        says(m, "info migrate_parameters", r"max-bandwidth: 3145728 bytes/second\nmax-postcopy-bandwidth: 0 bytes/second\ndowntime-limit: 77 ms\n"
              r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\nmax-cpu-throttle: 50\n\Z")
-        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\n\Z")
+        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\npostcopy-ram: off\npostcopy-blocktime: off\npause-before-switchover: off\n\Z")
         for line, word in (("migrate_set_parameter nosuch 1", "nosuch"), ("migrate_set_capability nosuch on", "nosuch"),
                            ("migrate_set_capability events maybe", "maybe"),
                            ("migrate_set_parameter downtime-limit 2000001", "2000000"),

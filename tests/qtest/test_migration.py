@@ -665,7 +665,7 @@ def beside_a_dump():
 def bad_parameters():
     with start(MACHINES["pc"]) as m:
         before = m.qmp.command("query-migrate-parameters")
-        tap.equal(before, {"max-bandwidth": 128 << 20, "downtime-limit": 300, "cpu-throttle-initial": 20,
+        tap.equal(before, {"max-bandwidth": 128 << 20, "max-postcopy-bandwidth": 0, "downtime-limit": 300, "cpu-throttle-initial": 20,
                            "cpu-throttle-increment": 10, "max-cpu-throttle": 99})
         for name, value in (("downtime-limit", 2000001), ("cpu-throttle-initial", 0), ("cpu-throttle-initial", 100),
                             ("cpu-throttle-increment", 0), ("max-cpu-throttle", 100), ("max-cpu-throttle", 19)):

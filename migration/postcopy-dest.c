@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/postcopy-dest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "migration/migration.h"
+#include "migration/page-maps.h"
+#include "migration/postcopy-blocktime.h"
+#include "migration/userfault.h"
+#include "util/error.h"
+#include "util/main-loop.h"
+
+static struct {
+    /* the thread that reads, first the one of the whole stream, then that of pages */
+    GPtrArray *blocks; /* of RamBlock *, references; NULL: nobody has advised it */
+    uint8_t id[POSTCOPY_ID_SIZE];
+    uint8_t *staging; /* a large page that is not whole */
+    RamBlock *staged; /* of it; NULL: there is none */
+    uint64_t staged_at, staged_size;
+    GThread *fault_thread;
+    int fd;              /* of userfaultfd */
+    _Atomic bool active; /* from _begin() to the end */
+
+    GMutex lock; /* the next three; nobody waits with it */
+    PageMaps *maps;
+    bool begun; /* those who touch what is missing wait; so it stays until all is there */
+    uint64_t requests;
+
+    GMutex send_lock; /* who writes to `stream` has it, taken before state_lock */
+
+    GMutex state_lock; /* all that follows; nobody waits with it */
+    GCond state_changed;
+    Stream *stream; /* NULL: the connection is lost */
+    Stream *trying; /* a new one, which may be that of a stranger */
+    MigrationStatus status;
+    char *err;
+    bool runs, says_runs, ends;
+    void (*over)(void);
+    char *place;     /* NULL: no new connection but by migrate-recover */
+    Channel channel; /* where one is waited for */
+    int kick;        /* for the thread of pages, which waits there: look again */
+    int fault_kick;  /* the same for the other thread */
+} dest = {
+    .fd = -1,
+    .channel = { .fd = -1, .listener = -1 },
+    .kick = -1,
+    .fault_kick = -1,
+};
+
+/* ---- before it begins ---- */
+
+static bool check_block(const char *name, uint64_t page_size, GError **errp)
+{
+    const RamBlock *block = ram_find(dest.blocks, name, errp);
+
+    if (!block) {
+        return false;
+    }
+    if (block->page_size > page_size) {
+        error_set(errp,
+                  "RAM '%s' has pages of %" PRIu64 " bytes here and of %" PRIu64
+                  " at the other end: they must be the same",
+                  name, block->page_size, page_size);
+        return false;
+    }
+    return true;
+}
+
+/* Page size, length of the name, name; of each block. */
+static bool check_advice(const Record *record, GError **errp)
+{
+    const uint8_t *at = record->data, *end = at + record->size;
+
+    if (record->size < POSTCOPY_ID_SIZE) {
+        error_set(errp, "what there is to know of postcopy is too short");
+        return false;
+    }
+    memcpy(dest.id, at, POSTCOPY_ID_SIZE);
+    for (at += POSTCOPY_ID_SIZE; at < end;) {
+        uint64_t page_size;
+        char name[256] = "";
+
+        if ((size_t)(end - at) < sizeof(page_size) + 1 ||
+            (size_t)(end - at) - sizeof(page_size) - 1 < at[sizeof(page_size)]) {
+            error_set(errp, "what there is to know of postcopy ends in the middle");
+            return false;
+        }
+        memcpy(&page_size, at, sizeof(page_size));
+        at += sizeof(page_size);
+        memcpy(name, at + 1, at[0]);
+        at += 1 + at[0];
+        if (!check_block(name, page_size, errp)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < dest.blocks->len; i++) {
+        if (!userfault_check(dest.blocks->pdata[i], errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool postcopy_dest_advise(Stream *stream, const Record *record, GError **errp)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (dest.blocks) {
+        error_set(errp, "it is said twice that there may be postcopy");
+        return false;
+    }
+    dest.blocks = ram_blocks_list_used();
+    if (!check_advice(record, &err)) {
+        stream_put_record(stream, RECORD_REFUSAL, "", err->message, strlen(err->message), NULL);
+        g_propagate_prefixed_error(errp, g_steal_pointer(&err), "postcopy: ");
+        return false;
+    }
+    dest.maps = page_maps_new(dest.blocks);
+    return stream_put_answer(stream, errp);
+}
+
+static bool take_lacking(void *opaque, unsigned n, const PageRange *range, GError **errp)
+{
+    const RamBlock *block = dest.blocks->pdata[n];
+    const uint64_t unit = block->page_size / RAM_PAGE;
+
+    if (range->first % unit || range->count % unit) {
+        error_set(errp, "RAM '%s': a part of a large page is missing, which cannot be",
+                  block->name);
+        return false;
+    }
+    page_maps_lack(dest.maps, &dest.maps->maps[n], range);
+    return true;
+}
+
+bool postcopy_dest_lacks(const Record *record, GError **errp)
+{
+    if (!dest.maps) {
+        error_set(errp, "nobody has said that there may be postcopy");
+        return false;
+    }
+    return postcopy_read_lacks(dest.blocks, record, take_lacking, NULL, errp);
+}
+
+/* ---- those who wait ---- */
+
+static bool send_record(RecordKind kind, const RamBlock *block, const PageRange *range)
+{
+    bool ok = true;
+
+    g_mutex_lock(&dest.send_lock);
+    g_mutex_lock(&dest.state_lock);
+    Stream *stream = dest.stream; /* whoever takes it away gets send_lock first */
+    g_mutex_unlock(&dest.state_lock);
+    if (stream) {
+        ok = range ? postcopy_put_request(stream, block, range, NULL)
+                   : stream_put_record(stream, kind, "", "", 0, NULL);
+    }
+    if (!ok) {
+        stream_cancel(stream); /* who reads it sees to it */
+    }
+    g_mutex_unlock(&dest.send_lock);
+    return stream && ok;
+}
+
+static void handle_fault(const Userfault *fault)
+{
+    PageMap *map = page_maps_find_host(dest.maps, fault->at);
+
+    if (!map) {
+        return;
+    }
+    const RamBlock *block = map->block;
+    const uint64_t offset =
+        (uint64_t)(fault->at - block->host) / block->page_size * block->page_size;
+    const PageRange range = { offset / RAM_PAGE, block->page_size / RAM_PAGE };
+    bool ask = false;
+
+    g_mutex_lock(&dest.lock);
+    if (page_map_has(map, range.first)) { /* it was there, and was given back: a balloon */
+        userfault_put(dest.fd, block, offset, block->page_size, NULL, NULL);
+    } else {
+        postcopy_blocktime_wait(fault->thread, fault->at);
+        ask = page_map_ask(map, range.first);
+        dest.requests += ask;
+    }
+    g_mutex_unlock(&dest.lock);
+    if (ask) {
+        send_record(RECORD_REQUEST, block, &range);
+    }
+}
+
+static void say_runs(void)
+{
+    g_mutex_lock(&dest.state_lock);
+    const bool says = dest.says_runs;
+    dest.says_runs = false;
+    g_mutex_unlock(&dest.state_lock);
+    if (says) {
+        send_record(RECORD_RUNS, NULL, NULL);
+    }
+}
+
+static gpointer fault_thread(gpointer opaque)
+{
+    struct pollfd fds[] = { { .fd = dest.fd, .events = POLLIN },
+                            { .fd = dest.fault_kick, .events = POLLIN } };
+    bool on = true;
+
+    while (on) {
+        Userfault fault;
+        eventfd_t count;
+
+        poll(fds, G_N_ELEMENTS(fds), -1);
+        while (userfault_read(dest.fd, &fault)) {
+            handle_fault(&fault);
+        }
+        if (eventfd_read(dest.fault_kick, &count) == 0) {
+            say_runs();
+        }
+        g_mutex_lock(&dest.lock);
+        on = dest.begun;
+        g_mutex_unlock(&dest.lock);
+    }
+    return NULL;
+}
+
+/* ---- pages that come ---- */
+
+/* Those of them that are missing. With the lock: who waits for one that was there, and is not any
+ * more, finds that it was. */
+static bool put_missing(PageMap *map, uint64_t offset, uint64_t size, const uint8_t *data,
+                        GError **errp)
+{
+    const uint64_t first = offset / RAM_PAGE, end = (offset + size) / RAM_PAGE;
+    PageRange range = { first, 0 };
+    bool ok = true;
+
+    g_mutex_lock(&dest.lock);
+    while (ok && page_map_next(map, range.first + range.count, end, &range)) {
+        ok = userfault_put(dest.fd, map->block, range.first * RAM_PAGE, range.count * RAM_PAGE,
+                           data ? data + (range.first - first) * RAM_PAGE : NULL, errp);
+        if (ok) {
+            page_maps_have(dest.maps, map, &range);
+            postcopy_blocktime_arrived(map->block->host + range.first * RAM_PAGE,
+                                       range.count * RAM_PAGE);
+        }
+    }
+    g_mutex_unlock(&dest.lock);
+    return ok;
+}
+
+/* A large page comes in parts, one after the other, and is put there when it is whole. */
+static bool stage(PageMap *map, uint64_t offset, uint64_t size, const uint8_t *data, GError **errp)
+{
+    RamBlock *block = map->block;
+
+    while (size) {
+        const uint64_t within = offset % block->page_size;
+        const uint64_t part = MIN(size, block->page_size - within);
+
+        if (within == 0) {
+            dest.staged = block;
+            dest.staged_at = offset;
+            dest.staged_size = 0;
+        }
+        if (dest.staged != block || dest.staged_at + dest.staged_size != offset) {
+            error_set(errp, "RAM '%s': a large page comes in parts that do not fit", block->name);
+            return false;
+        }
+        if (data) {
+            memcpy(dest.staging + within, data, part);
+            data += part;
+        } else {
+            memset(dest.staging + within, 0, part);
+        }
+        dest.staged_size += part;
+        offset += part;
+        size -= part;
+        if (dest.staged_size == block->page_size) {
+            dest.staged = NULL;
+            if (!put_missing(map, dest.staged_at, block->page_size, dest.staging, errp)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool take_pages(void *opaque, RamBlock *block, uint64_t offset, uint64_t size,
+                       const uint8_t *data, GError **errp)
+{
+    PageMap *map = page_maps_find(dest.maps, block);
+
+    return block->page_size > RAM_PAGE ? stage(map, offset, size, data, errp)
+                                       : put_missing(map, offset, size, data, errp);
+}
+
+static uint64_t missing(void)
+{
+    g_mutex_lock(&dest.lock);
+    const uint64_t left = dest.maps->left;
+    g_mutex_unlock(&dest.lock);
+    return left;
+}
+
+/* Until the end of the pages. */
+static bool read_pages(GError **errp)
+{
+    Record record;
+
+    do {
+        if (!stream_get_record(dest.stream, &record, errp)) {
+            return false;
+        }
+        if (record.kind == RECORD_RAM) {
+            if (!ram_load_by(dest.blocks, &record, take_pages, NULL, errp)) {
+                return false;
+            }
+        } else if (record.kind != RECORD_END) {
+            error_set(errp, "a record of kind %u comes where pages must come", record.kind);
+            return false;
+        }
+    } while (record.kind != RECORD_END);
+    if (missing()) {
+        error_set(errp, "the stream ends, and memory is missing");
+        return false;
+    }
+    return true;
+}
+
+/* ---- the state, for users ---- */
+
+/* Main thread. */
+static void tell(void *opaque)
+{
+    g_mutex_lock(&dest.state_lock);
+    const MigrationStatus status = dest.status;
+    const bool runs = dest.runs;
+    g_mutex_unlock(&dest.state_lock);
+    if (runs && postcopy_dest_active()) {
+        migration_set_status(status);
+    }
+}
+
+static void set_status(MigrationStatus status)
+{
+    g_mutex_lock(&dest.state_lock);
+    dest.status = status;
+    g_mutex_unlock(&dest.state_lock);
+    main_loop_schedule(tell, NULL);
+}
+
+/* ---- a new connection ---- */
+
+/* With state_lock: wait where the machine came from, if nothing else was said. */
+static void listen_again(void)
+{
+    if (dest.place && dest.channel.fd < 0 && dest.channel.listener < 0 &&
+        channel_open_in(&dest.channel, dest.place, NULL, NULL)) {
+        fcntl(dest.channel.listener, F_SETFL, O_NONBLOCK);
+    }
+}
+
+static void lose_stream(const GError *err)
+{
+    stream_cancel(dest.stream);
+    g_mutex_lock(&dest.send_lock);
+    g_mutex_lock(&dest.state_lock);
+    Stream *stream = g_steal_pointer(&dest.stream);
+    g_free(dest.err);
+    dest.err = g_strdup(err->message);
+    listen_again(); /* who hears that it is lost may come at once */
+    g_mutex_unlock(&dest.state_lock);
+    g_mutex_unlock(&dest.send_lock);
+    stream_free(stream);
+    dest.staged = NULL;
+    error_warn("postcopy: the connection is lost: %s", err->message);
+    set_status(MIGRATION_STATUS_POSTCOPY_PAUSED);
+}
+
+/* The next one who comes; -1: the program ends. */
+static int next_connection(void)
+{
+    for (;;) {
+        eventfd_t count;
+        int fd = -1;
+
+        g_mutex_lock(&dest.state_lock);
+        const bool ends = dest.ends;
+        if (!ends) {
+            listen_again();
+        }
+        struct pollfd fds[] = { { .fd = dest.kick, .events = POLLIN },
+                                { .fd = dest.channel.listener, .events = POLLIN } };
+        if (!ends && dest.channel.fd >= 0) {
+            fd = channel_take_fd(&dest.channel);
+        } else if (!ends && dest.channel.listener >= 0) {
+            fd = accept4(dest.channel.listener, NULL, NULL, SOCK_CLOEXEC);
+        }
+        g_mutex_unlock(&dest.state_lock);
+        if (ends || fd >= 0) {
+            return fd;
+        }
+        poll(fds, G_N_ELEMENTS(fds), -1); /* of one that is closed meanwhile the kick tells */
+        eventfd_read(dest.kick, &count);
+    }
+}
+
+static bool put_lacks(Stream *stream, const PageMap *map, GError **errp)
+{
+    g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(PageRange));
+    PageRange range = { 0 };
+
+    g_mutex_lock(&dest.lock);
+    while (page_map_next(map, range.first + range.count, UINT64_MAX, &range)) {
+        g_array_append_val(ranges, range);
+    }
+    g_mutex_unlock(&dest.lock);
+    return postcopy_put_lacks(stream, map->block, ranges, errp);
+}
+
+/* Only the one who knows the id learns anything. */
+static bool agree(Stream *stream, GError **errp)
+{
+    Record record;
+
+    if (!stream_get_header(stream, errp) || !stream_get_record(stream, &record, errp) ||
+        !postcopy_check_resume(&record, dest.id, errp)) {
+        return false;
+    }
+    set_status(MIGRATION_STATUS_POSTCOPY_RECOVER);
+    for (unsigned i = 0; i < dest.maps->count; i++) {
+        if (!put_lacks(stream, &dest.maps->maps[i], errp)) {
+            return false;
+        }
+    }
+    return postcopy_put_resume(stream, dest.id, errp);
+}
+
+static void ask_again(const PageMap *map)
+{
+    PageRange range = { 0 };
+    const uint64_t unit = map->block->page_size / RAM_PAGE;
+    bool more = true;
+
+    while (more) {
+        g_mutex_lock(&dest.lock);
+        do {
+            more = page_map_next(map, range.first + range.count, UINT64_MAX, &range);
+            range.count = unit;
+        } while (more && !page_map_waits(map, range.first));
+        g_mutex_unlock(&dest.lock);
+        more = more && send_record(RECORD_REQUEST, map->block, &range);
+    }
+}
+
+static void try_connection(int fd)
+{
+    g_autoptr(GError) err = NULL;
+    Stream *stream = stream_new(fd);
+
+    g_mutex_lock(&dest.state_lock);
+    dest.trying = stream;
+    g_mutex_unlock(&dest.state_lock);
+    const bool ok = agree(stream, &err);
+    g_mutex_lock(&dest.state_lock);
+    dest.trying = NULL;
+    if (ok) {
+        dest.stream = stream;
+        dest.says_runs = dest.runs;
+        channel_close(&dest.channel, NULL);
+    }
+    g_mutex_unlock(&dest.state_lock);
+    if (ok) {
+        eventfd_write(dest.fault_kick, 1);
+        for (unsigned i = 0; i < dest.maps->count; i++) {
+            ask_again(&dest.maps->maps[i]);
+        }
+        set_status(MIGRATION_STATUS_POSTCOPY_ACTIVE);
+    } else {
+        error_warn("postcopy: who connects is not taken: %s", err->message);
+        stream_free(stream);
+        set_status(MIGRATION_STATUS_POSTCOPY_PAUSED);
+    }
+}
+
+/* ---- the thread ---- */
+
+/* The answer is that of the whole machine. False: the program ends. */
+static bool wait_runs(void)
+{
+    g_mutex_lock(&dest.state_lock);
+    while (!dest.runs && !dest.ends) {
+        g_cond_wait(&dest.state_changed, &dest.state_lock);
+    }
+    const bool ends = dest.ends;
+    g_mutex_unlock(&dest.state_lock);
+    return !ends;
+}
+
+/* Main thread: all of it is there. */
+static void all_there(void *opaque)
+{
+    g_thread_join(dest.fault_thread);
+    for (unsigned i = 0; i < dest.maps->count; i++) {
+        userfault_unregister(dest.fd, dest.maps->maps[i].block);
+    }
+    close(dest.fd);
+    dest.fd = -1;
+    dest.active = false;
+    stream_free(g_steal_pointer(&dest.stream));
+    channel_close(&dest.channel, NULL);
+    g_clear_pointer(&dest.maps, page_maps_free);
+    g_clear_pointer(&dest.blocks, g_ptr_array_unref);
+    g_clear_pointer(&dest.staging, g_free);
+    dest.over();
+}
+
+static gpointer pages_thread(gpointer opaque)
+{
+    GError *err = NULL;
+
+    while (!read_pages(&err) && missing()) {
+        lose_stream(err);
+        g_clear_error(&err);
+        while (!dest.stream) {
+            const int fd = next_connection();
+            if (fd < 0) {
+                return NULL;
+            }
+            try_connection(fd);
+        }
+    }
+    g_clear_error(&err);
+    if (!wait_runs()) {
+        return NULL;
+    }
+    send_record(RECORD_ANSWER, NULL,
+                NULL); /* if it does not arrive, the machine is here all the same */
+    stream_cancel(dest.stream);
+    g_mutex_lock(&dest.lock);
+    dest.begun = false;
+    g_mutex_unlock(&dest.lock);
+    eventfd_write(dest.fault_kick, 1);
+    main_loop_schedule(all_there, NULL);
+    return NULL;
+}
+
+/* ---- the beginning ---- */
+
+/* From now on who touches what is missing waits. */
+static bool take_away(const PageMap *map, GError **errp)
+{
+    PageRange range = { 0 };
+
+    if (!map->lacks) {
+        return true;
+    }
+    if (!userfault_register(dest.fd, map->block, errp)) {
+        return false;
+    }
+    while (page_map_next(map, range.first + range.count, UINT64_MAX, &range)) {
+        if (!userfault_discard(map->block, range.first * RAM_PAGE, range.count * RAM_PAGE, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool start_threads(GError **errp)
+{
+    dest.fault_thread = g_thread_try_new("postcopy-fault", fault_thread, NULL, errp);
+    if (!dest.fault_thread) {
+        return false;
+    }
+    GThread *thread = g_thread_try_new("postcopy-pages", pages_thread, NULL, errp);
+    if (thread) {
+        g_thread_unref(thread);
+    }
+    return thread;
+}
+
+bool postcopy_dest_begin(Stream *stream, GError **errp)
+{
+    uint64_t largest = 0;
+
+    if (!dest.maps) {
+        error_set(errp, "nobody has said that there may be postcopy");
+        return false;
+    }
+    dest.fd = userfault_open(errp);
+    if (dest.fd < 0) {
+        return false;
+    }
+    dest.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    dest.fault_kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    for (unsigned i = 0; i < dest.maps->count; i++) {
+        largest = MAX(largest, dest.maps->maps[i].block->page_size);
+        if (!take_away(&dest.maps->maps[i], errp)) {
+            return false;
+        }
+    }
+    dest.staging = g_try_malloc(largest);
+    if (!dest.staging) {
+        error_set(errp, "there is no memory for a page of %" PRIu64 " bytes", largest);
+        return false;
+    }
+    dest.begun = true;
+    dest.status = MIGRATION_STATUS_POSTCOPY_ACTIVE;
+    dest.stream = stream;
+    dest.active = start_threads(errp);
+    if (!dest.active) {
+        dest.stream = NULL;
+    }
+    return dest.active;
+}
+
+/* ---- machine lock ---- */
+
+void postcopy_dest_set_place(const char *uri)
+{
+    if (g_str_has_prefix(uri, "tcp:") || g_str_has_prefix(uri, "unix:")) {
+        g_mutex_lock(&dest.state_lock);
+        g_free(dest.place);
+        dest.place = g_strdup(uri);
+        g_mutex_unlock(&dest.state_lock);
+    }
+}
+
+void postcopy_dest_runs(void (*over)(void))
+{
+    g_mutex_lock(&dest.state_lock);
+    dest.runs = dest.says_runs = true;
+    dest.over = over;
+    g_cond_broadcast(&dest.state_changed);
+    g_mutex_unlock(&dest.state_lock);
+    postcopy_blocktime_begin();
+    eventfd_write(dest.fault_kick, 1);
+    tell(NULL);
+}
+
+void postcopy_dest_refuse(const char *why)
+{
+    g_mutex_lock(&dest.send_lock);
+    g_mutex_lock(&dest.state_lock);
+    Stream *stream = dest.stream;
+    g_mutex_unlock(&dest.state_lock);
+    if (stream) {
+        stream_put_record(stream, RECORD_REFUSAL, "", why, strlen(why), NULL);
+    }
+    g_mutex_unlock(&dest.send_lock);
+}
+
+bool postcopy_dest_active(void)
+{
+    return dest.active;
+}
+
+bool postcopy_dest_pause(GError **errp)
+{
+    g_mutex_lock(&dest.state_lock);
+    const bool there = postcopy_dest_active() && dest.stream;
+    if (there) {
+        stream_cancel(dest.stream);
+    }
+    g_mutex_unlock(&dest.state_lock);
+    if (!there) {
+        error_set(errp, "there is no connection of a migration in postcopy");
+    }
+    return there;
+}
+
+/* With state_lock. */
+static bool recover(const char *uri, ChannelTakeFd *take_fd, GError **errp)
+{
+    Channel channel = { .fd = -1, .listener = -1 };
+
+    if (!postcopy_dest_active() || dest.stream) {
+        error_set(errp, "there is no migration in postcopy-paused here, where the machine went to");
+        return false;
+    }
+    channel_close(&dest.channel, NULL); /* it may be the same place */
+    if (!channel_open_in(&channel, uri, take_fd, errp)) {
+        return false;
+    }
+    if (channel.fd >= 0 && !stream_fd_answers(channel.fd)) {
+        error_set(errp, "'%s' is no socket: nobody could be asked for memory", uri);
+        channel_stop(&channel);
+        channel_close(&channel, NULL);
+        return false;
+    }
+    if (channel.listener >= 0) {
+        fcntl(channel.listener, F_SETFL, O_NONBLOCK);
+    }
+    dest.channel = channel;
+    if (dest.trying) {
+        stream_cancel(dest.trying);
+    }
+    return true;
+}
+
+bool postcopy_dest_recover(const char *uri, ChannelTakeFd *take_fd, GError **errp)
+{
+    g_mutex_lock(&dest.state_lock);
+    const bool ok = recover(uri, take_fd, errp);
+    g_mutex_unlock(&dest.state_lock);
+    if (dest.kick >= 0) {
+        eventfd_write(dest.kick, 1);
+    }
+    return ok;
+}
+
+uint64_t postcopy_dest_requests(void)
+{
+    g_mutex_lock(&dest.lock);
+    const uint64_t requests = dest.requests;
+    g_mutex_unlock(&dest.lock);
+    return requests;
+}
+
+char *postcopy_dest_error(void)
+{
+    g_mutex_lock(&dest.state_lock);
+    char *err = dest.stream ? NULL : g_strdup(dest.err);
+    g_mutex_unlock(&dest.state_lock);
+    return err;
+}
+
+void postcopy_dest_finish(void)
+{
+    if (!postcopy_dest_active()) {
+        return;
+    }
+    error_report("the machine ends while %" PRIu64 " pages of its memory are missing", missing());
+    g_mutex_lock(&dest.state_lock);
+    dest.ends = true;
+    channel_close(&dest.channel, NULL); /* who waits for memory waits on, until the program ends */
+    g_cond_broadcast(&dest.state_changed);
+    g_mutex_unlock(&dest.state_lock);
+    eventfd_write(dest.kick, 1);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Postcopy, where the machine goes to: it runs, while its memory comes. Who touches what is not
+ * there waits in the kernel; that may be the main thread, or one with the machine lock. So nothing
+ * that brings memory takes that lock: two threads of this file, one that reads pages, and one that
+ * hears of those who wait and asks for theirs.
+ *
+ * A connection that is lost stops nobody but those who wait: there is a new one when the other end
+ * comes again to where the machine came from, or to where migrate-recover says.
+ */
+#ifndef MIGRATION_POSTCOPY_DEST_H
+#define MIGRATION_POSTCOPY_DEST_H
+
+#include "migration/channel.h"
+#include "migration/stream.h"
+#include "qapi/qapi-types.h"
+
+/* ---- for the thread that reads the stream, no lock ---- */
+
+/* RECORD_ADVICE: can it be done? Answers. */
+bool postcopy_dest_advise(Stream *stream, const Record *record, GError **errp);
+/* RECORD_LACKS. */
+bool postcopy_dest_lacks(const Record *record, GError **errp);
+/* The end of everything but pages, which are read from @stream by another thread from now on: takes
+ * it, on success. */
+bool postcopy_dest_begin(Stream *stream, GError **errp);
+
+/* ---- machine lock ---- */
+
+/* Where another connection is waited for (migration/channel.h), if it is a socket that listens. */
+void postcopy_dest_set_place(const char *uri);
+/* The machine is whole but for its memory, and may run from now on: @over is called in the main
+ * loop when all of it is there. Tells users the status (MIGRATION). */
+void postcopy_dest_runs(void (*over)(void));
+/* It never will; the program ends. */
+void postcopy_dest_refuse(const char *why);
+/* Is memory missing, or not known to be there? */
+bool postcopy_dest_active(void);
+/* Break the connection, wait for a new one; an error if there is none, resp. one. */
+bool postcopy_dest_pause(GError **errp);
+bool postcopy_dest_recover(const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* How often somebody waited, and what went wrong last; g_free, NULL: nothing. */
+uint64_t postcopy_dest_requests(void);
+char *postcopy_dest_error(void);
+/* The program ends. */
+void postcopy_dest_finish(void);
+
+#endif

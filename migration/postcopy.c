@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/postcopy.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "util/error.h"
+
+#define RECORD_RANGES 65536u /* in a record, at most */
+
+bool postcopy_put_lacks(Stream *stream, const RamBlock *block, const GArray *ranges, GError **errp)
+{
+    for (guint at = 0; at < ranges->len; at += RECORD_RANGES) {
+        const guint count = MIN(ranges->len - at, RECORD_RANGES);
+
+        if (!stream_put_record(stream, RECORD_LACKS, block->name,
+                               &g_array_index(ranges, PageRange, at), count * sizeof(PageRange),
+                               errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The number of the block that @record is about. */
+static bool find_block(const GPtrArray *blocks, const Record *record, unsigned *n, GError **errp)
+{
+    RamBlock *block = ram_find(blocks, record->name, errp);
+
+    return block && g_ptr_array_find((GPtrArray *)(uintptr_t)blocks, block, n);
+}
+
+static bool check_range(const RamBlock *block, const PageRange *range, GError **errp)
+{
+    const uint64_t pages = block->size / RAM_PAGE;
+
+    if (!range->count || range->first >= pages || range->count > pages - range->first) {
+        error_set(errp,
+                  "RAM '%s': it has no %" PRIu64 " pages from page %" PRIu64
+                  " on: there are %" PRIu64,
+                  block->name, range->count, range->first, pages);
+        return false;
+    }
+    return true;
+}
+
+bool postcopy_read_lacks(const GPtrArray *blocks, const Record *record, PostcopyTakeRange *take,
+                         void *opaque, GError **errp)
+{
+    unsigned n;
+
+    if (!find_block(blocks, record, &n, errp)) {
+        return false;
+    }
+    if (record->size % sizeof(PageRange)) {
+        error_set(errp, "RAM '%s': a record of %zu bytes has no whole ranges of pages",
+                  record->name, record->size);
+        return false;
+    }
+    for (size_t at = 0; at < record->size; at += sizeof(PageRange)) {
+        PageRange range;
+
+        memcpy(&range, record->data + at, sizeof(range));
+        if (!check_range(blocks->pdata[n], &range, errp) || !take(opaque, n, &range, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool postcopy_put_request(Stream *stream, const RamBlock *block, const PageRange *range,
+                          GError **errp)
+{
+    return stream_put_record(stream, RECORD_REQUEST, block->name, range, sizeof(*range), errp);
+}
+
+bool postcopy_read_request(const GPtrArray *blocks, const Record *record, unsigned *n,
+                           PageRange *range, GError **errp)
+{
+    if (!find_block(blocks, record, n, errp)) {
+        return false;
+    }
+    if (record->size != sizeof(*range)) {
+        error_set(errp, "RAM '%s': a request has %zu bytes, not %zu", record->name, record->size,
+                  sizeof(*range));
+        return false;
+    }
+    memcpy(range, record->data, sizeof(*range));
+    return check_range(blocks->pdata[*n], range, errp);
+}
+
+bool postcopy_put_resume(Stream *stream, const uint8_t *id, GError **errp)
+{
+    return stream_put_record(stream, RECORD_RESUME, "", id, POSTCOPY_ID_SIZE, errp);
+}
+
+bool postcopy_check_resume(const Record *record, const uint8_t *id, GError **errp)
+{
+    if (record->kind != RECORD_RESUME || record->size != POSTCOPY_ID_SIZE ||
+        memcmp(record->data, id, POSTCOPY_ID_SIZE) != 0) {
+        error_set(errp, "the other end is not that of this migration");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What both ends of a migration in postcopy say to each other about pages. docs/state.md has the
+ * order of records.
+ */
+#ifndef MIGRATION_POSTCOPY_H
+#define MIGRATION_POSTCOPY_H
+
+#include "migration/ram.h"
+
+#define POSTCOPY_ID_SIZE 16u /* bytes: of what tells one migration from another */
+
+/* Little endian, as on the host. */
+typedef struct PageRange {
+    uint64_t first, count; /* pages of RAM_PAGE */
+} PageRange;
+
+/* RECORD_LACKS: @ranges (of PageRange) of @block are not there. */
+bool postcopy_put_lacks(Stream *stream, const RamBlock *block, const GArray *ranges, GError **errp);
+
+typedef bool PostcopyTakeRange(void *opaque, unsigned n, const PageRange *range, GError **errp);
+/* Call @take for each range in @record; it is not empty, and within the @n-th of @blocks. */
+bool postcopy_read_lacks(const GPtrArray *blocks, const Record *record, PostcopyTakeRange *take,
+                         void *opaque, GError **errp);
+
+/* RECORD_REQUEST: @range of @block is waited for. */
+bool postcopy_put_request(Stream *stream, const RamBlock *block, const PageRange *range,
+                          GError **errp);
+/* @range is not empty, and within block @n. */
+bool postcopy_read_request(const GPtrArray *blocks, const Record *record, unsigned *n,
+                           PageRange *range, GError **errp);
+
+/* RECORD_RESUME. */
+bool postcopy_put_resume(Stream *stream, const uint8_t *id, GError **errp);
+/* @record is that, with this id. */
+bool postcopy_check_resume(const Record *record, const uint8_t *id, GError **errp);
+
+#endif

@@ -1,0 +1,452 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine goes on at the other end, and its memory follows: what can come late, what is refused, connections
+that are lost, other ends that lie. No CPU runs: qtest is who waits for memory."""
+import socket
+import struct
+import sys
+import tempfile
+import zlib
+
+import machine
+import tap
+import vm
+
+MIB = 1 << 20
+SLOW = 2 * MIB  # bytes a second
+MEMORY = "32M,slots=4,maxmem=1G"
+
+
+class Folder(tempfile.TemporaryDirectory):
+    def __enter__(self):
+        path = super().__enter__()
+        return lambda name: f"{path}/{name}"
+
+
+def start(words=(), memory=MEMORY):
+    return machine.Machine(memory, ["-machine", "pc", "-S", *words])
+
+
+def on(m, *names):
+    m.qmp.command("migrate-set-capabilities",
+                  capabilities=[{"capability": name, "state": True} for name in ("events", *names)])
+
+
+def wait(m, *states):
+    """For one of these, and nothing else that is an end."""
+    def there():
+        info = m.qmp.command("query-migrate")
+        if info.get("status") in states:
+            return info
+        if info.get("status") in ("completed", "failed", "cancelled"):
+            raise AssertionError(f"not {states}: {info} {m.errors()}")
+        return None
+    info = None
+    while info is None:
+        info = there()
+        if info is None:
+            vm.time.sleep(0.005)
+    return info
+
+
+def refused(m, words, name, **arguments):
+    try:
+        m.qmp.command(name, **arguments)
+    except vm.QmpError as err:
+        tap.equal(words in err.desc, True, err.desc)
+    else:
+        raise AssertionError(f"{name} {arguments}: not refused")
+
+
+def fill(m, places):
+    """Each page has its own number."""
+    for base, size in places:
+        for at in range(base, base + size, 4096):
+            m(f"memset {at:#x} 0x1000 {at >> 12 & 0xff | 1:#x}")
+            m(f"writeq {at:#x} {at:#x}")
+
+
+def check(m, places):
+    for base, size in places:
+        for at in list(range(base + size - 4096, base, -16 * 4096)) + list(range(base, base + size, 4096)):
+            tap.equal(int(m(f"readq {at:#x}")[0], 0), at, f"{at:#x}")
+            tap.equal(int(m(f"readb {at + 4095:#x}")[0], 0), at >> 12 & 0xff | 1, f"{at:#x}")
+
+
+BOOT = (16 * MIB, 4 * MIB)
+DIMM = (0x100000000, 4 * MIB)
+
+
+class Pair:
+    """Two machines, and where they meet."""
+
+    def __init__(self, at, words=(), there_words=None, places=(BOOT,), where=None):
+        self.at, self.places = at, places
+        self.uri = where or f"unix:{at('meet')}"
+        self.here = start(words)
+        try:
+            self.there = start([*(words if there_words is None else there_words), "-incoming", self.uri])
+        except BaseException:
+            self.here.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        try:
+            self.there.close()
+        finally:
+            self.here.close()
+
+    def begin(self, *names):
+        """Most of the memory is here when the machine is there."""
+        fill(self.here, self.places)
+        on(self.here, "postcopy-ram", *names)
+        on(self.there, "postcopy-ram", *names)
+        self.here.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW, "max-postcopy-bandwidth": SLOW})
+        self.here.qmp.command("migrate", uri=self.uri)
+        wait(self.here, "active")
+        self.here.qmp.command("migrate-start-postcopy")
+
+    def follows(self):
+        wait(self.there, "postcopy-active")
+        return self
+
+    def fast(self):
+        self.here.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": 0})
+
+    def done(self):
+        self.fast()
+        info = wait(self.here, "completed")
+        wait(self.there, "completed")
+        check(self.there, self.places)
+        tap.equal(self.here.qmp.command("query-status")["status"], "postmigrate")
+        return info
+
+
+def dimm(backend, **props):
+    words = ",".join(f"{name}={value}" for name, value in props.items())
+    return ["-object", f"{backend},id=m0,size=4M{',' if words else ''}{words}", "-device", f"pc-dimm,id=d0,memdev=m0,addr={DIMM[0]:#x}"]
+
+
+def moved(words):
+    with Folder() as at, Pair(at, words, places=(BOOT, DIMM) if "-device" in words else (BOOT,)) as pair:
+        pair.begin()
+        pair.follows()
+        check(pair.there, [(base, MIB) for base, _ in pair.places])  # who reads waits, and gets what is asked for
+        wait(pair.here, "postcopy-active")
+        refused(pair.here, "at the other end already", "migrate_cancel")
+        refused(pair.here, "being migrated", "cont")
+        refused(pair.there, "being migrated", "device_add", driver="virtio-rng-pci")
+        refused(pair.here, "being migrated", "device_add", driver="virtio-rng-pci")
+        refused(pair.there, "still on its way", "migrate", uri="exec:cat > /dev/null")
+        info = pair.done()
+        ram = info["ram"]
+        tap.equal(ram["postcopy-requests"] > 0 and ram["postcopy-bytes"] > 0 and "downtime" in info, True, str(info))
+        for m in pair.here, pair.there:
+            for status in ("active", "postcopy-active", "completed"):
+                m.qmp.event("MIGRATION", status=status)
+        pair.there.qmp.command("device_add", driver="virtio-rng-pci")
+
+
+def large_pages():
+    """Those of the host, where it has some: each comes as a whole."""
+    try:
+        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", encoding="ascii") as file:
+            free = int(file.read())
+    except OSError:
+        free = 0
+    if free < 8:
+        raise tap.Skip("the host has no large pages")
+    moved(dimm("memory-backend-memfd", hugetlb="on"))
+
+
+def cannot_come_late(words, *reasons):
+    """The one to which it would go says so before any memory goes; the machine goes on here."""
+    with Folder() as at:
+        path = at("file")
+        with Pair(at, [word.replace("FILE", path) for word in words], places=()) as pair:
+            on(pair.here, "postcopy-ram")
+            pair.here.qmp.command("cont")
+            pair.here.qmp.command("migrate", uri=pair.uri)
+            info = wait(pair.here, "failed")
+            for reason in reasons:
+                tap.equal(reason in info["error-desc"], True, str(info))
+            tap.equal(pair.here.qmp.command("query-status")["status"], "running")
+            tap.equal(info["ram"]["normal"], 0, str(info))
+
+
+def capabilities():
+    with Folder() as at, start() as m, start(["-incoming", "defer"]) as there:
+        refused(m, "there is no migration", "migrate-start-postcopy")
+        refused(m, "no connection", "migrate-pause")
+        refused(m, "postcopy-paused", "migrate-recover", uri=f"unix:{at('x')}")
+        refused(there, "postcopy-paused", "migrate-recover", uri=f"unix:{at('x')}")
+        refused(m, "postcopy-paused", "migrate", uri=f"unix:{at('x')}", resume=True)
+        refused(m, "pre-switchover", "migrate-continue", state="active")
+        on(m, "postcopy-ram")
+        m.qmp.command("migrate", uri="exec:cat > /dev/null")
+        tap.equal("nobody can ask for memory" in wait(m, "failed")["error-desc"], True)
+        m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "postcopy-ram", "state": False}])
+        m("memset 0x100000 0x1000000 0x5a")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 100000})
+        m.qmp.command("migrate", uri="exec:cat > /dev/null")
+        wait(m, "active")
+        refused(m, "capability postcopy-ram is off", "migrate-start-postcopy")
+        refused(m, "stays what it is", "migrate-set-capabilities",
+                capabilities=[{"capability": "postcopy-ram", "state": True}])
+        m.qmp.command("migrate_cancel")
+        wait(m, "cancelled")
+
+
+def other_users():
+    """A device whose memory others use, too."""
+    with start(["-object", "memory-backend-ram,id=shm,size=1M,share=on", "-device", "ivshmem-plain,id=i0,memdev=shm,master=on"]) as m:
+        on(m, "postcopy-ram")
+        refused(m, "another machine uses the guest's memory", "migrate", uri="exec:cat > /dev/null")
+
+
+def lost(where):
+    """The connection is broken at one end, or both, again and again; nothing is lost."""
+    with Folder() as at, Pair(at) as pair:
+        pair.begin()
+        pair.follows()
+        for time in range(3):
+            (pair.here if (time + where) % 2 else pair.there).qmp.command("migrate-pause")
+            info = wait(pair.here, "postcopy-paused")
+            tap.equal("error-desc" in info, True, str(info))
+            wait(pair.there, "postcopy-paused")
+            refused(pair.here, "being migrated", "cont")
+            uri = pair.uri
+            if time:  # else it waits where it came from, without a word
+                uri = f"unix:{at(f'again{time}')}"
+                pair.there.qmp.command("migrate-recover", uri=uri)
+            pair.here.qmp.command("migrate", uri=f"unix:{at('nowhere')}", resume=True)
+            vm.wait_until(lambda: "nowhere" in pair.here.qmp.command("query-migrate").get("error-desc", ""), "an error")
+            pair.here.qmp.command("migrate", uri=uri, resume=True)
+            wait(pair.here, "postcopy-active", "completed")
+            wait(pair.there, "postcopy-active", "completed")
+            check(pair.there, [(BOOT[0], MIB)])
+        pair.done()
+        for m in pair.here, pair.there:
+            for status in ("postcopy-active", "postcopy-paused", "postcopy-recover", "postcopy-active", "completed"):
+                m.qmp.event("MIGRATION", status=status)
+
+
+def by_hmp():
+    """The same by the commands of people, and by TCP."""
+    def hmp(m, line):
+        answer = m.qmp.command("human-monitor-command", **{"command-line": line})
+        tap.equal(answer, "", line)
+
+    with Folder() as at:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        with Pair(at, where=f"tcp:127.0.0.1:{port}") as pair:
+            fill(pair.here, pair.places)
+            for m in pair.here, pair.there:
+                hmp(m, "migrate_set_capability postcopy-ram on")
+            hmp(pair.here, "migrate_set_parameter max-bandwidth 2M")
+            hmp(pair.here, "migrate_set_parameter max-postcopy-bandwidth 2M")
+            hmp(pair.here, f"migrate -d {pair.uri}")
+            wait(pair.here, "active")
+            hmp(pair.here, "migrate_start_postcopy")
+            pair.follows()
+            hmp(pair.here, "migrate_pause")
+            wait(pair.here, "postcopy-paused")
+            wait(pair.there, "postcopy-paused")
+            hmp(pair.there, f"migrate_recover unix:{at('again')}")
+            hmp(pair.here, f"migrate -r unix:{at('again')}")
+            pair.done()
+
+
+def waits_for_lost():
+    """Who waits for memory while there is no connection goes on when there is one: the request is not lost."""
+    with Folder() as at, Pair(at) as pair:
+        pair.begin()
+        pair.follows()
+        pair.here.qmp.command("migrate-pause")
+        wait(pair.here, "postcopy-paused")
+        wait(pair.there, "postcopy-paused")
+        pair.there.qtest.send(f"readq {BOOT[0] + BOOT[1] - 4096:#x}\n".encode())  # its main thread waits from now on
+        pair.here.qmp.command("migrate", uri=pair.uri, resume=True)
+        tap.equal(int(pair.there.qtest.line().split()[1], 0), BOOT[0] + BOOT[1] - 4096)
+        pair.done()
+
+
+def killed(which):
+    with Folder() as at, Pair(at) as pair:
+        pair.begin()
+        pair.follows()
+        getattr(pair, which).kill()
+        other = pair.there if which == "here" else pair.here
+        wait(other, "postcopy-paused")
+        other.qmp.command("query-status")
+        if which == "there":
+            refused(other, "at the other end already", "migrate_cancel")
+
+
+def waits_before():
+    """pause-before-switchover: it stands, and its images are still its own; by both ways, and cancelled."""
+    for way in "precopy", "postcopy", "cancelled":
+        with Folder() as at, Pair(at) as pair:
+            fill(pair.here, pair.places)
+            pair.here.qmp.command("cont")
+            for m in pair.here, pair.there:
+                on(m, "postcopy-ram", "pause-before-switchover")
+            pair.here.qmp.command("migrate", uri=pair.uri)
+            if way == "postcopy":
+                pair.here.qmp.command("migrate-start-postcopy")
+            wait(pair.here, "pre-switchover")
+            tap.equal(pair.here.qmp.command("query-status")["status"], "finish-migrate")
+            refused(pair.here, "no migration waits in state 'device'", "migrate-continue", state="device")
+            if way == "cancelled":
+                pair.here.qmp.command("migrate_cancel")
+                wait(pair.here, "cancelled")
+                tap.equal(pair.here.qmp.command("query-status")["status"], "running")
+                continue
+            pair.here.qmp.command("migrate-continue", state="pre-switchover")
+            pair.done()
+            for status in ("pre-switchover", "device", *(["postcopy-active"] if way == "postcopy" else []), "completed"):
+                pair.here.qmp.event("MIGRATION", status=status)
+
+
+HEADER = b"DIMMABLE" + struct.pack("<I", 2)
+HEADER += struct.pack("<I", zlib.crc32(HEADER))
+END, ANSWER, ADVICE, LACKS, REQUEST, RUNS, REFUSAL, RESUME = 5, 6, 20, 21, 22, 23, 24, 25
+
+
+def record(kind, name=b"", data=b""):
+    head = struct.pack("<BBHI", kind, len(name), 0, len(data))
+    return head + struct.pack("<I", zlib.crc32(head + name + data)) + name + data
+
+
+class Liar:
+    """The other end of machine @m, that goes to a socket at @path."""
+
+    def __init__(self, m, path, **arguments):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            listener.settimeout(vm.LONG)
+            m.qmp.command("migrate", uri=f"unix:{path}", **arguments)
+            self.sock = listener.accept()[0]
+        self.sock.settimeout(vm.LONG)
+        self.file = self.sock.makefile("rb")
+        tap.equal(self.file.read(16), HEADER)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.file.close()
+        self.sock.close()
+
+    def until(self, kind, name=None):
+        got = None, None, None
+        while got[0] != kind or name not in (None, got[1]):
+            _, name_len, _, size, _ = head = struct.unpack("<BBHII", self.file.read(12))
+            got = head[0], self.file.read(name_len), self.file.read(size)
+        return got
+
+
+def source_is_told_lies():
+    """A destination that says what cannot be: the source is in postcopy-paused, or goes on; it never crashes."""
+    def request(data, name=None):
+        return lambda ram: record(REQUEST, name or ram, data)
+
+    lies = (  # what, status, words
+        (request(struct.pack("<QQ", 0, 1), b"nosuch"), "postcopy-paused", "nosuch"),
+        (request(struct.pack("<QQ", 1 << 50, 1)), "postcopy-paused", "it has no"),
+        (request(struct.pack("<QQ", 1, 2 ** 64 - 1)), "postcopy-paused", "it has no"),
+        (request(struct.pack("<QQ", 1, 0)), "postcopy-paused", "it has no"),
+        (request(b"x"), "postcopy-paused", "has 1 bytes"),
+        (lambda ram: record(ANSWER), "postcopy-paused", "and cannot"),
+        (lambda ram: record(77), "postcopy-paused", "means nothing"),
+        (lambda ram: b"x" * 100, "postcopy-paused", "damaged"),
+        (None, "postcopy-paused", ""),
+        (lambda ram: record(RUNS) + record(REFUSAL, b"", b"why"), "postcopy-paused", "and it does"),
+        (lambda ram: record(REFUSAL, b"", b"why \xff"), "failed", "why"),
+    )
+    with Folder() as at:
+        for number, (lie, status, words) in enumerate(lies):
+            with start() as m:
+                m("memset 0x100000 0x400000 0x5a")
+                on(m, "postcopy-ram")
+                m.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW, "max-postcopy-bandwidth": SLOW})
+                with Liar(m, at(f"liar{number}")) as liar:
+                    advice = liar.until(ADVICE)[2]
+                    liar.sock.sendall(record(ANSWER))
+                    m.qmp.command("migrate-start-postcopy")
+                    liar.until(END, b"postcopy")
+                    if lie:
+                        liar.sock.sendall(lie(advice[25:25 + advice[24]]))
+                        info = wait(m, status)
+                if not lie:
+                    info = wait(m, status)
+                tap.equal(words in info["error-desc"], True, str(info))
+                tap.equal(m.qmp.command("query-status")["status"], "prelaunch" if status == "failed" else "finish-migrate")
+                if status == "failed":
+                    continue
+                again = at(f"again{number}")  # and it does not get better
+                with Liar(m, again, resume=True) as liar:
+                    liar.until(RESUME)
+                    liar.sock.sendall(record(LACKS, advice[25:25 + advice[24]], struct.pack("<QQ", 0, 1 << 60)))
+                    vm.wait_until(lambda: "it has no" in m.qmp.command("query-migrate").get("error-desc", ""), "an error")
+
+
+def stranger_connects():
+    """Who does not know the number of the machine that is missing gets nothing of it, and the other end may still come."""
+    with Folder() as at, Pair(at) as pair:
+        pair.begin()
+        pair.follows()
+        pair.there.qmp.command("migrate-pause")
+        for text in (HEADER + record(RESUME, b"", bytes(16)), HEADER + record(RESUME, b"", b"x"), b"x" * 64, b"", HEADER + record(END)):
+            wait(pair.there, "postcopy-paused")
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.settimeout(vm.LONG)
+                vm.wait_until(lambda: stranger.connect_ex(at("meet")) == 0, "a socket")
+                stranger.sendall(text)
+                stranger.shutdown(socket.SHUT_WR)
+                try:
+                    tap.equal(stranger.recv(100), b"")
+                except ConnectionResetError:
+                    pass  # it did not read all that it was sent
+        wait(pair.here, "postcopy-paused")
+        pair.here.qmp.command("migrate", uri=pair.uri, resume=True)
+        pair.done()
+
+
+def main():
+    shm = "/dev/shm"
+    kinds = {
+        "memory of its own": dimm("memory-backend-ram"),
+        "shared memory": dimm("memory-backend-ram", share="on"),
+        "a memfd": dimm("memory-backend-memfd"),
+        "a file of tmpfs": dimm("memory-backend-file", share="on", **{"mem-path": shm}),
+        "boot memory of a memfd": ["-object", "memory-backend-memfd,id=boot,size=32M", "-machine", "memory-backend=boot"],
+    }
+    tests = [(f"memory follows: {name}", lambda words=words: moved(words)) for name, words in kinds.items()]
+    tests += [
+        ("memory follows: large pages", large_pages),
+        ("refused: a private copy of a file", lambda: cannot_come_late(
+            dimm("memory-backend-file", **{"mem-path": shm}), "cannot do that", "m0", "private copy", "share=on")),
+        ("refused: a file of a disk", lambda: cannot_come_late(
+            dimm("memory-backend-file", share="on", **{"mem-path": "FILE"}), "cannot do that", "m0", "tmpfs")),
+        ("refused: memory that others use", other_users),
+        ("what there must be", capabilities),
+        ("lost there first", lambda: lost(0)),
+        ("lost here first", lambda: lost(1)),
+        ("lost, and waited for", waits_for_lost),
+        ("by people's commands", by_hmp),
+        ("the destination is killed", lambda: killed("there")),
+        ("the source is killed", lambda: killed("here")),
+        ("waits before it goes", waits_before),
+        ("the source is told lies", source_is_told_lies),
+        ("a stranger connects", stranger_connects),
+    ]
+    tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
+
+
+main()

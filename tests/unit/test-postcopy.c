@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Memory that comes late: which pages are missing, what the ends say of them, and who waits. */
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "migration/page-maps.h"
+#include "migration/userfault.h"
+#include "util/error.h"
+
+#define PAGES 200u
+
+static RamBlock *new_block(const char *name)
+{
+    RamBlock *block = ram_block_new(name, PAGES * RAM_PAGE, -1, false, true, 0, NULL);
+
+    g_assert_nonnull(block);
+    return block;
+}
+
+static GPtrArray *new_blocks(void)
+{
+    GPtrArray *blocks = g_ptr_array_new_with_free_func((GDestroyNotify)ram_block_unref);
+
+    g_ptr_array_add(blocks, new_block("a"));
+    g_ptr_array_add(blocks, new_block("b"));
+    return blocks;
+}
+
+static void test_maps(void)
+{
+    g_autoptr(GPtrArray) blocks = new_blocks();
+    PageMaps *maps = page_maps_new(blocks);
+    PageMap *map = page_maps_find(maps, blocks->pdata[1]);
+    PageRange range;
+
+    g_assert_true(map == page_maps_find_host(maps, map->block->host + map->block->size - 1));
+    g_assert_null(page_maps_find_host(maps, (const uint8_t *)&range));
+    g_assert_false(page_map_next(map, 0, UINT64_MAX, &range));
+    page_maps_lack(maps, map, &(PageRange){ 60, 80 });
+    page_maps_lack(maps, map, &(PageRange){ 100, 90 });
+    page_maps_lack(maps, &maps->maps[0], &(PageRange){ 199, 1 });
+    g_assert_cmpuint(map->lacks, ==, 130);
+    g_assert_cmpuint(maps->left, ==, 131);
+    g_assert_true(page_map_next(map, 0, UINT64_MAX, &range));
+    g_assert_cmpuint(range.first, ==, 60);
+    g_assert_cmpuint(range.count, ==, 130);
+    g_assert_true(page_map_next(map, 64, 70, &range));
+    g_assert_cmpuint(range.first, ==, 64);
+    g_assert_cmpuint(range.count, ==, 6);
+    g_assert_false(page_map_next(map, 190, UINT64_MAX, &range));
+    g_assert_true(page_map_ask(map, 64));
+    g_assert_false(page_map_ask(map, 64));
+    g_assert_true(page_map_waits(map, 64) && !page_map_waits(map, 65));
+    page_maps_have(maps, map, &(PageRange){ 64, 1 });
+    g_assert_true(page_map_has(map, 64) && !page_map_waits(map, 64));
+    g_assert_true(page_map_next(map, 60, UINT64_MAX, &range));
+    g_assert_cmpuint(range.count, ==, 4);
+    page_maps_have(maps, map, &(PageRange){ 0, PAGES });
+    g_assert_cmpuint(maps->left, ==, 1);
+    page_maps_free(maps);
+}
+
+/* ---- records ---- */
+
+static int count;
+
+static bool count_range(void *opaque, unsigned n, const PageRange *range, GError **errp)
+{
+    g_assert_true(n == 1 && range->count && range->first + range->count <= PAGES);
+    count++;
+    return true;
+}
+
+/* Is a record of those bytes taken, as one of missing pages and as a request? */
+static bool is_taken(const GPtrArray *blocks, const char *name, const void *data, size_t size,
+                     bool request)
+{
+    Record record = { .data = data, .size = size };
+    PageRange range;
+    GError *err = NULL;
+    unsigned n;
+
+    strcpy(record.name, name);
+    bool ok = request ? postcopy_read_request(blocks, &record, &n, &range, &err)
+                      : postcopy_read_lacks(blocks, &record, count_range, NULL, &err);
+    g_assert_true(ok == !err);
+    g_clear_error(&err);
+    return ok;
+}
+
+static void test_records(void)
+{
+    static const struct {
+        PageRange range;
+        bool ok;
+    } cases[] = {
+        { { 0, PAGES }, true },       { { PAGES - 1, 1 }, true },
+        { { PAGES, 1 }, false },      { { 0, PAGES + 1 }, false },
+        { { 1, UINT64_MAX }, false }, { { UINT64_MAX, 1 }, false },
+        { { 3, 0 }, false },          { { UINT64_MAX, UINT64_MAX }, false },
+    };
+    g_autoptr(GPtrArray) blocks = new_blocks();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        for (int request = 0; request < 2; request++) {
+            const PageRange *range = &cases[i].range;
+            g_assert_true(is_taken(blocks, "b", range, sizeof(*range), request) == cases[i].ok);
+            g_assert_false(is_taken(blocks, "c", range, sizeof(*range), request));
+            g_assert_false(is_taken(blocks, "b", range, sizeof(*range) - 1, request));
+        }
+    }
+    count = 0;
+    g_assert_true(is_taken(blocks, "b", (PageRange[]){ { 1, 2 }, { 4, 5 } }, 32, false));
+    g_assert_cmpint(count, ==, 2);
+    g_assert_false(is_taken(blocks, "b", (PageRange[]){ { 1, 2 }, { 4, 5 } }, 32, true));
+}
+
+static void test_resume(void)
+{
+    uint8_t id[POSTCOPY_ID_SIZE] = { 1, 2, 3 }, other[POSTCOPY_ID_SIZE] = { 1, 2, 4 };
+    Record record = { .kind = RECORD_RESUME, .data = id, .size = sizeof(id) };
+
+    g_assert_true(postcopy_check_resume(&record, id, NULL));
+    g_assert_false(postcopy_check_resume(&record, other, NULL));
+    record.size--;
+    g_assert_false(postcopy_check_resume(&record, id, NULL));
+    record = (Record){ .kind = RECORD_END, .data = id, .size = sizeof(id) };
+    g_assert_false(postcopy_check_resume(&record, id, NULL));
+}
+
+/* ---- those who wait ---- */
+
+static gpointer read_page(gpointer opaque)
+{
+    return GUINT_TO_POINTER(*(const uint8_t *)opaque);
+}
+
+static void test_waits(void)
+{
+    uint8_t page[RAM_PAGE];
+    Userfault fault;
+    g_autoptr(GError) err = NULL;
+    const int fd = userfault_open(&err);
+
+    if (fd < 0) {
+        g_test_skip(err->message);
+        return;
+    }
+    RamBlock *block = new_block("late");
+    memset(block->host, 1, block->size);
+    g_assert_true(userfault_check(block, &err) && userfault_register(fd, block, &err));
+    g_assert_false(userfault_read(fd, &fault));
+    g_assert_true(userfault_discard(block, 4 * RAM_PAGE, 8 * RAM_PAGE, &err));
+    GThread *thread = g_thread_new("waits", read_page, block->host + 5 * RAM_PAGE + 7);
+    while (!userfault_read(fd, &fault)) {
+        g_thread_yield();
+    }
+    g_assert_true(fault.at >= block->host + 5 * RAM_PAGE && fault.at < block->host + 6 * RAM_PAGE);
+    memset(page, 9, sizeof(page));
+    g_assert_true(userfault_put(fd, block, 5 * RAM_PAGE, RAM_PAGE, page, &err));
+    g_assert_cmpuint(GPOINTER_TO_UINT(g_thread_join(thread)), ==, 9);
+    memset(page, 8, sizeof(page)); /* the one that is there stays */
+    g_assert_true(userfault_put(fd, block, 5 * RAM_PAGE, RAM_PAGE, page, &err));
+    g_assert_true(userfault_put(fd, block, 4 * RAM_PAGE, 8 * RAM_PAGE, NULL, &err));
+    g_assert_cmpuint(block->host[5 * RAM_PAGE], ==, 9);
+    g_assert_cmpuint(block->host[4 * RAM_PAGE], ==, 0);
+    g_assert_cmpuint(block->host[11 * RAM_PAGE], ==, 0);
+    g_assert_cmpuint(block->host[12 * RAM_PAGE], ==, 1);
+    userfault_unregister(fd, block);
+    ram_block_unref(block);
+    close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/postcopy/maps", test_maps);
+    g_test_add_func("/postcopy/records", test_records);
+    g_test_add_func("/postcopy/resume", test_resume);
+    g_test_add_func("/postcopy/waits", test_waits);
+    return g_test_run();
+}
