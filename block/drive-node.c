@@ -226,8 +226,9 @@ bool drive_is_empty(const DriveArg *arg)
 {
     const DriveOptions *drive = arg->options;
 
-    return drive->has_media && drive->media == DRIVE_MEDIA_CDROM && !drive->file &&
-           !drive->format && json_object_object_length(arg->node) == 0;
+    return (drive->q_if == DRIVE_INTERFACE_FLOPPY ||
+            (drive->has_media && drive->media == DRIVE_MEDIA_CDROM)) &&
+           !drive->file && !drive->format && json_object_object_length(arg->node) == 0;
 }
 
 BlockNode *drive_node_open(const DriveArg *arg, bool temporary, GError **errp)

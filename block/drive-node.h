@@ -26,7 +26,7 @@ static inline bool drive_is_read_only(const DriveOptions *drive)
            (drive->has_media && drive->media == DRIVE_MEDIA_CDROM);
 }
 
-/* A drive without a medium: media=cdrom, and nothing that it holds. */
+/* A drive without a medium: media=cdrom or if=floppy, and nothing that it holds. */
 bool drive_is_empty(const DriveArg *arg);
 /* The node: a reference, or NULL. @temporary: it is only read, as what is on top of it has what is
  * written. Without a format its file is looked at: with qcow2's first bytes it is that, else raw,

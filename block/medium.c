@@ -85,6 +85,9 @@ bool block_medium_open_tray(BlockBackend *backend, bool force)
 {
     const BlockTrayOps *tray = block_medium_tray(backend);
 
+    if (!block_medium_has_tray(backend)) {
+        return true;
+    }
     if (!tray->is_open(backend->opaque) && tray->is_locked(backend->opaque)) {
         tray->ask_eject(backend->opaque);
         if (!force) {
@@ -97,14 +100,16 @@ bool block_medium_open_tray(BlockBackend *backend, bool force)
 
 void block_medium_close_tray(BlockBackend *backend)
 {
-    block_medium_tray(backend)->move(backend->opaque, false);
+    if (block_medium_has_tray(backend)) {
+        block_medium_tray(backend)->move(backend->opaque, false);
+    }
 }
 
 /* ---- changes ---- */
 
 static bool check_open(BlockBackend *backend, GError **errp)
 {
-    if (!block_medium_tray(backend)->is_open(backend->opaque)) {
+    if (block_medium_has_tray(backend) && !block_medium_tray(backend)->is_open(backend->opaque)) {
         error_set(errp, "the tray of device %s is closed: use blockdev-open-tray first",
                   backend->device);
         return false;
@@ -112,13 +117,17 @@ static bool check_open(BlockBackend *backend, GError **errp)
     return true;
 }
 
-/* Let the device, which only reads, have @node. */
+/* Let the device have @node, and write to it, if it does and @node can be written. */
 static bool attach(BlockBackend *backend, BlockNode *node, GError **errp)
 {
     g_autofree char *user = g_strdup_printf("device %s", backend->device);
+    bool writes = block_medium_tray(backend)->writes && !node->read_only;
+    bool ok = block_edge_attach(&backend->edge, node, user,
+                                BLOCK_PERM_READ | (writes ? BLOCK_PERM_WRITE : 0),
+                                BLOCK_PERM_ALL & ~BLOCK_PERM_WRITE, errp);
 
-    return block_edge_attach(&backend->edge, node, user, BLOCK_PERM_READ,
-                             BLOCK_PERM_ALL & ~BLOCK_PERM_WRITE, errp);
+    backend->writable = ok ? writes : backend->writable;
+    return ok;
 }
 
 /* @node instead of what is there; on failure, that stays. */

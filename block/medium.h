@@ -9,19 +9,25 @@
 
 #include "block/backend.h"
 
-/* What a device with a tray does, with its BlockBackendOps' opaque. */
+/* What a device whose medium can be changed does, with its BlockBackendOps' opaque. */
 typedef struct BlockTrayOps {
-    bool (*is_open)(void *opaque);
+    bool (*is_open)(void *opaque);   /* NULL: there is no tray: the medium is always at hand */
     bool (*is_locked)(void *opaque); /* by the guest */
     void (*move)(void *opaque, bool open);
     void (*ask_eject)(void *opaque); /* the guest, which has locked it */
     void (*changed)(void *opaque);   /* another medium is there, or none; the tray is open */
+    bool writes;                     /* it writes to what is not read-only */
 } BlockTrayOps;
 
-/* Those of @backend, or NULL: its medium stays. */
+/* Those of @backend, or NULL: its medium stays. Of one without a tray there are is_locked and
+ * changed only. */
 static inline const BlockTrayOps *block_medium_tray(const BlockBackend *backend)
 {
     return backend->ops ? backend->ops->tray : NULL;
+}
+static inline bool block_medium_has_tray(const BlockBackend *backend)
+{
+    return block_medium_tray(backend) && block_medium_tray(backend)->is_open;
 }
 
 /* A node of @bytes that stands for no medium: a reference. Flushes of it, which has nothing, go
@@ -31,7 +37,7 @@ BlockNode *block_medium_none(int64_t bytes, GError **errp);
 BlockBackend *block_medium_empty_drive(const char *name, GError **errp);
 
 /* The backend of the drive @device, or of the device with this @id or path; one of the two is
- * given. Errors: none such, it has no tray. */
+ * given. Errors: none such, its medium stays. */
 BlockBackend *block_medium_find(const char *device, const char *id, GError **errp);
 /* Open the tray. One that the guest has locked only with @force; else the guest is asked: false. */
 bool block_medium_open_tray(BlockBackend *backend, bool force);

@@ -131,8 +131,9 @@ static void add_backend(BlockBackend *backend, void *list)
     if (info->inserted && backend->limits) {
         block_info_limits(info->inserted, throttle_member_group(backend->limits));
     }
-    info->removable = info->has_tray_open = tray != NULL;
-    info->tray_open = tray && tray->is_open(backend->opaque);
+    info->removable = tray != NULL;
+    info->has_tray_open = block_medium_has_tray(backend);
+    info->tray_open = info->has_tray_open && tray->is_open(backend->opaque);
     info->locked = tray && tray->is_locked(backend->opaque);
     if (backend->device) {
         info->has_io_status = true;

@@ -62,13 +62,14 @@ bool qmp_eject(const char *device, const char *id, bool has_force, bool force, G
     return backend && open_tray(backend, force, errp) && block_medium_remove(backend, errp);
 }
 
-/* The node of a file, only read: a reference. */
-static BlockNode *open_file(const char *filename, const char *format, GError **errp)
+/* The node of a file: a reference. */
+static BlockNode *open_file(const char *filename, const char *format, bool read_only, GError **errp)
 {
     g_auto(GStrv) parts = g_strsplit(filename, ",", -1);
     g_autofree char *escaped = g_strjoinv(",,", parts);
-    g_autofree char *text = g_strdup_printf("if=none,media=cdrom,file=%s%s%s", escaped,
-                                            format ? ",format=" : "", format ? format : "");
+    g_autofree char *text =
+        g_strdup_printf("if=none,read-only=%s,file=%s%s%s", read_only ? "on" : "off", escaped,
+                        format ? ",format=" : "", format ? format : "");
     g_autoptr(DriveArg) arg = drive_parse(text, errp);
 
     return arg ? drive_node_open(arg, false, errp) : NULL;
@@ -80,18 +81,25 @@ bool qmp_blockdev_change_medium(const char *device, const char *id, const char *
                                 GError **errp)
 {
     BlockBackend *backend = block_medium_find(device, id, errp);
+    bool writes = backend && block_medium_tray(backend)->writes;
+    BlockdevChangeReadOnlyMode mode =
+        has_read_only_mode ? read_only_mode : BLOCKDEV_CHANGE_READ_ONLY_MODE_RETAIN;
     BlockNode *node;
     bool ok;
 
     if (!backend) {
         return false;
     }
-    if (has_read_only_mode && read_only_mode == BLOCKDEV_CHANGE_READ_ONLY_MODE_READ_WRITE) {
+    if (mode == BLOCKDEV_CHANGE_READ_ONLY_MODE_READ_WRITE && !writes) {
         error_set(errp, "'read-only-mode' is read-write: CDs are only read");
         return false;
     }
-    node =
-        open_file(filename, format, errp); /* what is wrong with it is seen before anything moves */
+    if (mode == BLOCKDEV_CHANGE_READ_ONLY_MODE_READ_ONLY ||
+        (mode == BLOCKDEV_CHANGE_READ_ONLY_MODE_RETAIN && !backend->empty && !backend->writable)) {
+        writes = false;
+    }
+    /* What is wrong with it is seen before anything moves. */
+    node = open_file(filename, format, !writes, errp);
     ok = node && open_tray(backend, force, errp) && block_medium_remove(backend, errp) &&
          block_medium_insert(backend, node, errp);
     if (ok) {

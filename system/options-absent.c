@@ -134,8 +134,6 @@ static const struct RefusedOption {
     { "dtb", "a PC has no device tree; its ACPI tables say what is there" },
     { "dump-vmstate", "scripts/state-dump.py describes a saved machine" },
     { "enable-sync-profile", "locks are not profiled; use perf lock" },
-    { "fda", "there is no floppy drive" },
-    { "fdb", "there is no floppy drive" },
     { "icount",
       "time does not follow the number of instructions; with -accel qtest it goes on only when "
       "a test says so" },

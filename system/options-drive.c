@@ -240,7 +240,7 @@ bool option_do_drive(Startup *startup, const char *arg, GError **errp)
     static bool (*const adders[])(Startup *, const DriveArg *, GError **) = {
         [DRIVE_INTERFACE_IDE] = add_ide,      [DRIVE_INTERFACE_NONE] = add_disk,
         [DRIVE_INTERFACE_VIRTIO] = add_disk,  [DRIVE_INTERFACE_PFLASH] = add_flash,
-        [DRIVE_INTERFACE_SCSI] = refuse_scsi,
+        [DRIVE_INTERFACE_SCSI] = refuse_scsi, [DRIVE_INTERFACE_FLOPPY] = option_add_floppy,
     };
 
     return drive && adders[drive->options->q_if](startup, drive, errp);

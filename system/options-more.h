@@ -6,6 +6,7 @@
 #ifndef SYSTEM_OPTIONS_MORE_H
 #define SYSTEM_OPTIONS_MORE_H
 
+#include "block/drive-node.h"
 #include "system/startup.h"
 
 /* options-guest.c */
@@ -30,6 +31,14 @@ bool option_do_hd(Startup *startup, unsigned index, const char *media, const cha
                   GError **errp);
 bool option_apply_blockdev(Startup *startup, const void *parsed, GError **errp);
 bool option_do_drive(Startup *startup, const char *arg, GError **errp);
+
+/* options-floppy.c */
+
+bool option_add_floppy(Startup *startup, const DriveArg *arg, GError **errp);
+bool option_do_fda(Startup *startup, const char *arg, GError **errp);
+bool option_do_fdb(Startup *startup, const char *arg, GError **errp);
+/* The drives, before what -device adds. */
+bool option_add_floppies(Startup *startup, GError **errp);
 
 /* options-net.c */
 bool option_apply_netdev(Startup *startup, const void *parsed, GError **errp);

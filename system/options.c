@@ -698,6 +698,8 @@ const Option options[] = {
       "a disk with a device (ide, virtio), or for -device ...,drive=ID (none); flash that ends at 4 GiB (unit 0) or below the other one (unit 1)",
       START_MACHINE, option_do_drive, .type = &DriveOptions_type },
     { "cdrom", "FILE", "a CD in a drive, as -drive index=2,media=cdrom,file=FILE", START_MACHINE, do_cdrom },
+    { "fda", "FILE", "a floppy disk in drive A, as -drive if=floppy,index=0,file=FILE", START_MACHINE, option_do_fda },
+    { "fdb", "FILE", "a floppy disk in drive B", START_MACHINE, option_do_fdb },
     { "hda", "FILE", "an IDE disk, as -drive index=0,media=disk,file=FILE", START_MACHINE, do_hda },
     { "hdb", "FILE", "the same with index=1", START_MACHINE, do_hdb },
     { "hdc", "FILE", "the same with index=2", START_MACHINE, do_hdc },

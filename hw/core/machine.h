@@ -71,6 +71,7 @@ typedef struct MachineOps {
     /* From now on boot from these drives ("cdn"), also where -boot said otherwise. NULL: none. */
     bool (*set_boot_order)(Machine *machine, const char *drives, GError **errp);
     unsigned ide_buses, ide_units; /* of the board, from ide.0 on, and places of each; 0: none */
+    bool floppy_drives;            /* it may have some: there is ISA DMA */
     const StateTable *state;       /* what of the machine itself a snapshot keeps; may be NULL */
     const HotplugHandler *hotplug; /* ends with a NULL device_type; may be NULL */
 } MachineOps;

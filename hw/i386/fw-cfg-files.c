@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw/acpi/linker.h"
+#include "hw/floppy/fdc.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
@@ -245,9 +246,16 @@ static void add_numbers(X86Machine *x86)
 static void append_boot_device(const BootDevice *boot, void *opaque)
 {
     GString *order = opaque;
-    g_autofree char *path = object_is_a(OBJECT(boot->card), TYPE_PCI_DEVICE)
-                                ? pci_firmware_path(PCI_DEVICE(boot->card), boot->kind)
-                                : NULL;
+    g_autofree char *path = NULL;
+
+    if (object_is_a(OBJECT(boot->card), TYPE_PCI_DEVICE)) {
+        path = pci_firmware_path(PCI_DEVICE(boot->card), boot->kind);
+    } else if (object_is_a(OBJECT(boot->card), TYPE_ISA_FDC)) {
+        const X86MachineOps *ops = x86_machine_ops(machine_current());
+
+        path = g_strdup_printf("/pci@i0cf8/isa@%x/%s@%04x", PCI_SLOT(ops->isa_bridge), boot->kind,
+                               ISA_FDC(boot->card)->iobase);
+    }
 
     if (path) {
         g_string_append_printf(order, "%s%s%s", order->len ? "\n" : "", path, boot->below);
@@ -342,7 +350,8 @@ static void add_facts(X86Machine *x86)
 /* ---- CMOS ---- */
 
 enum {
-    CMOS_EQUIPMENT = 0x14,  /* bit 1: FPU, bit 2: PS/2 mouse */
+    CMOS_FLOPPIES = 0x10,   /* types of drive A, upper half, and B */
+    CMOS_EQUIPMENT = 0x14,  /* bit 1: FPU, bit 2: PS/2 mouse; bits 0, 6, 7: floppy drives */
     CMOS_BOOT_THIRD = 0x38, /* in the upper half; bit 0: a floppy's signature is not checked */
     CMOS_BOOT_FIRST = 0x3d, /* and the second in the upper half */
     CMOS_LAST_CPU = 0x5f,
@@ -386,6 +395,20 @@ static void set_drives(FwCfgFiles *files, const char *drives)
     fw_cfg_add_u16(files->fw, FW_CFG_BOOT_DEVICE, (uint8_t)drives[0]);
 }
 
+/* Those that are there after cold-plug. */
+static void set_equipment(FwCfgFiles *files)
+{
+    static const uint8_t types[] = {
+        [FLOPPY_120] = 2, [FLOPPY_144] = 4, [FLOPPY_288] = 5, [FLOPPY_NONE] = 0
+    };
+    uint8_t a = types[fdc_drive_type(0)], b = types[fdc_drive_type(1)];
+    unsigned count = !!a + !!b;
+
+    mc146818_cmos_set(files->rtc, CMOS_FLOPPIES, (uint8_t)(a << 4 | b));
+    mc146818_cmos_set(files->rtc, CMOS_EQUIPMENT,
+                      (uint8_t)(1 << 1 | 1 << 2 | (count ? 1 | (count - 1) << 6 : 0)));
+}
+
 /* ---- for the machine ---- */
 
 void x86_fw_cfg_count_cpus(X86Machine *x86)
@@ -412,7 +435,6 @@ bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
     x86->fw_cfg = fw_cfg_create(memory_io(), &address_space_memory);
     files = x86->fw_cfg_files = g_new0(FwCfgFiles, 1);
     *files = (FwCfgFiles){ .x86 = x86, .fw = x86->fw_cfg, .rtc = rtc };
-    mc146818_cmos_set(rtc, CMOS_EQUIPMENT, 1 << 1 | 1 << 2);
     x86_fw_cfg_count_cpus(x86);
     add_numbers(x86);
     add_facts(x86);
@@ -427,6 +449,7 @@ void x86_reset_fw_cfg(X86Machine *x86)
     const char *order = boot->order ? boot->order : DRIVES_NORMAL;
 
     files->fresh = false;
+    set_equipment(files);
     add_boot_order(x86);
     add_extra_roots(x86);
     set_drives(files, !files->booted && boot->once ? boot->once : order);

@@ -8,7 +8,9 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/nfit.h"
+#include "hw/floppy/fdc.h"
 #include "hw/char/isa-serial.h"
+#include "hw/dma/i8257.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/acpi-pci.h"
 #include "hw/i386/cpu-plug.h"
@@ -196,6 +198,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     mc146818_set_alarm(rtc, x86_rtc_alarm, x86);
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
     port92_create(io);
+    isa_dma_create(io);
     fpu_error_create(machine, io, isa_irq(FPU_ERROR_IRQ));
     cpu_hotplug_create(machine, io, ops->cpu_hotplug_port, x86_cpu_hotplug_notify, x86);
     if (machine->ram.slots) {
@@ -209,7 +212,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
             return false;
         }
     }
-    return x86_init_fw_cfg(x86, rtc, errp);
+    return (!ops->fdc || fdc_create(errp)) && x86_init_fw_cfg(x86, rtc, errp);
 }
 
 static void x86_powerdown(Machine *machine)

@@ -108,6 +108,7 @@ typedef struct X86MachineOps {
     uint8_t pci_gsi;
     unsigned (*pci_pirq)(uint8_t slot, unsigned pin);
     uint16_t pci_hotplug_port; /* of hw/pci/acpi-pci-hotplug.h */
+    bool fdc;                  /* the board has a floppy controller, also without drives */
     uint16_t cpu_hotplug_port; /* of hw/acpi/cpu-hotplug.h */
     const char *host_type;     /* of the host bridge */
     /* Host bridge, which becomes x86->host, and south bridge; after interrupt controllers and

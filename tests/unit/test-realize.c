@@ -390,6 +390,11 @@ static void check(const char *type)
 
     add_device("isa-debugcon,chardev=c0,iobase=0x402"); /* 0xe9 is of pc-testdev */
     add_device("isa-parallel,chardev=lp");
+    if (q35) { /* pc has one */
+        add_device("isa-fdc");
+    }
+    add_device("floppy");
+    add_disk("floppy", 31);
     add_device("ivshmem-plain,memdev=m4");
     add_device("pc-dimm,id=d0,memdev=m0");
     add_device("nvdimm,id=d1,memdev=m3,label-size=128K");
