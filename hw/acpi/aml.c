@@ -589,6 +589,15 @@ Aml *aml_irq(unsigned irq)
     return aml;
 }
 
+Aml *aml_dma(unsigned channel)
+{
+    Aml *aml = aml_new_op(AML_PLAIN, 0x2a); /* small item 5, 2 bytes (section 6.4.2.2) */
+
+    put_u8(aml->body, (uint8_t)(1u << channel));
+    put_u8(aml->body, 0);
+    return aml;
+}
+
 Aml *aml_interrupts(const uint32_t *gsis, unsigned count)
 {
     enum { CONSUMER = 1 << 0, ACTIVE_LOW = 1 << 2, SHARED = 1 << 3 };

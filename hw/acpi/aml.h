@@ -118,6 +118,7 @@ Aml *aml_deref_of(Aml *reference);
 Aml *aml_resources_terms(Aml **descriptors); /* a buffer, with the end tag */
 Aml *aml_io(uint16_t base, uint8_t length);  /* 16-bit decode, fixed place */
 Aml *aml_irq(unsigned irq);                  /* ISA: edge, active high, exclusive */
+Aml *aml_dma(unsigned channel);              /* ISA: bytes, at its own speed */
 /* PCI: level-triggered, active low, shared; one of @count interrupts. */
 Aml *aml_interrupts(const uint32_t *gsis, unsigned count);
 enum { AML_INTERRUPT_NUMBER = 5 }; /* byte offset of the first number */

@@ -6,6 +6,7 @@
 #include "hw/acpi/pm.h"
 #include "hw/char/isa-parallel.h"
 #include "hw/char/isa-serial.h"
+#include "hw/floppy/fdc.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/vmgenid.h"
 #include "hw/i386/x86.h"
@@ -40,6 +41,72 @@ static void dsdt_parallels(Aml *isa)
     }
 }
 
+/* ---- floppies (ACPI 6.4, section 9.9) ---- */
+
+/* _FDI: as the BIOS tells of a drive. */
+static Aml *dsdt_floppy(unsigned unit, FloppyType type)
+{
+    static const struct {
+        uint8_t kind, cylinders, sectors, gap, format_gap;
+    } drives[] = {
+        [FLOPPY_144] = { 4, 79, 18, 0x1b, 0x6c },
+        [FLOPPY_288] = { 6, 79, 36, 0x1b, 0x50 },
+        [FLOPPY_120] = { 2, 79, 15, 0x1b, 0x54 },
+    };
+    enum { HEADS = 1, TIMES_1 = 0xaf, TIMES_2 = 0x02, MOTOR_OFF = 0x25, BYTES = 2, FILL = 0xf6 };
+    enum { SETTLE = 0x0f, MOTOR_ON = 0x08, ANY_LENGTH = 0xff };
+    g_autofree char *name = g_strdup_printf("FLP%c", 'A' + unit);
+    const uint8_t facts[] = { (uint8_t)unit,
+                              drives[type].kind,
+                              drives[type].cylinders,
+                              drives[type].sectors,
+                              HEADS,
+                              TIMES_1,
+                              TIMES_2,
+                              MOTOR_OFF,
+                              BYTES,
+                              drives[type].sectors,
+                              drives[type].gap,
+                              ANY_LENGTH,
+                              drives[type].format_gap,
+                              FILL,
+                              SETTLE,
+                              MOTOR_ON };
+    Aml *package = aml_package();
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(facts); i++) {
+        aml_add(package, aml_int(facts[i]));
+    }
+    return aml_device(name, aml_name("_ADR", aml_int(unit)), aml_name("_FDI", package));
+}
+
+/* _FDE: which of four drives are there; 2: no tape drive is known of. */
+static void dsdt_floppies(Aml *isa)
+{
+    enum { PORTS = 0x3f2, RATE_PORT = 0x3f7, TAPE = 4 };
+    uint32_t present[5] = { [TAPE] = GUINT32_TO_LE(2) };
+    Aml *fdc;
+
+    if (!fdc_find()) {
+        return;
+    }
+    for (unsigned i = 0; i < FDC_DRIVES; i++) {
+        present[i] = GUINT32_TO_LE(fdc_drive_type(i) != FLOPPY_NONE);
+    }
+    fdc = aml_device("FDC0", dsdt_hid("PNP0700"),
+                     aml_name("_CRS", aml_resources(aml_io(PORTS, 4), aml_io(RATE_PORT, 1),
+                                                    aml_irq(6), aml_dma(2))),
+                     aml_name("_FDE", aml_buffer(present, sizeof(present))));
+    for (unsigned i = 0; i < FDC_DRIVES; i++) {
+        if (fdc_drive_type(i) != FLOPPY_NONE) {
+            aml_add(fdc, dsdt_floppy(i, fdc_drive_type(i)));
+        }
+    }
+    aml_add(isa, fdc);
+}
+
+/* ---- the board ---- */
+
 static Aml *dsdt_pvpanic(uint16_t port)
 {
     return aml_device("PEVT", aml_name("_HID", aml_string("QEMU0001")),
@@ -63,6 +130,7 @@ static Aml *dsdt_isa(const Machine *machine)
         }
     }
     dsdt_parallels(isa);
+    dsdt_floppies(isa);
     if (panic_port) {
         aml_add(isa, dsdt_pvpanic(panic_port));
     }

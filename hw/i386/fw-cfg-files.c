@@ -391,7 +391,8 @@ static void set_drives(FwCfgFiles *files, const char *drives)
     }
     mc146818_cmos_set(files->rtc, CMOS_BOOT_FIRST, numbers[1] << 4 | numbers[0]);
     mc146818_cmos_set(files->rtc, CMOS_BOOT_THIRD,
-                      numbers[2] << 4 | files->x86->parent.boot.no_floppy_check);
+                      numbers[2] << 4 |
+                          (files->x86->parent.boot.no_floppy_check || !files->x86->fd_bootchk));
     fw_cfg_add_u16(files->fw, FW_CFG_BOOT_DEVICE, (uint8_t)drives[0]);
 }
 

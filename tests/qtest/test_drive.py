@@ -355,7 +355,7 @@ def cd_drives():
                              '{"execute":"quit"}', capture_output=True, text=True, timeout=60)
         tap.equal((run.returncode, run.stderr), (0, ""), words)
         found = [json.loads(line)["return"] for line in run.stdout.splitlines() if '"return": [' in line][0]
-        return [(drive["device"], "inserted" in drive) for drive in found if drive["removable"]]
+        return [(drive["device"], "inserted" in drive) for drive in found if drive["removable"] and drive["device"] != "floppy0"]
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/a,b"
         os.rename(raw(folder), path)

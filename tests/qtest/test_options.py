@@ -711,7 +711,7 @@ def json_everywhere():
 
 def floppy_check():
     """CMOS register 0x38: bit 0 tells a BIOS not to look at a floppy disk's signature."""
-    for extra, value in (([], 0x30), (["-no-fd-bootchk"], 0x31), (["-M", "q35", "-no-fd-bootchk"], 0x31)):
+    for extra, value in (([], 0x30), (["-no-fd-bootchk"], 0x31), (["-M", "q35", "-no-fd-bootchk"], 0x31), (["-M", "pc,fd-bootchk=off"], 0x31), (["-M", "pc,fd-bootchk=on"], 0x30)):
         with machine.Machine(extra=extra) as box:
             box.write("b", 0x70, 0x38)
             tap.equal(box.read("b", 0x71), value, str(extra))

@@ -55,7 +55,7 @@ CASE(acquire, aml_acquire("LCK"))
 CASE(release, aml_release("LCK"))
 CASE(region, aml_operation_region("REG", AML_REGION_IO, 0xa00, 0x20))
 CASE(qword_field, aml_create_qword_field(aml_name_ref("BUF"), AML_QWORD_MIN, "MINA"))
-CASE(resources, aml_resources(aml_io(0x3f8, 8), aml_irq(4)))
+CASE(resources, aml_resources(aml_io(0x3f8, 8), aml_irq(4), aml_dma(2)))
 CASE(bus_range, aml_word_range(AML_RANGE_BUS, 0, 0xff))
 CASE(memory_range, aml_dword_range(AML_RANGE_MEMORY, true, 0xa0000, 0xbffff))
 CASE(call, aml_call("MTH", aml_int(1), aml_arg(0)))
@@ -103,7 +103,7 @@ static const Case cases[] = {
     /* 0x80 reserved bits = 8 << 4 | 0: two bytes */
     { "field", field, "5b 81 13 52 45 47 5f 41 41 41 41 41 20 00 40 08 42 42 42 42 01" },
     { "create-field", qword_field, "8f 42 55 46 5f 0a 0e 4d 49 4e 41" },
-    { "resources", resources, "11 10 0a 0d 47 01 f8 03 f8 03 01 08 22 10 00 79 00" },
+    { "resources", resources, "11 13 0a 10 47 01 f8 03 f8 03 01 08 22 10 00 2a 04 00 79 00" },
     { "range/bus", bus_range, "88 0d 00 02 0c 00 00 00 00 00 ff 00 00 00 00 01" },
     { "range/memory", memory_range,
       "87 17 00 00 0c 03 00 00 00 00 00 00 0a 00 ff ff 0b 00 00 00 00 00 00 00 02 00" },
