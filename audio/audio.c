@@ -4,10 +4,12 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "audio/capture.h"
+#include "audio/rate.h"
 #include "audio/wav.h"
 #include "util/error.h"
 
-enum { RATE = 44100, RATE_MIN = 8000, RATE_MAX = 192000, SIDES = 2 };
+enum { RATE = 44100, RATE_MIN = 8000, RATE_MAX = 192000, SIDES = AUDIO_SIDES, BITS = 16 };
 
 struct AudioDev {
     char *id;
@@ -22,9 +24,8 @@ struct AudioVoice {
     AudioDev *dev;
     unsigned rate;
     bool sounds;
-    uint64_t phase;      /* of the next frame that is heard, from the last one written: 32.32 */
-    int16_t last[SIDES]; /* frame */
-    GArray *pending;     /* of int16_t: frames of the device's rate, which wait for other voices */
+    AudioRate at;
+    GArray *pending; /* of int16_t: frames of the device's rate, which wait for other voices */
 };
 
 static GPtrArray *devs; /* of AudioDev *, owned; for ever */
@@ -84,7 +85,7 @@ static bool open_wav(AudioDev *dev, struct json_object *opts, GError **errp)
         !get_number(out, "channels", 1, SIDES, &dev->channels, errp)) {
         return false;
     }
-    dev->file = wav_open(path ? path : "qemu.wav", dev->rate, dev->channels, errp);
+    dev->file = wav_open(path ? path : "qemu.wav", dev->rate, dev->channels, BITS, errp);
     return dev->file;
 }
 
@@ -186,6 +187,11 @@ AudioDev *audio_dev_find(const char *id, GError **errp)
     return NULL;
 }
 
+const AudioDev *audio_dev_heard(const AudioDev *dev)
+{
+    return dev->mixed;
+}
+
 /* ---- voices ---- */
 
 AudioVoice *audio_voice_new(AudioDev *dev)
@@ -206,7 +212,7 @@ void audio_voice_free(AudioVoice *v)
 
 static bool is_heard(const AudioDev *dev)
 {
-    return dev->file || (dev->spice && sink);
+    return dev->file || (dev->spice && sink) || audio_capture_listens(dev);
 }
 
 void audio_set_sink(const AudioSink *to)
@@ -228,9 +234,25 @@ static unsigned common(const AudioDev *dev)
     return most > dev->rate * SIDES ? most : dev->voices->len ? least : 0;
 }
 
+/* @count samples, of both sides, to all that hear them. */
+static void pass_on(AudioDev *dev, int16_t *samples, unsigned count)
+{
+    audio_capture_add(dev, dev->rate, samples, count / SIDES);
+    if (dev->file) {
+        unsigned kept = 0;
+
+        for (unsigned n = 0; n < count; n += SIDES / dev->channels) {
+            samples[kept++] = samples[n];
+        }
+        wav_write(dev->file, samples, kept);
+    } else if (dev->spice && sink) {
+        sink->write(samples, count / SIDES);
+    }
+}
+
 static void mix(AudioDev *dev)
 {
-    unsigned count = common(dev), kept = 0;
+    unsigned count = common(dev);
     g_autofree int16_t *samples = g_new(int16_t, count + 1);
 
     for (unsigned n = 0; n < count; n++) {
@@ -241,19 +263,15 @@ static void mix(AudioDev *dev)
 
             sum += n < v->pending->len ? g_array_index(v->pending, int16_t, n) : 0;
         }
-        if (dev->channels == SIDES || n % SIDES == 0) {
-            samples[kept++] = (int16_t)CLAMP(sum, INT16_MIN, INT16_MAX);
-        }
+        samples[n] = (int16_t)CLAMP(sum, INT16_MIN, INT16_MAX);
     }
     for (unsigned i = 0; i < dev->voices->len; i++) {
         GArray *pending = ((AudioVoice *)dev->voices->pdata[i])->pending;
 
         g_array_remove_range(pending, 0, MIN(count, pending->len));
     }
-    if (kept && dev->file) {
-        wav_write(dev->file, samples, kept);
-    } else if (kept) {
-        sink->write(samples, kept / SIDES);
+    if (count) {
+        pass_on(dev, samples, count);
     }
 }
 
@@ -264,8 +282,7 @@ void audio_voice_start(AudioVoice *v, unsigned rate)
     }
     audio_voice_stop(v);
     v->rate = rate;
-    v->phase = 0;
-    v->last[0] = v->last[1] = 0;
+    v->at = (AudioRate){ 0 };
     v->sounds = true;
     if (v->dev->spice && sink && !v->dev->voices->len) {
         v->dev->rate = sink->start();
@@ -288,33 +305,13 @@ void audio_voice_stop(AudioVoice *v)
     }
 }
 
-/* The frames of the other rate that lie between the last one and this. */
-static void add_frame(AudioVoice *v, const int16_t *frame, uint64_t step)
-{
-    const uint64_t one = (uint64_t)1 << 32;
-
-    for (; v->phase < one; v->phase += step) {
-        for (unsigned side = 0; side < SIDES; side++) {
-            int64_t part = (int64_t)(v->phase >> 16) * (frame[side] - v->last[side]) / (1 << 16);
-            int16_t sample = (int16_t)(v->last[side] + part);
-
-            g_array_append_val(v->pending, sample);
-        }
-    }
-    v->phase -= one;
-    memcpy(v->last, frame, sizeof(v->last));
-}
-
 void audio_voice_write(AudioVoice *v, const int16_t *samples, unsigned count)
 {
-    uint64_t step;
-
     if (!v->sounds || !is_heard(v->dev)) {
         return;
     }
-    step = ((uint64_t)v->rate << 32) / v->dev->rate;
     for (unsigned i = 0; i < count; i++) {
-        add_frame(v, samples + (size_t)SIDES * i, step);
+        audio_rate_add(&v->at, samples + (size_t)SIDES * i, v->rate, v->dev->rate, v->pending);
     }
     mix(v->dev);
 }

@@ -22,6 +22,8 @@ bool audio_dev_new(struct json_object *opts, GError **errp);
 /* The one with @id; NULL stands for one of the driver none. An error that lists those there are.
  * Borrowed. */
 AudioDev *audio_dev_find(const char *id, GError **errp);
+/* The one whose sound that of @dev is mixed into: itself, or what all of the driver spice share. */
+const AudioDev *audio_dev_heard(const AudioDev *dev);
 /* The drivers and their options, for people; g_free. */
 char *audio_dev_text(void);
 

@@ -8,6 +8,7 @@
 #define BLOCK_BACKEND_AIO_H
 
 #include "block/backend.h"
+#include "util/trace.h"
 
 typedef enum BackendAio {
     BACKEND_AIO_NO,      /* a thread has to do it */
@@ -29,5 +30,7 @@ void backend_aio_end(void *backend);
 void backend_request_ended(BlockRequest *r, int err);
 void backend_request_by_thread(BlockRequest *r);
 void backend_tell(BlockBackend *backend);
+/* @event is of @r, which is under way: its backend is there. */
+void backend_trace(TraceEvent event, const BlockRequest *r);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is done about requests that failed. */
+/* What is done about requests that failed, and what is told of all. */
 #include <errno.h>
+#include <inttypes.h>
 
+#include "block/backend-aio.h"
 #include "block/backend.h"
 #include "qapi/qapi-events.h"
 
@@ -34,4 +36,16 @@ BlockErrorAction block_error_action(const BlockRequest *r)
                                    read ? IO_OPERATION_TYPE_READ : IO_OPERATION_TYPE_WRITE, action,
                                    true, no_space, g_strerror(r->error));
     return action;
+}
+
+/* ---- tracing ---- */
+
+void backend_trace(TraceEvent event, const BlockRequest *r)
+{
+    static const char *const names[BLOCK_OP_COUNT] = {
+        "read", "write", "flush", "discard", "zeros", "call",
+    };
+
+    trace(event, "drive '%s' %s offset %" PRIu64 " bytes %" PRIu64 " error %d",
+          r->backend->name ? r->backend->name : "", names[r->op], r->offset, r->bytes, r->error);
 }

@@ -459,6 +459,7 @@ static void ended(BlockRequest *r, bool call)
     Loop *wake;
 
     r->end_ns = clock_host_ns();
+    backend_trace(TRACE_BLK_DONE, r);
     g_mutex_lock(&backend->mutex);
     account(backend, r);
     g_queue_push_tail_link(&backend->done, &r->link);
@@ -605,6 +606,7 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
     r->link = (GList){ .data = r };
     r->error = 0;
     r->start_ns = clock_host_ns();
+    backend_trace(TRACE_BLK_REQUEST, r);
     g_mutex_lock(&backend->mutex);
     held = backend->held;
     if (held) {
@@ -621,6 +623,7 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
     throttle_node_passed(NULL);
     if (started == BACKEND_AIO_DONE) {
         r->end_ns = clock_host_ns();
+        backend_trace(TRACE_BLK_DONE, r);
         g_mutex_lock(&backend->mutex);
         account(backend, r);
         backend->pending--;

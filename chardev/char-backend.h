@@ -46,6 +46,8 @@ typedef struct ChardevOps {
     /* See char_set_line(), char_set_break(). */
     void (*set_line)(Chardev *chr, const CharLine *line);
     void (*set_break)(Chardev *chr, bool on);
+    /* See char_set_modem(). */
+    void (*set_modem)(Chardev *chr, bool dtr, bool rts);
     /* See char_set_open(). */
     void (*set_open)(Chardev *chr, bool open);
     /* See char_take_fd(), chardev_filename(), chardev_yank(). */

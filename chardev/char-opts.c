@@ -28,7 +28,12 @@ static const struct {
       "use backend file with path=/dev/lp0" },
     { "parport", "the machine has no parallel port that could use a host's; for a printer's output "
                  "use backend file with path=/dev/lp0" },
-    { "vc", "there is no window to show it in; use backend stdio or pty" },
+    { "braille",
+      "nothing here speaks to BRLTTY; the guest's own can use a braille device that it is "
+      "given by -device usb-host" },
+    { "vc", "there is no font to show text with; use backend stdio or pty" },
+    { "wctablet", "there is no tablet for serial ports; -device usb-tablet and virtio-tablet-pci "
+                  "are tablets" },
 };
 
 static int compare_names(gconstpointer a, gconstpointer b)

@@ -467,6 +467,13 @@ void char_set_line(CharFrontend *fe, const CharLine *line)
     }
 }
 
+void char_set_modem(CharFrontend *fe, bool dtr, bool rts)
+{
+    if (fe->chr && chardev_ops(fe->chr)->set_modem) {
+        chardev_ops(fe->chr)->set_modem(fe->chr, dtr, rts);
+    }
+}
+
 void char_set_break(CharFrontend *fe, bool on)
 {
     if (fe->chr && chardev_ops(fe->chr)->set_break) {

@@ -72,6 +72,8 @@ void char_set_line(CharFrontend *fe, const CharLine *line);
 void char_set_break(CharFrontend *fe, bool on);
 /* Is a program of the guest there, behind the front end? */
 void char_set_open(CharFrontend *fe, bool open);
+/* The outputs of a serial port: it is there (DTR), it may be sent to (RTS). */
+void char_set_modem(CharFrontend *fe, bool dtr, bool rts);
 void char_accept_input(CharFrontend *fe);
 /* Bytes that the other side has not taken yet. When they have all gone, input is asked for again as
  * by char_accept_input(), so that can_receive may answer 0 because of them. */

@@ -26,6 +26,7 @@
 #include "util/error.h"
 #include "util/machine-lock.h"
 #include "util/main-loop.h"
+#include "util/trace.h"
 
 MigrationParams migration_params = {
     .max_bandwidth = 128 << 20,
@@ -86,6 +87,7 @@ void migration_set_status(MigrationStatus to)
 {
     if (status != to) {
         status = to;
+        trace(TRACE_MIGRATE_STATE, "%s", MigrationStatus_str(to));
         if (migration_events) {
             qapi_event_send_migration(to);
         }

@@ -8,9 +8,12 @@
 #include "chardev/char.h"
 #include "chardev/chardev.h"
 #include "hw/core/device.h"
+#include "hw/virtio/virtio-device.h"
 #include "monitor/hmp.h"
+#include "qapi/qapi-types.h"
 #include "qom/object.h"
 #include "qom/user-object.h"
+#include "util/trace.h"
 
 static void add(HmpCompletion *out, const char *text)
 {
@@ -291,18 +294,68 @@ static void complete_chardev_type(HmpCompletion *out, const Context *context)
     complete_options(out, context->word, "backend=", CHARDEV_PREFIX, is_chardev);
 }
 
+/* ---- words of a choice ---- */
+
+static void complete_switch(HmpCompletion *out, const Context *context)
+{
+    static const char *const words[] = { "on", "off", NULL };
+
+    add_all(out, words);
+}
+
+/* Of watchdogs. */
+static void complete_action(HmpCompletion *out, const Context *context)
+{
+    add_all(out, WatchdogAction_lookup);
+}
+
+static void complete_target(HmpCompletion *out, const Context *context)
+{
+    add_all(out, StatsTarget_lookup);
+}
+
+static void complete_event(HmpCompletion *out, const Context *context)
+{
+    for (unsigned i = 0; i < TRACE_EVENT_COUNT; i++) {
+        add(out, trace_name(i));
+    }
+}
+
+static void complete_virtio(HmpCompletion *out, const Context *context)
+{
+    g_autoptr(GPtrArray) objects = object_list_type(TYPE_VIRTIO_DEVICE);
+
+    for (guint i = 0; i < objects->len; i++) {
+        char *path = object_path(objects->pdata[i]);
+
+        if (path) {
+            g_ptr_array_add(out->words, path);
+        }
+    }
+}
+
 /* ---- which ---- */
 
 static const struct {
     const char *name; /* of an argument */
     void (*fn)(HmpCompletion *out, const Context *context);
 } completers[] = {
-    { "CHARDEV", complete_chardev },         { "CHARDEV-TYPE", complete_chardev_type },
-    { "COMMAND", complete_command },         { "DEVICE", complete_device },
-    { "DEVICE-TYPE", complete_device_type }, { "FILE", complete_file },
-    { "NETDEV", complete_netdev },           { "OBJECT", complete_object },
-    { "OBJECT-TYPE", complete_object_type }, { "PATH", complete_path },
+    { "ACTION", complete_action },
+    { "CHARDEV", complete_chardev },
+    { "CHARDEV-TYPE", complete_chardev_type },
+    { "COMMAND", complete_command },
+    { "DEVICE", complete_device },
+    { "DEVICE-TYPE", complete_device_type },
+    { "EVENT", complete_event },
+    { "FILE", complete_file },
+    { "NETDEV", complete_netdev },
+    { "OBJECT", complete_object },
+    { "OBJECT-TYPE", complete_object_type },
+    { "PATH", complete_path },
     { "PROPERTY", complete_property },
+    { "SWITCH", complete_switch },
+    { "TARGET", complete_target },
+    { "VIRTIO-PATH", complete_virtio },
 };
 
 /* "[DEVICE-TYPE,id=ID...]" is called DEVICE-TYPE. */

@@ -150,18 +150,23 @@ static gint by_address(gconstpointer a, gconstpointer b)
     return (x->addr > y->addr) - (x->addr < y->addr);
 }
 
+enum { WITH_OWNER = 1 << 0, WITH_DISABLED = 1 << 1 };
+
 /* The tree below @mr, which lies at @base. */
-static void print_region(Hmp *hmp, const MemoryRegion *mr, hwaddr base, int indent, bool owner)
+static void print_region(Hmp *hmp, const MemoryRegion *mr, hwaddr base, int indent, unsigned with)
 {
     g_autoptr(GPtrArray) sorted = NULL;
 
+    if (!mr->enabled && !(with & WITH_DISABLED)) {
+        return;
+    }
     hmp_printf(hmp, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): %s", indent, "", base,
                base + (mr->size == UINT64_MAX ? UINT64_MAX : mr->size - 1), mr->priority,
                region_kind(mr), mr->name);
     if (mr->kind == REGION_ALIAS) {
         hmp_printf(hmp, " -> %s @%016" PRIx64, mr->alias->name, mr->alias_offset);
     }
-    if (owner) {
+    if (with & WITH_OWNER) {
         print_owner(hmp, mr);
     }
     hmp_printf(hmp, "%s\n", mr->enabled ? "" : " [disabled]");
@@ -173,7 +178,7 @@ static void print_region(Hmp *hmp, const MemoryRegion *mr, hwaddr base, int inde
     for (guint i = 0; i < sorted->len; i++) {
         const MemoryRegion *sub = g_ptr_array_index(sorted, i);
 
-        print_region(hmp, sub, base + sub->addr, indent + 2, owner);
+        print_region(hmp, sub, base + sub->addr, indent + 2, with);
     }
 }
 
@@ -211,10 +216,11 @@ static void print_flat_view(Hmp *hmp, AddressSpace *as, unsigned number, bool ow
     hmp_printf(hmp, "%s\n", view->count ? "" : "  (empty)\n");
 }
 
-/* argv: -f -d -o */
+/* argv: -f -d -o -D */
 void hmp_info_mtree(Hmp *hmp, char **argv)
 {
     AddressSpace *spaces[] = { &address_space_memory, &address_space_io };
+    unsigned with = (argv[2] ? WITH_OWNER : 0) | (argv[3] ? WITH_DISABLED : 0);
     bool flat = argv[0] || argv[1];
 
     for (unsigned i = 0; i < G_N_ELEMENTS(spaces); i++) {
@@ -222,7 +228,7 @@ void hmp_info_mtree(Hmp *hmp, char **argv)
             print_flat_view(hmp, spaces[i], i, argv[2] != NULL, argv[1] != NULL);
         } else {
             hmp_printf(hmp, "address-space: %s\n", spaces[i]->name);
-            print_region(hmp, spaces[i]->root, 0, 2, argv[2] != NULL);
+            print_region(hmp, spaces[i]->root, 0, 2, with);
             hmp_printf(hmp, "\n");
         }
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "accel/vcpu.h"
+#include "hw/core/help.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/firmware.h"
@@ -15,6 +16,7 @@
 #include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
+#include "util/parse.h"
 #include "util/units.h"
 
 static const char *true_false(bool value)
@@ -249,10 +251,27 @@ static void dump_registers(X86Cpu *cpu, void *opaque)
     hmp_printf(opaque, "\nCPU#%u\n%s", cpu->index, text);
 }
 
+static void info_qdm(Hmp *hmp, char **argv)
+{
+    g_autofree char *text = help_devices();
+
+    hmp_printf(hmp, "%s", text);
+}
+
+/* argv: -a CPU */
 static void info_registers(Hmp *hmp, char **argv)
 {
     const Machine *machine = machine_current();
-    X86Cpu *one = hmp_cpu(hmp), *cpu;
+    Hmp other = *hmp;
+    uint64_t index;
+    X86Cpu *one, *cpu;
+
+    if (argv[1] && !parse_uint(argv[1], INT_MAX, &index)) {
+        hmp_printf(hmp, "Error: CPU: '%s' is not a number\n", argv[1]);
+        return;
+    }
+    other.cpu_index = argv[1] ? (int)index : hmp->cpu_index;
+    one = hmp_cpu(&other);
 
     if (one && !argv[0]) {
         vcpu_run_on(one, dump_registers, hmp);
@@ -361,6 +380,7 @@ const HmpCommand hmp_info_commands[] = {
     { "block-jobs", NULL, "the jobs on block nodes", hmp_info_block_jobs, true },
     { "blockstats", NULL, "what was read from and written to the drives", hmp_info_blockstats,
       true },
+    { "capture", NULL, "the copies of sound that wavcapture makes", hmp_info_capture },
     { "chardev", NULL, "the character devices", info_chardev, true },
     { "cpus", NULL, "the CPUs and their threads; * is the one that `cpu` chose", info_cpus },
     { "dump", NULL, "how far a dump of the guest's memory is", info_dump },
@@ -384,31 +404,58 @@ const HmpCommand hmp_info_commands[] = {
     { "migrate_capabilities", NULL, "which parts of migration are on",
       hmp_info_migrate_capabilities },
     { "migrate_parameters", NULL, "how a migration is done", hmp_info_migrate_parameters },
-    { "mtree", "[-f] [-d] [-o]",
+    { "mtree", "[-f] [-d] [-o] [-D]",
       "the tree of memory regions; -f: the flat views; -d: as dispatched, with owners and host "
-      "addresses; -o: with owners",
+      "addresses; -o: with owners; -D: those that are off, too",
       hmp_info_mtree },
     { "name", NULL, "the name of the machine (-name)", info_name, true },
     { "network", NULL, "the network cards and netdevs", hmp_info_network },
     { "numa", NULL, "the NUMA nodes, their CPUs and memory", info_numa },
+    { "opcount", NULL, "which operations the software CPU did: not counted", hmp_info_opcount,
+      true },
     { "pci", NULL, "PCI functions: IDs, interrupts, addresses, bridges", hmp_info_pci },
     { "pic", NULL, "the interrupt controllers of the board", hmp_info_pic },
+    { "profile", NULL, "where time went: not measured", hmp_info_profile, true },
+    { "qdm", NULL, "the kinds of devices that -device takes", info_qdm, true },
     { "qom-tree", "[PATH]", "the tree of objects", hmp_info_qom_tree, true },
     { "qtree", NULL, "the devices and their properties", hmp_info_qtree },
     { "ramblock", NULL, "the host memory behind the guest's: size, and what of it exists",
       info_ramblock },
-    { "registers", "[-a]", "the registers of this CPU, or of all with -a", info_registers },
+    { "rdma", NULL, "devices for RDMA; there are none", hmp_info_rdma },
+    { "registers", "[-a] [CPU]", "the registers of this CPU, of another, or of all with -a",
+      info_registers },
+    { "replay", NULL, "how a recording stands; there are none", hmp_info_replay, true },
+    { "rocker", "NAME", "a switch; there are none", hmp_info_rocker },
+    { "rocker-of-dpa-flows", "NAME [TABLE]", "its flows", hmp_info_rocker },
+    { "rocker-of-dpa-groups", "NAME [KIND]", "its groups", hmp_info_rocker },
+    { "rocker-ports", "NAME", "its ports", hmp_info_rocker },
     { "roms", NULL, "firmware, and the option ROM that starts a kernel", info_roms },
+    { "sev", NULL, "how the guest's memory is encrypted: not at all", hmp_info_sev },
+    { "sgx", NULL, "Intel SGX; there is none", hmp_info_sgx },
     { "snapshots", NULL, "the snapshots that all disks have", hmp_info_snapshots },
+    { "stats", "TARGET [NAMES] [PROVIDER]",
+      "what is counted of the machine (vm) or CPUs (vcpu): nothing", hmp_info_stats },
     { "status", NULL, "whether the machine runs", info_status, true },
     { "tlb", NULL, "each page that is mapped: linear and physical address, flags", hmp_info_tlb },
     { "spice", NULL, "the SPICE server, and the channels of its clients", hmp_info_spice },
     { "tpm", NULL, "the TPM, and what is behind it", hmp_info_tpm },
+    { "trace-events", "[EVENT] [VCPU]", "the trace events, and which are on (1)",
+      hmp_info_trace_events, true },
     { "usb", NULL, "the USB devices, by controller, address and port", hmp_info_usb },
     { "usbhost", NULL, "the USB devices of the host, for -device usb-host", hmp_info_usbhost },
     { "usernet", NULL, "the connections of netdevs of kind user", hmp_info_usernet },
     { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },
     { "version", NULL, "the version", info_version, true },
+    { "virtio", NULL, "the virtio devices, by path", hmp_info_virtio },
+    { "virtio-queue-element", "VIRTIO-PATH QUEUE [INDEX]",
+      "a buffer in a split queue: the next one, or that of an entry",
+      hmp_info_virtio_queue_element },
+    { "virtio-queue-status", "VIRTIO-PATH QUEUE", "how far a queue is, and where it lies",
+      hmp_info_virtio_queue_status },
+    { "virtio-status", "VIRTIO-PATH", "features and state of a virtio device",
+      hmp_info_virtio_status },
+    { "virtio-vhost-queue-status", "VIRTIO-PATH QUEUE", "the same of a queue that a back-end has",
+      hmp_info_virtio_vhost_queue_status },
     { "vnc", NULL, "the VNC servers and their clients", hmp_info_vnc },
     { "vm-generation-id", NULL, "the GUID of the vmgenid device", info_vm_generation_id },
     { NULL },

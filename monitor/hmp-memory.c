@@ -113,8 +113,7 @@ static bool get_register(void *opaque, const char *name, uint64_t *value, GError
     return request.found;
 }
 
-/* Evaluate argument @name; errors are printed and name it. */
-static bool eval(Hmp *hmp, const char *name, const char *text, uint64_t *value)
+bool hmp_eval(Hmp *hmp, const char *name, const char *text, uint64_t *value)
 {
     GError *err = NULL;
 
@@ -134,7 +133,7 @@ void hmp_print(Hmp *hmp, char **argv)
 
     if (!hmp_format_parse_single(argv[0], &format, &err)) {
         hmp_error(hmp, err);
-    } else if (eval(hmp, "EXPRESSION", argv[1], &value)) {
+    } else if (hmp_eval(hmp, "EXPRESSION", argv[1], &value)) {
         hmp_format_value(hmp->out, &format, value, false);
         hmp_printf(hmp, "\n");
     }
@@ -262,7 +261,7 @@ static void dump_memory(Dump *dump, char **argv)
 
     if (!hmp_format_parse(argv[0], &format, &err)) {
         hmp_error(dump->hmp, err);
-    } else if (!eval(dump->hmp, "ADDRESS", argv[1], &addr)) {
+    } else if (!hmp_eval(dump->hmp, "ADDRESS", argv[1], &addr)) {
         return;
     } else if (format.format != 'i') {
         dump_values(dump, &format, addr);
@@ -296,7 +295,7 @@ void hmp_gva2gpa(Hmp *hmp, char **argv)
     uint64_t va;
     hwaddr pa;
 
-    if (!cpu || !eval(hmp, "ADDRESS", argv[0], &va)) {
+    if (!cpu || !hmp_eval(hmp, "ADDRESS", argv[0], &va)) {
         return;
     }
     if (x86_debug_translate(cpu, va, &pa)) {
@@ -312,7 +311,7 @@ void hmp_gpa2hva(Hmp *hmp, char **argv)
     const FlatRange *range;
     uint64_t pa;
 
-    if (!eval(hmp, "ADDRESS", argv[0], &pa)) {
+    if (!hmp_eval(hmp, "ADDRESS", argv[0], &pa)) {
         return;
     }
     range = flat_view_find(view, pa);
@@ -331,7 +330,7 @@ void hmp_gpa2hva(Hmp *hmp, char **argv)
 /* Argument @name as a number up to @max. */
 static bool eval_up_to(Hmp *hmp, const char *name, const char *text, uint64_t max, uint64_t *value)
 {
-    if (!eval(hmp, name, text, value)) {
+    if (!hmp_eval(hmp, name, text, value)) {
         return false;
     }
     if (*value > max) {
@@ -402,7 +401,7 @@ void hmp_memsave(Hmp *hmp, char **argv)
     uint64_t addr, size;
     GError *err = NULL;
 
-    if (hmp_cpu(hmp) && eval(hmp, "ADDRESS", argv[0], &addr) &&
+    if (hmp_cpu(hmp) && hmp_eval(hmp, "ADDRESS", argv[0], &addr) &&
         eval_up_to(hmp, "SIZE", argv[1], INT64_MAX, &size)) {
         qmp_memsave((int64_t)addr, (int64_t)size, argv[2], true, hmp->cpu_index, &err);
         hmp_error(hmp, err);

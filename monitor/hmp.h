@@ -48,6 +48,8 @@ extern const HmpCommand hmp_info_commands[]; /* hmp-info.c */
 void hmp_printf(Hmp *hmp, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* Print "Error: ..." and free @err; nothing if it is NULL. */
 void hmp_error(Hmp *hmp, GError *err);
+/* Evaluate argument @name, an expression; false: an error, which names it, was printed. */
+bool hmp_eval(Hmp *hmp, const char *name, const char *text, uint64_t *value);
 /* The CPU that `cpu` chose; NULL, with an error printed, if there is none. */
 X86Cpu *hmp_cpu(Hmp *hmp);
 
@@ -76,6 +78,40 @@ void hmp_gpa2hva(Hmp *hmp, char **argv);
 void hmp_memsave(Hmp *hmp, char **argv);
 void hmp_pmemsave(Hmp *hmp, char **argv);
 void hmp_dump_guest_memory(Hmp *hmp, char **argv);
+/* hmp-tools.c */
+void hmp_sum(Hmp *hmp, char **argv);
+void hmp_gpa2hpa(Hmp *hmp, char **argv);
+void hmp_mce(Hmp *hmp, char **argv);
+void hmp_watchdog_action(Hmp *hmp, char **argv);
+void hmp_exit_preconfig(Hmp *hmp, char **argv);
+void hmp_singlestep(Hmp *hmp, char **argv);
+/* hmp-sound.c */
+void hmp_wavcapture(Hmp *hmp, char **argv);
+void hmp_stopcapture(Hmp *hmp, char **argv);
+void hmp_info_capture(Hmp *hmp, char **argv);
+/* hmp-absent.c */
+void hmp_dumpdtb(Hmp *hmp, char **argv);
+void hmp_replay_break(Hmp *hmp, char **argv);
+void hmp_replay_delete_break(Hmp *hmp, char **argv);
+void hmp_replay_seek(Hmp *hmp, char **argv);
+void hmp_colo_lost_heartbeat(Hmp *hmp, char **argv);
+void hmp_info_opcount(Hmp *hmp, char **argv);
+void hmp_info_profile(Hmp *hmp, char **argv);
+void hmp_info_rdma(Hmp *hmp, char **argv);
+void hmp_info_replay(Hmp *hmp, char **argv);
+void hmp_info_rocker(Hmp *hmp, char **argv);
+void hmp_info_sev(Hmp *hmp, char **argv);
+void hmp_info_sgx(Hmp *hmp, char **argv);
+void hmp_info_stats(Hmp *hmp, char **argv);
+/* commands-trace.c */
+void hmp_trace_event(Hmp *hmp, char **argv);
+void hmp_info_trace_events(Hmp *hmp, char **argv);
+/* hmp-virtio.c */
+void hmp_info_virtio(Hmp *hmp, char **argv);
+void hmp_info_virtio_status(Hmp *hmp, char **argv);
+void hmp_info_virtio_queue_status(Hmp *hmp, char **argv);
+void hmp_info_virtio_vhost_queue_status(Hmp *hmp, char **argv);
+void hmp_info_virtio_queue_element(Hmp *hmp, char **argv);
 /* hmp-migration.c */
 void hmp_migrate(Hmp *hmp, char **argv);
 void hmp_migrate_cancel(Hmp *hmp, char **argv);

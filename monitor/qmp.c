@@ -24,6 +24,7 @@
 #include "util/error.h"
 #include "util/fdset.h"
 #include "util/task.h"
+#include "util/trace.h"
 
 #define READ_SIZE 4096
 #define QUEUE_MAX 8 /* commands; what clients that use oob count on */
@@ -206,6 +207,7 @@ static void run(void *opaque)
     if (request->cmd->may_wait) {
         vhost_ask_before_command();
     }
+    trace(TRACE_QMP_COMMAND, "%s", json_object_to_json_string(request->json));
     outer = running;
     running = request;
     request->result = qmp_dispatch(
@@ -231,6 +233,7 @@ static void reply_to(Request *request)
     if (request->json && json_object_object_get_ex(request->json, "id", &id)) {
         json_object_object_add(reply, "id", json_object_get(id));
     }
+    trace(TRACE_QMP_RESPOND, "%s", json_object_to_json_string(reply));
     send(request->mon, reply);
     json_object_put(reply);
     request_free(request);

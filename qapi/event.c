@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qapi/event.h"
+#include "util/trace.h"
 
 #include <glib.h>
 
@@ -72,6 +73,7 @@ static struct json_object *event_new(const char *name, struct json_object *data)
 /* Takes @event. */
 static void emit(const char *name, struct json_object *event)
 {
+    trace(TRACE_QMP_EVENT, "%s", json_object_to_json_string(event));
     emitter(name, event);
     json_object_put(event);
 }

@@ -73,52 +73,6 @@ bool option_apply_compat(Startup *startup, const void *parsed, GError **errp)
     return true;
 }
 
-/* ---- -trace ---- */
-
-static bool trace_pattern(const char *pattern)
-{
-    /* A wildcard may match nothing. */
-    if (!strpbrk(pattern, "*?")) {
-        error_warn(
-            "-trace: there is no trace event '%s', nor any other; -d logs, and -d help lists "
-            "what",
-            pattern);
-    }
-    return true;
-}
-
-/* A file with a pattern in each line. */
-static bool trace_events(const char *path, GError **errp)
-{
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, errp)) {
-        return false;
-    }
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line; line++) {
-        if (*g_strstrip(*line) && **line != '#') {
-            trace_pattern(*line);
-        }
-    }
-    return true;
-}
-
-bool option_apply_trace(Startup *startup, const void *parsed, GError **errp)
-{
-    const TraceOptions *trace = parsed;
-
-    if (trace->enable) {
-        trace_pattern(trace->enable);
-    }
-    return !trace->events || trace_events(trace->events, errp);
-}
-
-char *option_text_trace(const char *what, GError **errp)
-{
-    return g_strdup("There are no trace events; -d help lists what can be logged.\n");
-}
-
 /* ---- refused ---- */
 
 static const struct RefusedOption {

@@ -778,7 +778,7 @@ const Option options[] = {
     { "s", NULL, "as -gdb tcp::1234", START_DEBUGGER, do_gdb_default },
     { "d", "ITEM[,ITEM]", "log these (help lists them)", START_CONFIG, do_log_items, text_log },
     { "D", "FILE", "log to FILE, not to stderr", START_CONFIG, do_log_file },
-    { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "accepted: there are no trace events; -d logs",
+    { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "write these trace events to the log (help lists them), or to FILE",
       START_CONFIG, NULL, option_text_trace, .apply = option_apply_trace, .type = &TraceOptions_type, .implied_key = "enable" },
     { "seed", "NUMBER", "accepted: nothing is drawn by lot", START_CONFIG, option_do_seed },
     { "compat", "[deprecated-input=accept|reject|crash][,deprecated-output=accept|hide]"

@@ -7,8 +7,11 @@
 
 #include "util/error.h"
 #include "util/made-files.h"
+#include "util/trace.h"
 
 uint32_t log_mask;
+
+#define TRACE_PREFIX "trace:"
 
 static GMutex file_lock;
 static FILE *file; /* NULL: stderr */
@@ -36,6 +39,7 @@ void log_items_help(FILE *out)
     for (size_t i = 0; i < G_N_ELEMENTS(log_items); i++) {
         fprintf(out, "%-15s %s\n", log_items[i].name, log_items[i].help);
     }
+    fprintf(out, "%-15s %s\n", TRACE_PREFIX "PATTERN", "trace events; -trace help lists them");
     fprintf(out, "%-15s %s\n%-15s %s\n", "all", "all of these", "none", "nothing");
 }
 
@@ -62,6 +66,12 @@ bool log_set_items(const char *items, GError **errp)
     for (char **name = names; *name; name++) {
         uint32_t item;
 
+        if (g_str_has_prefix(*name, TRACE_PREFIX)) {
+            if (!trace_set(*name + strlen(TRACE_PREFIX), true, errp)) {
+                return false;
+            }
+            continue;
+        }
         if (!find_item(*name, &item)) {
             error_set(errp, "There is no log item '%s'; the item 'help' lists those there are",
                       *name);

@@ -3,6 +3,7 @@
  * General-purpose event registers.
  */
 #include "hw/acpi/gpe.h"
+#include "util/trace.h"
 
 #include <string.h>
 
@@ -70,6 +71,7 @@ void acpi_gpe_set(AcpiGpe *gpe, unsigned n, bool pending)
     } else {
         gpe->pending[n / 8] &= (uint8_t)~bit;
     }
+    trace(TRACE_GPE_SET, "event %u %s", n, pending ? "pending" : "not pending");
     gpe->changed(gpe->opaque);
 }
 

@@ -5,9 +5,12 @@
  */
 #include "hw/acpi/memory-hotplug.h"
 
+#include <inttypes.h>
+
 #include "hw/mem/pc-dimm.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /* The selected slot, or NULL: then reads give ones and writes do nothing. */
 static MemoryHotplugSlot *selected_slot(MemoryHotplug *mh)
@@ -77,8 +80,11 @@ static uint32_t read_reg(MemoryHotplug *mh, hwaddr offset)
 static uint64_t memhp_read(void *opaque, hwaddr addr, unsigned size)
 {
     hwaddr reg = addr & ~(hwaddr)3;
+    uint64_t value = read_reg(opaque, reg) >> ((addr - reg) * 8);
 
-    return read_reg(opaque, reg) >> ((addr - reg) * 8);
+    trace(TRACE_MHP_READ, "slot %u offset 0x%02x/%u value 0x%" PRIx64,
+          MEMORY_HOTPLUG(opaque)->selector, (unsigned)addr, size, value);
+    return value;
 }
 
 /* ---- writing ---- */
@@ -136,6 +142,8 @@ static void memhp_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
     unsigned shift = (unsigned)(addr - reg) * 8;
     uint32_t mask = (uint32_t)(((1ull << (size * 8)) - 1) << shift);
 
+    trace(TRACE_MHP_WRITE, "slot %u offset 0x%02x/%u value 0x%x", MEMORY_HOTPLUG(opaque)->selector,
+          (unsigned)addr, size, (unsigned)value);
     if (log_enabled(LOG_MEM_HOTPLUG)) {
         log_printf("memory-hotplug: slot %u: write 0x%02x/%u = 0x%x\n",
                    MEMORY_HOTPLUG(opaque)->selector, (unsigned)addr, size, (unsigned)value);

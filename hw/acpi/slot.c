@@ -4,6 +4,7 @@
 #include "hw/acpi/ost.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
+#include "util/trace.h"
 
 static const char *state_name(const DimmState *state)
 {
@@ -46,6 +47,8 @@ void acpi_slot_send_ost(ACPISlotType type, unsigned number, const Device *dev, u
         .status = status,
     };
 
+    trace(TRACE_OST, "%s slot %u event 0x%x status 0x%x: %s", ACPISlotType_str(type), number, event,
+          status, ost_status_text(event, status));
     qapi_event_send_acpi_device_ost(&info);
 }
 

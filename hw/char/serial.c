@@ -150,6 +150,15 @@ static void serial_set_line(Serial *s)
     }
 }
 
+static void serial_set_modem(Serial *s)
+{
+    bool loop = s->mcr & MCR_LOOP;
+
+    if (s->attached) {
+        char_set_modem(&s->fe, s->mcr & MCR_DTR && !loop, s->mcr & MCR_RTS && !loop);
+    }
+}
+
 static void serial_set_break(Serial *s)
 {
     if (s->attached) {
@@ -237,6 +246,7 @@ static void serial_event(void *opaque, CharEvent event)
 
     if (event == CHAR_EVENT_OPENED) {
         serial_set_line(s);
+        serial_set_modem(s);
         serial_set_break(s);
     } else if (event == CHAR_EVENT_BREAK && !(s->mcr & MCR_LOOP)) {
         serial_push(s, 0);
@@ -417,6 +427,7 @@ static void serial_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
     case MCR:
         s->mcr = value & MCR_MASK;
         serial_update_modem(s);
+        serial_set_modem(s);
         serial_set_break(s);
         break;
     case SCR:
@@ -462,6 +473,7 @@ void serial_reset(Serial *s)
     s->ier = s->fcr = s->lcr = s->scr = s->line_status = 0;
     s->line_set = false;
     s->mcr = MCR_OUT2;
+    serial_set_modem(s);
     serial_set_break(s);
     s->msr = MSR_CONNECTED;
     s->thre_pending = false;

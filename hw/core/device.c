@@ -12,6 +12,7 @@
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/trace.h"
 
 /* Of Device *, each a reference, in the order of realization. */
 static GPtrArray *realized_devices;
@@ -152,6 +153,8 @@ bool device_realize(Device *dev, GError **errp)
         return false;
     }
     dev->realized = true;
+    trace(TRACE_DEVICE_REALIZE, "%s id '%s'", object_typename(&dev->parent),
+          dev->id ? dev->id : "");
     places_foreach(dev, place_fill);
     object_settle(&dev->parent, true);
     if (!realized_devices) {
@@ -171,6 +174,8 @@ void device_unrealize(Device *dev)
 {
     const HotplugHandler *handler = hotplug_handler_for(dev);
 
+    trace(TRACE_DEVICE_UNREALIZE, "%s id '%s'", object_typename(&dev->parent),
+          dev->id ? dev->id : "");
     if (handler && handler->unplug) {
         handler->unplug(machine_current(), dev);
     }

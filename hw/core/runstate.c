@@ -9,6 +9,7 @@
 #include "util/clock.h"
 #include "util/main-loop.h"
 #include "util/task.h"
+#include "util/trace.h"
 
 static RunState state = RUN_STATE_PRELAUNCH;
 static bool asleep;
@@ -56,11 +57,17 @@ static RunState state_running(void)
     return asleep ? RUN_STATE_SUSPENDED : RUN_STATE_RUNNING;
 }
 
+static void set_state(RunState to)
+{
+    state = to;
+    trace(TRACE_RUNSTATE, "%s", RunState_str(to));
+}
+
 void runstate_set(RunState to)
 {
     g_return_if_fail(!runstate_is_running() && to != RUN_STATE_RUNNING &&
                      to != RUN_STATE_SUSPENDED);
-    state = to;
+    set_state(to);
 }
 
 RunstateActions *runstate_actions(void)
@@ -158,7 +165,7 @@ void runstate_start(void)
     if (runstate_is_running()) {
         return;
     }
-    state = state_running();
+    set_state(state_running());
     clock_start();
     qapi_event_send_resume();
     vcpu_settle_all();
@@ -176,7 +183,7 @@ void runstate_stop(RunState to)
     }
     vcpu_pause_all();
     clock_stop(); /* nobody has read what is later than where it stops */
-    state = to;
+    set_state(to);
     make_calls(stop_calls);
     qapi_event_send_stop();
     if (stop_handler) {
@@ -211,7 +218,7 @@ static void do_shutdown(ShutdownCause cause)
     qapi_event_send_shutdown(cause_is_guest(cause), cause);
     if (stays_after(cause)) {
         runstate_stop(RUN_STATE_SHUTDOWN);
-        state = RUN_STATE_SHUTDOWN; /* also if it stood before */
+        set_state(RUN_STATE_SHUTDOWN); /* also if it stood before */
         return;
     }
     vcpu_pause_all();
@@ -224,8 +231,9 @@ static void do_reset(ShutdownCause cause)
     machine_reset(machine_current());
     qapi_event_send_reset(cause_is_guest(cause), cause);
     asleep = suspend_requested = wakeup_requested = false;
-    state = runstate_is_running() ? RUN_STATE_RUNNING
-                                  : RUN_STATE_PRELAUNCH; /* as after the start: may be continued */
+    set_state(runstate_is_running()
+                  ? RUN_STATE_RUNNING
+                  : RUN_STATE_PRELAUNCH); /* as after the start: may be continued */
     runstate_resume_vcpus();
 }
 
@@ -237,7 +245,7 @@ static void do_suspend(void)
     }
     vcpu_pause_all();
     asleep = true;
-    state = runstate_is_running() ? RUN_STATE_SUSPENDED : state;
+    set_state(runstate_is_running() ? RUN_STATE_SUSPENDED : state);
     qapi_event_send_suspend();
 }
 
@@ -246,7 +254,7 @@ static void do_wakeup(void)
     bool resumes = machine_wake(machine_current());
 
     asleep = wakeup_requested = false;
-    state = RUN_STATE_RUNNING;
+    set_state(RUN_STATE_RUNNING);
     qapi_event_send_wakeup();
     if (resumes) {
         runstate_resume_vcpus();

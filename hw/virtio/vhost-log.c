@@ -24,6 +24,11 @@ bool vhost_log_is_possible(const Vhost *vhost)
     return vhost->backend->features >> VHOST_F_LOG_ALL & 1 && vhost->backend->can_log;
 }
 
+uint64_t vhost_log_size(const Vhost *vhost)
+{
+    return vhost->log ? vhost->log->words * sizeof(uint64_t) : 0;
+}
+
 static void log_free(struct VhostLog *log)
 {
     munmap((void *)(uintptr_t)log->bits, log->words * sizeof(uint64_t));

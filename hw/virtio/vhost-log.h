@@ -16,4 +16,7 @@ void vhost_log_fini(Vhost *vhost);
 /* Tell the back-end where to mark, if that is wanted; before its rings are started. */
 bool vhost_log_send(Vhost *vhost, GError **errp);
 
+/* Bytes of what it marks in; 0: it does not now. */
+uint64_t vhost_log_size(const Vhost *vhost);
+
 #endif

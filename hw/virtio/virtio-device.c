@@ -10,6 +10,7 @@
 #include "util/error.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/trace.h"
 
 static const VirtioBus *bus_of(const VirtioDevice *vdev)
 {
@@ -224,6 +225,7 @@ void virtio_write_status(VirtioDevice *vdev, uint8_t status)
 {
     uint8_t before = vdev->status;
 
+    trace(TRACE_VIRTIO_STATUS, "%s status 0x%02x", vdev->name, status);
     if (!status) {
         virtio_device_reset(&vdev->parent);
         return;

@@ -189,6 +189,73 @@ static void test_two(void)
     g_rmdir(dir);
 }
 
+static void expect_hmp(QTest *qt, const char *begin, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+static void expect_hmp(QTest *qt, const char *begin, const char *fmt, ...)
+{
+    g_autofree char *line = NULL, *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    line = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    text = qtest_hmp(qt, "%s", line);
+    if (!g_str_has_prefix(text, begin) || (!*begin && *text)) {
+        g_error("'%s' printed '%s'", line, text);
+    }
+}
+
+/* wavcapture: copies of what nobody would hear, in other rates and kinds. */
+static void test_capture(void)
+{
+    g_autofree char *dir = g_dir_make_tmp(NULL, NULL);
+    g_autofree char *one = g_build_filename(dir, "one.wav", NULL), *file = NULL;
+    g_autofree char *two = g_build_filename(dir, "two.wav", NULL), *list = NULL;
+    QTest *qt = start("-audiodev none,id=a -device hda-output,audiodev=a");
+    int16_t samples[2048];
+    gsize size;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(samples); i += 2) {
+        samples[i] = 0x1234;
+        samples[i + 1] = -0x100;
+    }
+    qtest_memwrite(qt, DATA, samples, sizeof(samples));
+    expect_hmp(qt, "", "info capture");
+    expect_hmp(qt, "Error: audiodev 'b' not found", "wavcapture %s b", one);
+    expect_hmp(qt, "Error: path=/nonexistent/x", "wavcapture /nonexistent/x a");
+    expect_hmp(qt, "Error: 5 frames", "wavcapture %s a 5", one);
+    expect_hmp(qt, "Error: 24 bits", "wavcapture %s a 44100 24", one);
+    expect_hmp(qt, "Error: 3 channels", "wavcapture %s a 44100 16 3", one);
+    expect_hmp(qt, "Error: FREQUENCY: 'x'", "wavcapture %s a x", one);
+    expect_hmp(qt, "Error: there is no copy number 0", "stopcapture 0");
+    expect_hmp(qt, "Error: NUMBER: '-1'", "stopcapture -1");
+    expect_hmp(qt, "", "wavcapture %s a", one);
+    expect_hmp(qt, "", "wavcapture %s a 11025 8 1", two);
+    put_stream(qt, OUT, sizeof(samples));
+    ask(qt, 2, 0x70610);
+    qtest_writel(qt, BAR + OUT, 1 << 20 | RUN);
+    qtest_clock_step(qt, 100 * MS);
+    list = qtest_hmp(qt, "info capture");
+    g_assert_nonnull(strstr(list, "[0]: Capturing audio(11025,8,1) to "));
+    g_assert_nonnull(strstr(list, "[1]: Capturing audio(44100,16,2) to "));
+    expect_hmp(qt, "", "stopcapture 1");
+    expect_hmp(qt, "[0]: Capturing audio(11025,8,1) to ", "info capture");
+    qtest_clock_step(qt, 100 * MS);
+    qtest_quit(qt);
+    g_assert_true(g_file_get_contents(one, &file, &size, NULL));
+    g_assert_cmpuint(size, >=, 44 + 4 * 4400);
+    g_assert_cmpuint(size, <=, 44 + 4 * 4420);
+    g_assert_cmpmem(file + 44 + 400, 400, samples, 400);
+    g_clear_pointer(&file, g_free);
+    g_assert_true(g_file_get_contents(two, &file, &size, NULL));
+    g_assert_cmpuint(size, >=, 44 + 2200);
+    g_assert_cmpuint(size, <=, 44 + 2220);
+    g_assert_cmpint((uint8_t)file[144], ==, 0x80 + 0x12);
+    g_assert_cmpint((uint8_t)file[145], ==, 0x80 + 0x12);
+    g_unlink(one);
+    g_unlink(two);
+    g_rmdir(dir);
+}
+
 /* What is recorded is silence. */
 static void test_recording(void)
 {
@@ -286,6 +353,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hda/commands", test_commands);
     g_test_add_func("/hda/playing", test_playing);
     g_test_add_func("/hda/two", test_two);
+    g_test_add_func("/hda/capture", test_capture);
     g_test_add_func("/hda/recording", test_recording);
     g_test_add_func("/hda/hostile", test_hostile);
     g_test_add_func("/hda/small-pieces", test_small_pieces);

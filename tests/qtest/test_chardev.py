@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import tempfile
+import time
 
 import machine
 import tap
@@ -165,7 +166,90 @@ def message(sock):
     return text
 
 
-tap.run([("a serial port's backends", serial_port),
+def serial_mouse():
+    """chardev msmouse: what it says it is, and packets."""
+    with machine.Machine(extra=["-chardev", "msmouse,id=mouse", "-serial", "chardev:mouse"]) as m:
+        def send(*events):
+            m.qmp.command("input-send-event", events=[{"type": kind, "data": dict(zip(names, values))} for kind, names, values in events])
+
+        def take(count):
+            """@count bytes; they come from the main loop."""
+            found = bytearray()
+            deadline = time.monotonic() + 30
+            while len(found) < count and time.monotonic() < deadline:
+                if m.read("b", 0x3fd) & 1:
+                    found.append(m.read("b", 0x3f8))
+            tap.equal(m.read("b", 0x3fd) & 1, 0, "something follows")
+            return bytes(found)
+
+        def move(axis, value):
+            return "rel", ("axis", "value"), (axis, value)
+
+        def button(name, down):
+            return "btn", ("button", "down"), (name, down)
+        m.qmp.command("cont")
+        m.write("b", 0x3fa, 7)
+        send(move("x", 5))
+        m.write("b", 0x3fc, 3)
+        said = take(43)
+        tap.equal(said[:2], b"M3")
+        text = bytes(byte + 0x20 for byte in said[2:])
+        tap.equal((text[:1], text[1:3], text[-1:]), (b"(", bytes((0x21, 0x44)), b")"))
+        tap.equal(text[3:-3], b"DIM0001\\\\MOUSE\\PNP0F0C\\SERIAL MOUSE")
+        tap.equal(int(text[-3:-1], 16), (sum(said[2:-3]) + said[-1]) & 0xff, "the sum")
+        tap.equal([mouse["name"] for mouse in m.qmp.command("query-mice") if mouse["current"]], ["Serial Mouse"])
+        for events, packet in (
+                ([move("x", 5)], "40 05 00"), ([move("y", -3)], "4c 00 3d"), ([move("x", -70), move("y", 90)], "46 3a 1a"),
+                ([button("left", True)], "60 00 00"), ([button("left", False)], "40 00 00"), ([button("right", True)], "50 00 00"),
+                ([button("right", False)], "40 00 00"), ([button("middle", True)], "40 00 00 20"), ([button("middle", False)], "40 00 00 00"),
+                ([button("left", True), button("left", False)], "60 00 00 40 00 00"), ([move("x", 130)], "41 3f 00 40 03 00")):
+            send(*events)
+            tap.equal(take(len(packet.split())).hex(" "), packet, str(events))
+        for _ in range(100):
+            send(move("x", 1), button("left", True), button("left", False))
+        m.write("b", 0x3fc, 0)
+        m.write("b", 0x3fa, 7)
+        send(move("x", 5))
+        m.write("b", 0x3fc, 2)
+        tap.equal(take(43), said)
+        m.qmp.command("chardev-change", id="mouse", backend={"type": "null", "data": {}})
+        tap.equal([mouse["name"] for mouse in m.qmp.command("query-mice")].count("Serial Mouse"), 0)
+        m.qmp.command("chardev-change", id="mouse", backend={"type": "msmouse", "data": {}})
+        tap.equal(take(43), said, "one that comes while the port is on")
+
+
+def test_device():
+    """chardev testdev: a number and q end the program."""
+    for text, status in ((b"3q", 7), (b"x12q", 25), (b"3z4q", 9), (b"q", 1), (b"99999999999999999999q", None)):
+        m = machine.Machine(extra=["-chardev", "testdev,id=t", "-serial", "chardev:t"])
+        try:
+            for byte in text[:-1]:
+                m.write("b", 0x3f8, byte)
+            try:
+                m.write("b", 0x3f8, text[-1])
+            except (OSError, RuntimeError, EOFError):
+                pass
+            found = m.process.wait(30)
+            tap.equal(found if status is not None else found & 1, status if status is not None else 1, str(text))
+        finally:
+            m.close()
+
+
+def refused_kinds():
+    with machine.Machine() as m:
+        for kind, words in (("vc", "font"), ("wctablet", "usb-tablet"), ("braille", "BRLTTY"), ("parallel", "/dev/lp0")):
+            for line in (f"chardev-add {kind},id=c9", ):
+                tap.equal(words in m.qmp.command("human-monitor-command", **{"command-line": line}), True, kind)
+            try:
+                m.qmp.command("chardev-add", id="c9", backend={"type": kind, "data": {}})
+            except vm.QmpError as err:
+                tap.equal(words in err.desc, True, err.desc)
+            else:
+                raise AssertionError(kind)
+
+
+tap.run([("a serial mouse", serial_mouse), ("testdev", test_device), ("kinds that are refused", refused_kinds),
+         ("a serial port's backends", serial_port),
          ("wait=true", wait_for_a_client), ("yank while it waits", yank_wait),
          ("a monitor's backend", unchangeable),
          ("QMP in a WebSocket", qmp_in_websocket)])

@@ -14,6 +14,7 @@ import termios
 import time
 
 import machine
+import virtio_driver
 import vm
 
 import tap
@@ -22,12 +23,18 @@ MIB = 1 << 20
 DIMM = ("-object", "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,id=d0,memdev=m0,node=0",
         "-device", "vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87", "-name", "dimmy", "-object", "iothread,id=io0", "-uuid", "12345678-9abc-def0-1234-56789abcdef0")
 
+TOO_FEW = r"Error: too few arguments; usage: info \S+ "
+
 # What people and programs look for.
+# Those that say that something is not there:
+REFUSED = ("balloon", "snapshots", "usb", "profile", "sgx")
+
 INFO = {
     "balloon": r"Error: this machine has no balloon: ",
     "block": "",
     "block-jobs": "No active jobs",
     "blockstats": "",
+    "capture": "",
     "chardev": r"(?m)^\S+: filename=unix:",
     "cpus": r"(?m)^\* CPU #0: thread_id=\d+\n  CPU #1: thread_id=\d+\n",
     "dump": r"Status: none\n",
@@ -58,6 +65,24 @@ INFO = {
     "name": r"dimmy\n",
     "network": "",
     "numa": r"1 nodes\nnode 0 cpus: 0 1\nnode 0 size: 384 MB\nnode 0 plugged: 256 MB\n",
+    "opcount": r"operations are not counted; ",
+    "profile": r"Error: where time goes is not measured",
+    "qdm": r'name "pc-dimm"',
+    "rdma": "",
+    "replay": r"nothing is recorded",
+    "rocker": TOO_FEW,
+    "rocker-of-dpa-flows": TOO_FEW,
+    "rocker-of-dpa-groups": TOO_FEW,
+    "rocker-ports": TOO_FEW,
+    "sev": r"SEV is not enabled\n",
+    "sgx": r"Error: there is no Intel SGX",
+    "stats": TOO_FEW,
+    "trace-events": r"handle_qmp_command : state 0\n",
+    "virtio": r"No VirtIO devices\n",
+    "virtio-queue-element": TOO_FEW,
+    "virtio-queue-status": TOO_FEW,
+    "virtio-status": TOO_FEW,
+    "virtio-vhost-queue-status": TOO_FEW,
     "pci": r"  Bus  0, device   0, function 0:\n    Host bridge: PCI device 8086:1237\n(.*\n)*"
            r"  Bus  0, device   1, function 3:\n.*\n.*\n      IRQ 9, pin A\n      id \"\"\n",
     "pic": r"ioapic0: ver=0x20 (.*\n)*  pin 23 .*\n(.*\n)*pic1: irr=00 imr=00 isr=00 ",
@@ -99,9 +124,19 @@ def check_info(m):
     for name in listed:
         out = hmp(m, f"info {name}")
         refused = "Error" in out
-        if (name != "jit" and refused != (name in ("balloon", "snapshots", "usb"))) or not re.search(INFO[name], out):
+        if (name != "jit" and refused != (name in REFUSED or INFO[name] == TOO_FEW)) or not re.search(INFO[name], out):
             raise AssertionError(f"'info {name}' printed: {out}")
     says(m, "info registers -a", r"\nCPU#0\n(.*\n)*CPU#1\n")
+    says(m, "info registers 1", r"\nCPU#1\n")
+    says(m, "info registers 2", r"Error: there is no CPU 2; the machine has 2\n")
+    says(m, "info registers x", r"Error: CPU: 'x' is not a number\n")
+    says(m, "info stats vm", "$")
+    says(m, "info stats vcpu halt_poll kvm", "$")
+    says(m, "info stats host", r"Error: TARGET: 'host' is neither vm nor vcpu\n")
+    says(m, "info stats vm x xen", r"Error: PROVIDER: there is no 'xen'")
+    says(m, "info rocker-ports sw1", r"Error: there is no switch 'sw1'")
+    says(m, "info trace-events nothing", r"Error: there is no trace event 'nothing'")
+    tap.equal("[disabled]" in hmp(m, "info mtree"), False, "regions that are off")
     says(m, "info mtree -f", r'FlatView #0\n AS "memory", root: system\n(.*\n)*'
                              r"  0000000100000000-000000010fffffff \(prio 0, ram\): \S+\n")
     says(m, "info mtree -d", r"(.*\n)*  0000000100000000-.* host:0x\S+ owner:/objects/m0\n")
@@ -599,7 +634,7 @@ class Terminal:
 def terminal():
     with Terminal("-object", "memory-backend-ram,id=first,size=128M",
                   "-object", "memory-backend-ram,id=second,size=128M") as t:
-        t.type("info stat\t")
+        t.type("info statu\t")
         t.expect("info status ")
         t.line("")
         t.expect(r"\nVM status: running\n\(dimmable\) ")
@@ -653,6 +688,155 @@ def cpu_of_a_session():
         t.expect(r"Error: INDEX: there is no CPU 2; the machine has 2\n")
 
 
+def looking_into():
+    """sum, gpa2hpa, mce, watchdog_action, ..."""
+    with machine.Machine("128M") as m:
+        m("memset 0x1000 16 1")
+        m("write 0x2000 4 0x61626364")
+        says(m, "sum 0x1000 1", "00001\n$")
+        says(m, "sum 0x2000 4", f"{bsd_sum(b'abcd'):05}\n$")
+        says(m, "sum 0x1000 0x20000", f"{bsd_sum(bytes(16 * [1]) + bytes(0xff0) + b'abcd' + bytes(0x1effc)):05}\n$")
+        says(m, "sum 0 0", "00000\n$")
+        says(m, "sum 0x7ffffff 2", "Error: there is no RAM at 0x8000000\n")
+        says(m, "sum 0x7ffffff 0xffffffffffffffff", "Error: there is no RAM at 0x8000000\n")
+        says(m, "sum 0", "Error: too few arguments")
+        says(m, "gpa2hpa 0x1000", r"Host physical address for 0x1000 \(\S+\) is 0x[0-9a-f]+000\n|Error: the host does not tell")
+        says(m, "gpa2hpa 0xf000000000", "No memory is mapped at address 0xf000000000\n")
+        says(m, "gpa2hpa 0xfec00000", "Memory at address 0xfec00000 is not RAM: ioapic\n")
+        says(m, "mce -b 0 1 0xbd00000000000000 0 0 0", "Error: BANK: there is no bank 1: ")
+        says(m, "mce 0 1 x 0 0 0", "Error: STATUS: ")
+        says(m, "watchdog_action pause", "$")
+        says(m, "watchdog_action bark", "Error: ACTION: 'bark' is nothing .*; there are reset, .* inject-nmi\n")
+        says(m, "singlestep off", "$")
+        says(m, "singlestep", "Error: the engine does not stop")
+        says(m, "singlestep maybe", "Error: SWITCH: 'maybe' is neither on nor off\n")
+        says(m, "exit_preconfig", "Error: the machine is made already")
+        says(m, "dumpdtb /nonexistent/x", "Error: this machine has no device tree")
+        for line in ("replay_break 5", "replay_seek 5", "replay_delete_break"):
+            says(m, line, "Error: no recording is being played")
+        says(m, "replay_break x", "Error: ICOUNT: ")
+        says(m, "x_colo_lost_heartbeat", "Error: COLO is not enabled")
+
+
+def bsd_sum(data):
+    total = 0
+    for byte in data:
+        total = ((total >> 1 | total << 15) + byte) & 0xffff
+    return total
+
+
+def traced():
+    """trace-event, trace-event-set-state, -trace, -d trace: lines in the log."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = f"{folder}/log"
+
+        def lines(event):
+            with open(log, encoding="utf-8") as file:
+                return [line for line in file if re.match(rf"\d+@\d+\.\d{{6}}:{event} ", line)]
+        with machine.Machine(extra=("-D", log, "-trace", "qdev_*", "-d", "trace:acpi_gpe_set", "-blockdev", "null-co,node-name=b0", "-device", "virtio-blk-pci,drive=b0,addr=4")) as m:
+            def call(command, **arguments):
+                return m.qmp.execute({"execute": command, "arguments": arguments})
+            tap.equal(any("id 'd9'" in line for line in lines("qdev_realize")), False)
+            hmp(m, "object_add memory-backend-ram,id=m9,size=128M")
+            hmp(m, "device_add pc-dimm,id=d9,memdev=m9")
+            tap.equal(any(line.endswith("pc-dimm id 'd9'\n") for line in lines("qdev_realize")), True)
+            tap.equal(len(lines("acpi_gpe_set")) > 0, True, "-d trace:")
+            says(m, "info trace-events qdev*", "qdev_realize : state 1\nqdev_unrealize : state 1\n$")
+            says(m, "trace-event qdev_realize off", "$")
+            says(m, "info trace-events qdev*", "qdev_realize : state 0\nqdev_unrealize : state 1\n$")
+            says(m, "trace-event nothing on", "Error: there is no trace event 'nothing'")
+            says(m, "trace-event nothing* on", "$")
+            says(m, "trace-event * maybe", "Error: SWITCH: ")
+            says(m, "trace-event * on 0", "Error: VCPU: ")
+            call("trace-event-set-state", name="*", enable=True)
+            tap.equal({entry["state"] for entry in call("trace-event-get-state", name="*")}, {"enabled"})
+            disk = virtio_driver.Driver(m, 4)
+            disk.begin()
+            disk.queue(0)
+            disk.ready()
+            disk.talk(0, struct.pack("<IIQ", 0, 0, 1), room=513)
+            m.qmp.command("stop")
+            m.qmp.command("cont")
+            call("trace-event-set-state", name="*", enable=False)
+            before = len(lines(".*"))
+            m.qmp.command("query-status")
+            tap.equal(len(lines(".*")), before, "what is written when all are off")
+            tap.equal('"execute": "cont"' in lines("handle_qmp_command")[-2], True)
+            tap.equal(lines("runstate_set")[-1].endswith(":runstate_set running\n"), True)
+            tap.equal(len(lines("blk_request")), len(lines("blk_request_done")))
+            tap.equal(" read offset 512 bytes 512 error 0\n" in lines("blk_request_done")[0], True)
+            tap.equal('"RESUME"' in lines("monitor_protocol_event_emit")[-1], True)
+            for name, more in (("nothing", {}), ("*", {"vcpu": 0})):
+                for command in ("trace-event-get-state", "trace-event-set-state"):
+                    arguments = {"enable": True} if "set" in command else {}
+                    try:
+                        call(command, name=name, **more, **arguments)
+                    except vm.QmpError as err:
+                        tap.equal("nothing" in err.desc or "vcpu=0" in err.desc, True, err.desc)
+                    else:
+                        raise AssertionError(command)
+
+
+def absent_in_qmp():
+    """What tools ask about what is not there."""
+    with machine.Machine(extra=("-blockdev", "null-co,node-name=n0", "-object", "iothread,id=io", "-device", "virtio-blk,drive=n0,id=v0")) as m:
+        tap.equal(m.qmp.command("query-sev"), {"enabled": False, "api-major": 0, "api-minor": 0, "build-id": 0, "policy": 0, "state": "uninit", "handle": 0})
+        tap.equal(m.qmp.command("query-replay"), {"mode": "none", "icount": 0})
+        tap.equal(m.qmp.command("query-colo-status"), {"mode": "none", "last-mode": "none", "reason": "none"})
+        tap.equal(m.qmp.command("query-xen-replication-status"), {"error": False})
+        for name in ("irq", "numa", "opcount", "ramblock", "roms"):
+            tap.equal(m.qmp.command(f"x-query-{name}")["human-readable-text"], hmp(m, f"info {name}"), name)
+        tap.equal(m.qmp.command("x-query-rdma"), {"human-readable-text": ""})
+        tap.equal(m.qmp.command("x-blockdev-set-iothread", **{"node-name": "n0", "iothread": None}), {})
+        for command, arguments, words in (
+                ("x-query-usb", {}, "no USB"), ("x-query-profile", {}, "not measured"),
+                ("dumpdtb", {"filename": "/x"}, "no device tree"), ("query-sev-launch-measure", {}, "SEV is not enabled"),
+                ("query-sev-attestation-report", {"mnonce": "YQ=="}, "SEV is not enabled"),
+                ("replay-break", {"icount": 1}, "no recording"), ("replay-seek", {"icount": 1}, "no recording"),
+                ("replay-delete-break", {}, "no recording"), ("query-rocker", {"name": "s"}, "no switch 's'"),
+                ("query-rocker-ports", {"name": "s"}, "no switch 's'"), ("query-rocker-of-dpa-flows", {"name": "s", "tbl-id": 1}, "no switch 's'"),
+                ("query-rocker-of-dpa-groups", {"name": "s"}, "no switch 's'"), ("x-colo-lost-heartbeat", {}, "COLO"),
+                ("xen-set-replication", {"enable": True, "primary": True}, "no Xen"), ("xen-colo-do-checkpoint", {}, "no Xen"),
+                ("xen-save-devices-state", {"filename": "/x"}, "no Xen"), ("xen-load-devices-state", {"filename": "/x"}, "no Xen"),
+                ("xen-set-global-dirty-log", {"enable": True}, "no Xen"),
+                ("x-blockdev-change", {"parent": "none"}, "'none'"), ("x-blockdev-change", {"parent": "n0"}, "either child"),
+                ("x-blockdev-change", {"parent": "n0", "child": "file"}, "no node 'file'"),
+                ("x-blockdev-change", {"parent": "n0", "child": "a", "node": "n0"}, "either child"),
+                ("x-blockdev-change", {"parent": "n0", "node": "n0"}, "of kind null-co"),
+                ("x-blockdev-set-iothread", {"node-name": "n1", "iothread": None}, "'n1'"),
+                ("x-blockdev-set-iothread", {"node-name": "n0", "iothread": "none"}, "no iothread 'none'"),
+                ("x-blockdev-set-iothread", {"node-name": "n0", "iothread": 1}, "or null"),
+                ("x-blockdev-set-iothread", {"node-name": "n0", "iothread": "io"}, "iothread=io"),
+                ("x-blockdev-amend", {"job-id": "j", "node-name": "n0", "options": {"driver": "qcow2"}}, "stays so"),
+                ("x-blockdev-amend", {"job-id": "j", "node-name": "n0", "options": {"driver": "null-co"}}, "dimmable-img amend")):
+            try:
+                m.qmp.execute({"execute": command, "arguments": arguments})
+            except vm.QmpError as err:
+                tap.equal((words in err.desc, err.cls), (True, "GenericError"), f"{command}: {err.desc}")
+            else:
+                raise AssertionError(f"{command} worked")
+
+
+def block_graph():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("base", "top"):
+            subprocess.run([os.path.dirname(machine.PROGRAM) + "/tools/img/dimmable-img", "create", "-q", "-f", "qcow2", *(["-b", f"{folder}/base", "-F", "qcow2"] if name == "top" else []),
+                            f"{folder}/{name}", "1M"], check=True)
+        with machine.Machine(extra=("-blockdev", f"qcow2,node-name=base,file.driver=file,file.filename={folder}/base,file.node-name=basefile",
+                                    "-blockdev", f"qcow2,node-name=top,backing=base,file.driver=file,file.filename={folder}/top,file.node-name=topfile",
+                                    "-device", "virtio-blk,drive=top,id=v0")) as m:
+            graph = m.qmp.command("x-debug-query-block-graph")
+            names = {node["id"]: (node["type"], node["name"]) for node in graph["nodes"]}
+            tap.equal(len(names), len(graph["nodes"]))
+            tap.equal(sorted(name for kind, name in names.values() if kind == "block-driver"), ["base", "basefile", "top", "topfile"])
+            edges = {(names[edge["parent"]][1], edge["name"], names[edge["child"]][1]): edge for edge in graph["edges"]}
+            tap.equal({key for key in edges if key[1] != "root"}, {("top", "file", "topfile"), ("top", "backing", "base"), ("base", "file", "basefile")})
+            roots = [(names[edge["parent"]][0], key[2]) for key, edge in edges.items() if key[1] == "root"]
+            tap.equal(roots, [("block-backend", "top")])
+            tap.equal("write" in edges["top", "file", "topfile"]["perm"], True)
+            tap.equal("write" in edges["top", "backing", "base"]["perm"], False)
+
+
 def warnings_reach_the_monitor():
     with machine.Machine() as m:
         hmp(m, "object_add memory-backend-ram,id=odd,size=100M")
@@ -662,4 +846,4 @@ def warnings_reach_the_monitor():
 
 tap.run([(test.__name__, test) for test in (
     info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, drives_in_full, committed, drives_come_and_go, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
-    narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])
+    narrow_terminal, looking_into, traced, absent_in_qmp, block_graph, cpu_of_a_session, warnings_reach_the_monitor)])

@@ -279,8 +279,9 @@ static void test_completion(void)
     expect("object_add memory-backend-ram,id=hm0,size=2M", "");
     expect("object_add memory-backend-ram,id=hm1,size=2M", "");
     HostMemoryBackend *backend = MEMORY_BACKEND(object_resolve("/objects/hm0", NULL));
-    expect_completion("sto", "stop", ' ');
-    expect_completion("  sto", "stop", ' ');
+    expect_completion("sto", "stop stopcapture", ' ');
+    expect_completion("stopc", "stopcapture", ' ');
+    expect_completion("  stopc", "stopcapture", ' ');
     expect_completion("system_r", "system_reset", ' ');
     expect_completion("bogus", "", 0);
     expect_completion("bogus ", "", 0);
@@ -289,8 +290,13 @@ static void test_completion(void)
     expect_completion("help inf", "info", ' ');
     expect_completion("help info na", "name", ' ');
     expect_completion("help stop na", "", 0);
-    expect_completion("info mtree -", "-d -f -o", ' ');
+    expect_completion("info mtree -", "-D -d -f -o", ' ');
     expect_completion("info mtree -f ", "", 0);
+    expect_completion("info trace-events mhp", "mhp_acpi_read mhp_acpi_write", ' ');
+    expect_completion("trace-event mhp_acpi_read o", "off on", ' ');
+    expect_completion("watchdog_action p", "pause poweroff", ' ');
+    expect_completion("info stats v", "vcpu vm", ' ');
+    expect_completion("info virtio-status ", "", 0);
     expect_completion("object_del ", "hm0 hm1", ' ');
     expect_completion("object_del hm0 ", "", 0);
     expect_completion("object_add memory-backend-r", "memory-backend-ram", ',');
