@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "qapi/help.h"
 #include "util/error.h"
 
 /* A key whose value can be help, whatever is before it. */
@@ -124,8 +125,39 @@ char *cmdline_use_text(const OptionUse *use)
                     : g_strdup_printf("-%s", use->option->name);
 }
 
+/* What the schema says of the argument: the kinds there are, or the parameters; g_free. */
+static char *schema_text(const Option *option)
+{
+    const QapiType *type = option->type;
+    GString *text = g_string_new(NULL);
+    const QapiMember *kind = type->members;
+
+    while (kind->name && kind->type->kind != QAPI_KIND_ENUM) {
+        kind++;
+    }
+    if (!type->variants || !kind->name) {
+        g_string_append_printf(text, "-%s options:\n", option->name);
+        qapi_help_members(type, 0, NULL, text);
+        return g_string_free(text, FALSE);
+    }
+    g_string_append_printf(text, "Kinds of -%s:\n", option->name);
+    for (unsigned i = 0; kind->type->lookup[i]; i++) {
+        g_string_append_printf(text, "%s\n", kind->type->lookup[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "?") == 0;
+}
+
 bool cmdline_use_wants_text(const OptionUse *use, char **text, GError **errp)
 {
+    if (use->option->lists && is_help(use->arg)) {
+        *text = schema_text(use->option);
+        return true;
+    }
     if (!use->option->text) {
         return false;
     }
@@ -138,7 +170,7 @@ bool cmdline_use_wants_text(const OptionUse *use, char **text, GError **errp)
     if (g_str_has_prefix(last, MODEL_KEY)) {
         last += strlen(MODEL_KEY);
     }
-    if (strcmp(last, "help") != 0 && strcmp(last, "?") != 0) {
+    if (!is_help(last)) {
         return false;
     }
     g_autofree char *what = g_strndup(use->arg, comma ? comma - use->arg : 0);

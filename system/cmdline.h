@@ -47,6 +47,7 @@ typedef struct Option {
     const QapiType *type;
     const char *implied_key;
     bool (*apply)(Startup *startup, const void *parsed, GError **errp);
+    bool lists; /* the argument "help" lists what `type` has; it has no `text` */
 } Option;
 
 /* Why an option of the interface that is not in the table is refused, and what there is instead;

@@ -42,6 +42,10 @@ static void append_type(GString *text, const ObjectType *type)
 {
     g_string_append_printf(text, "name \"%s\"", type->name);
     const char *alias = device_type_alias(type);
+    const DeviceClass *class = device_type_class(type);
+    if (class && class->bus) {
+        g_string_append_printf(text, ", bus %s", class->bus);
+    }
     if (alias) {
         g_string_append_printf(text, ", alias \"%s\"", alias);
     }
@@ -66,6 +70,25 @@ char *help_devices_of(const char *category)
     return g_string_free(text, text->len == 0);
 }
 
+/* As people know it from elsewhere; g_free. */
+static char *title_of(const char *category)
+{
+    static const struct {
+        const char *category, *title;
+    } titles[] = {
+        { "bridge", "Controller/Bridge/Hub" },
+        { "cpu", "CPU" },
+        { "usb", "USB" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(titles); i++) {
+        if (strcmp(category, titles[i].category) == 0) {
+            return g_strdup(titles[i].title);
+        }
+    }
+    return g_strdup_printf("%c%s", g_ascii_toupper(category[0]), category + 1);
+}
+
 char *help_devices(void)
 {
     g_autoptr(GPtrArray) types = object_types();
@@ -84,8 +107,8 @@ char *help_devices(void)
     g_ptr_array_sort(categories, compare_strings);
     for (unsigned c = 0; c < categories->len; c++) {
         const char *category = categories->pdata[c];
-        g_string_append_printf(text, "%s%c%s devices:\n", c ? "\n" : "",
-                               g_ascii_toupper(category[0]), category + 1);
+        g_autofree char *title = title_of(category);
+        g_string_append_printf(text, "%s%s devices:\n", c ? "\n" : "", title);
         for (unsigned i = 0; i < types->len; i++) {
             if (is_user_device(types->pdata[i]) &&
                 strcmp(category_of(types->pdata[i]), category) == 0) {

@@ -22,6 +22,9 @@ static const MachineDefault until_7_0[] = {
 };
 static const MachineDefault until_6_0[] = {
     { "ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", "off" },
+    { "qemu64-x86_64-cpu", "family", "6" },
+    { "qemu64-x86_64-cpu", "model", "6" },
+    { "qemu64-x86_64-cpu", "stepping", "3" },
     { 0 },
 };
 static const MachineDefault until_5_2[] = {
@@ -50,6 +53,94 @@ static const MachineDefault until_2_10[] = {
     { 0 },
 };
 
+static const MachineDefault until_2_7[] = {
+    { "x86_64-cpu", "l3-cache", "off" },
+    { "virtio-pci", "page-per-vq", "on" },
+    { 0 },
+};
+/* Those of both interfaces had the legacy one alone. */
+#define LEGACY_ALONE(name)            \
+    { name, "disable-modern", "on" }, \
+    {                                 \
+        name, "disable-legacy", "off" \
+    }
+static const MachineDefault until_2_6[] = {
+    LEGACY_ALONE("vhost-scsi-pci"),
+    LEGACY_ALONE("vhost-user-blk-pci"),
+    LEGACY_ALONE("virtio-9p-pci"),
+    LEGACY_ALONE("virtio-balloon-pci"),
+    LEGACY_ALONE("virtio-blk-pci"),
+    LEGACY_ALONE("virtio-net-pci"),
+    LEGACY_ALONE("virtio-rng-pci"),
+    LEGACY_ALONE("virtio-scsi-pci"),
+    LEGACY_ALONE("virtio-serial-pci"),
+    { "virtio-blk-device", "any_layout", "off" },
+    { 0 },
+};
+/* What guests read as the version of the hardware; a SCSI disk's has four characters. */
+#define HARDWARE(version, four)                                                               \
+    { "qemu64-x86_64-cpu", "model-id", "QEMU Virtual CPU version " version },                 \
+        { "qemu32-x86_64-cpu", "model-id", "QEMU Virtual CPU version " version },             \
+        { "athlon-x86_64-cpu", "model-id", "QEMU Virtual CPU version " version },             \
+        { "scsi-hd", "ver", four }, { "scsi-cd", "ver", four }, { "ide-hd", "ver", version }, \
+    {                                                                                         \
+        "ide-cd", "ver", version                                                              \
+    }
+static const MachineDefault until_2_4[] = {
+    { "qemu64-x86_64-cpu", "abm", "on" },
+    { "qemu64-x86_64-cpu", "popcnt", "on" },
+    { "qemu64-x86_64-cpu", "sse4a", "on" },
+    { "x86_64-cpu", "check", "off" },
+    HARDWARE("2.4.0", "2.4."),
+    { 0 },
+};
+static const MachineDefault until_2_3[] = {
+    { "qemu64-x86_64-cpu", "level", "4" },
+    { "virtio-9p-device", "any_layout", "off" },
+    { "virtio-balloon-device", "any_layout", "off" },
+    { "virtio-rng-device", "any_layout", "off" },
+    { "virtio-serial-device", "any_layout", "off" },
+    HARDWARE("2.3.0", "2.3."),
+    { 0 },
+};
+static const MachineDefault until_2_2[] = {
+    HARDWARE("2.2.0", "2.2."),
+    { 0 },
+};
+static const MachineDefault until_2_1[] = {
+    { "VGA", "qemu-extended-regs", "off" },
+    { "virtio-scsi-device", "any_layout", "off" },
+    HARDWARE("2.1.0", "2.1."),
+    { 0 },
+};
+static const MachineDefault until_2_0[] = {
+    { "virtio-net-device", "guest_announce", "off" },
+    HARDWARE("2.0.0", "2.0."),
+    { 0 },
+};
+static const MachineDefault until_1_7[] = {
+    { "PIIX4_PM", "acpi-pci-hotplug-with-bridge-support", "off" },
+    HARDWARE("1.7.0", "1.7."),
+    { 0 },
+};
+static const MachineDefault until_1_6[] = {
+    { "e1000", "mitigation", "off" },
+    { "qemu64-x86_64-cpu", "model", "2" },
+    HARDWARE("1.6.0", "1.6."),
+    { 0 },
+};
+static const MachineDefault until_1_5[] = {
+    { "virtio-net-device", "any_layout", "off" },
+    HARDWARE("1.5.0", "1.5."),
+    { 0 },
+};
+static const MachineDefault until_1_4[] = {
+    { "virtio-net-device", "ctrl_guest_offloads", "off" },
+    { "virtio-serial-pci", "vectors", "32" },
+    HARDWARE("1.4.0", "1.4."),
+    { 0 },
+};
+
 /* ---- the versions ---- */
 
 #define SINCE_6_2(number_, ...)          \
@@ -58,6 +149,8 @@ static const MachineDefault until_2_10[] = {
     }
 #define SINCE_5_1(number_, ...) SINCE_6_2(number_, .smp_prefers_sockets = true, __VA_ARGS__)
 #define SINCE_2_8(number_, ...) SINCE_5_1(number_, .numa_mem = true, __VA_ARGS__)
+
+#define OF_PC(number_, defaults_) SINCE_2_8(number_, .only = "pc-i440fx", .defaults = defaults_)
 
 static const MachineVersion versions[] = {
     SINCE_6_2("7.2"),
@@ -80,7 +173,33 @@ static const MachineVersion versions[] = {
     SINCE_2_8("2.10", .defaults = until_2_10),
     SINCE_2_8("2.9"),
     SINCE_2_8("2.8"),
+    SINCE_2_8("2.7", .defaults = until_2_7),
+    SINCE_2_8("2.6", .defaults = until_2_6),
+    SINCE_2_8("2.5"),
+    SINCE_2_8("2.4", .defaults = until_2_4),
+    OF_PC("2.3", until_2_3),
+    OF_PC("2.2", until_2_2),
+    OF_PC("2.1", until_2_1),
+    OF_PC("2.0", until_2_0),
+    OF_PC("1.7", until_1_7),
+    OF_PC("1.6", until_1_6),
+    OF_PC("1.5", until_1_5),
+    OF_PC("1.4", until_1_4),
 };
+
+/* Since which version there may be more CPUs than these. */
+#define MANY_CPUS_SINCE "2.8"
+#define FEW_CPUS        255
+
+static bool has_few_cpus(const MachineVersion *version)
+{
+    const MachineVersion *since = versions;
+
+    while (strcmp(since->number, MANY_CPUS_SINCE) != 0) {
+        since++;
+    }
+    return version > since;
+}
 
 /* The tables that are made here live as long as the program. */
 static void register_version(const ObjectType *board, const MachineVersion *version)
@@ -94,6 +213,9 @@ static void register_version(const ObjectType *board, const MachineVersion *vers
     ops->machine.is_default = newest && ops->machine.is_default;
     ops->machine.versions = versions;
     ops->machine.version = version;
+    if (has_few_cpus(version)) {
+        ops->machine.max_cpus = MIN(ops->machine.max_cpus, FEW_CPUS);
+    }
 
     type->name = g_strconcat(ops->machine.name, "-machine", NULL);
     type->parent = board->name;

@@ -829,6 +829,19 @@ def accel_help():
                 raise AssertionError(f"no {word}: {text}")
 
 
+def schema_help():
+    """Options whose parameters, or kinds, "help" lists."""
+    for name, words in (("display", "\nnone\negl-headless\nsdl\n"), ("smp", "\n  cpus=NUMBER "), ("boot", "\n  order=TEXT "),
+                        ("tpmdev", "emulator"), ("rtc", "\n  clock=host|rt|vm "), ("spice", "\n  port=NUMBER "), ("global", "\n  driver=TEXT "),
+                        ("fsdev", "security_model="), ("msg", "timestamp=on|off"), ("overcommit", "mem-lock=on|off"),
+                        ("trace", "qdev_realize "), ("d", "\ntrace:PATTERN ")):
+        for word in ("help", "?"):
+            status, text = machine.run_program(f"-{name}", word)
+            tap.equal((status, words in text), (0, True), text)
+    status, text = machine.run_program("-device", "help")
+    tap.equal((status, 'Controller/Bridge/Hub devices:\n' in text, 'name "virtio-blk-pci", bus PCI, alias "virtio-blk", desc ' in text), (0, True, True), text)
+
+
 def chardev_help():
     for args, word in ((["-chardev", "help"], "ringbuf"), (["-chardev", "pipe,help"], "path=")):
         status, text = machine.run_program(*args)
@@ -1016,7 +1029,7 @@ def main():
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unknown, globals_of_cpus, globals_unused, nested_keys, json_everywhere, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, help_version, accel_help, process_name, chardev_help, netdev_help, no_kernel,
+        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, help_version, accel_help, process_name, chardev_help, schema_help, netdev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 

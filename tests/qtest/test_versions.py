@@ -11,7 +11,7 @@ DISK = ["-blockdev", "null-co,node-name=d,read-zeroes=on"]
 def known():
     with machine.Machine() as m:
         found = {entry["name"]: entry for entry in m.qmp.command("query-machines")}
-    for board, count in (("pc-i440fx-", 19), ("pc-q35-", 20)):
+    for board, count in (("pc-i440fx-", 31), ("pc-q35-", 24)):
         versions = [entry for name, entry in found.items() if name.startswith(board)]
         tap.equal(len(versions), count, board)
         tap.equal([entry["name"] for entry in versions if "alias" in entry], [f"{board}7.2"], "alias")
@@ -24,7 +24,7 @@ def newest_first():
     _, text = machine.run_program("-machine", "help")
     names = [line.split()[0] for line in text.splitlines()]
     boards = [name for name in names if name.startswith("pc-q35-")]
-    tap.equal(boards[:4] + boards[-2:], [f"pc-q35-{v}" for v in ("7.2", "7.1", "7.0", "6.2", "2.9", "2.8")])
+    tap.equal(boards[:4] + boards[-2:], [f"pc-q35-{v}" for v in ("7.2", "7.1", "7.0", "6.2", "2.5", "2.4")])
     tap.equal(names.index("q35") + 1, names.index("pc-q35-7.2"), "the alias before what it is of")
 
 
@@ -52,6 +52,24 @@ def who_wins():
     tap.equal(queue_size("4.0", "-device", device + ",queue-size=32"), 32, "-device")
 
 
+def oldest():
+    """What users and guests see of versions before 2.8: each of them starts."""
+    devices = [*DISK, "-device", "virtio-blk-pci,drive=d,id=blk", "-device", "virtio-gpu-pci", "-device", "virtio-scsi-pci,id=s", "-device", "scsi-hd,drive=d2,bus=s.0,id=hd",
+               "-blockdev", "null-co,node-name=d2,read-zeroes=on"]
+
+    def get(m, path, name):
+        return m.qmp.command("qom-get", path=path, property=name)
+    for version, legacy, hardware in (("2.7", False, ""), ("2.6", True, ""), ("2.5", True, ""), ("2.4", True, "2.4."), ("2.3", True, "2.3."), ("2.2", True, "2.2."),
+                                      ("2.1", True, "2.1."), ("2.0", True, "2.0."), ("1.7", True, "1.7."), ("1.6", True, "1.6."), ("1.5", True, "1.5."),
+                                      ("1.4", True, "1.4.")):
+        with machine.Machine(extra=["-M", f"pc-i440fx-{version}", *devices]) as m:
+            tap.equal(m.errors(), "", version)
+            tap.equal((get(m, "blk", "disable-modern"), get(m, "blk", "page-per-vq"), get(m, "hd", "ver")), (legacy, True, hardware), version)
+    with machine.Machine() as m:
+        most = {entry["name"]: entry["cpu-max"] for entry in m.qmp.command("query-machines")}
+    tap.equal([most[f"pc-q35-{v}"] for v in ("2.8", "2.7", "2.4")], [288, 255, 255])
+
+
 def transitional():
     """Both other types of a virtio device have the default, too."""
     devices = [f"virtio-rng-pci{kind},id=r{i}" for i, kind in enumerate(("", "-transitional", "-non-transitional"))]
@@ -70,5 +88,5 @@ def hotplug_of_old_q35():
 
 
 tap.run([("which there are", known), ("the newest first", newest_first), ("-smp", topology),
-         ("a default of a version, and users", who_wins), ("all types of a device", transitional),
+         ("a default of a version, and users", who_wins), ("all types of a device", transitional), ("versions before 2.8", oldest),
          ("hot-plug behind ports of old q35s", hotplug_of_old_q35)])
