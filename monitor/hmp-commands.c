@@ -519,6 +519,8 @@ const HmpCommand hmp_commands[] = {
       "make an object; `help` in place of the type lists types, TYPE,help its properties",
       do_object_add },
     { "object_del", "OBJECT", "delete an object that nothing uses", do_object_del },
+    { "pcie_aer_inject_error", "[-a] [-c] DEVICE ERROR [TLP...]",
+      "let a PCI Express device report an error; none can (no AER)", hmp_pcie_aer_inject_error },
     { "pmemsave", "ADDRESS SIZE FILE", "write guest memory to a file, by guest-physical address",
       hmp_pmemsave },
     { "print|p", "[/FMT] EXPRESSION...", "evaluate an expression, for example $rip + 0x10",
@@ -565,6 +567,11 @@ const HmpCommand hmp_commands[] = {
     { "stopcapture", "NUMBER", "end a copy of sound that info capture lists", hmp_stopcapture },
     { "sum", "ADDRESS SIZE", "the 16-bit sum of guest-physical memory, as sum(1) prints it",
       hmp_sum },
+    { "sync-profile", "[WHAT]",
+      "count how long threads wait for the machine lock (on), no more (off), from 0 (reset); "
+      "alone: "
+      "whether they are counted",
+      hmp_sync_profile },
     { "system_powerdown", NULL, "press the power button", do_system_powerdown },
     { "system_reset", NULL, "reset the machine", do_system_reset },
     { "system_wakeup", NULL, "wake the guest from a suspension", do_system_wakeup },

@@ -258,6 +258,13 @@ static void remember(const char *line)
     }
 }
 
+void hmp_edit_history(void (*fn)(void *opaque, const char *line), void *opaque)
+{
+    for (int i = 0; i < history_length; i++) {
+        fn(opaque, history_get(history_base + i)->line);
+    }
+}
+
 static void run_entered(void)
 {
     char *line = entered;

@@ -33,6 +33,8 @@ int hmp_edit_input(const uint8_t *buf, int len);
 void hmp_edit_go_on(void);
 /* Show prompt and line again, after something else was written. */
 void hmp_edit_show(void);
+/* Call @fn for each line of the history, the oldest first. */
+void hmp_edit_history(void (*fn)(void *opaque, const char *line), void *opaque);
 /* Give it back; what was typed and not entered is lost. */
 void hmp_edit_end(void);
 

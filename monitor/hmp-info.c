@@ -12,6 +12,7 @@
 #include "hw/i386/firmware.h"
 #include "memory/ram-block.h"
 #include "memory/ram-resident.h"
+#include "monitor/hmp-edit.h"
 #include "monitor/hmp.h"
 #include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
@@ -251,6 +252,28 @@ static void dump_registers(X86Cpu *cpu, void *opaque)
     hmp_printf(opaque, "\nCPU#%u\n%s", cpu->index, text);
 }
 
+typedef struct History {
+    Hmp *hmp;
+    unsigned n;
+} History;
+
+static void print_line(void *opaque, const char *line)
+{
+    History *history = opaque;
+
+    hmp_printf(history->hmp, "%u: '%s'\n", history->n++, line);
+}
+
+/* Of a session that has one. */
+static void info_history(Hmp *hmp, char **argv)
+{
+    History history = { .hmp = hmp };
+
+    if (hmp->edited) {
+        hmp_edit_history(print_line, &history);
+    }
+}
+
 static void info_qdm(Hmp *hmp, char **argv)
 {
     g_autofree char *text = help_devices();
@@ -384,6 +407,7 @@ const HmpCommand hmp_info_commands[] = {
     { "chardev", NULL, "the character devices", info_chardev, true },
     { "cpus", NULL, "the CPUs and their threads; * is the one that `cpu` chose", info_cpus },
     { "dump", NULL, "how far a dump of the guest's memory is", info_dump },
+    { "history", NULL, "the lines that were typed here", info_history, true },
     { "hotpluggable-cpus", NULL, "the places for CPUs", info_hotpluggable_cpus },
     { "iothreads", NULL, "the threads for the I/O of devices", info_iothreads, true },
     { "irq", NULL, "how many interrupts each line asked for", hmp_info_irq },
@@ -436,6 +460,8 @@ const HmpCommand hmp_info_commands[] = {
     { "stats", "TARGET [NAMES] [PROVIDER]",
       "what is counted of the machine (vm) or CPUs (vcpu): nothing", hmp_info_stats },
     { "status", NULL, "whether the machine runs", info_status, true },
+    { "sync-profile", "[-m] [-n] [MAX]",
+      "how long threads waited for the machine lock; -m: by the average", hmp_info_sync_profile },
     { "tlb", NULL, "each page that is mapped: linear and physical address, flags", hmp_info_tlb },
     { "spice", NULL, "the SPICE server, and the channels of its clients", hmp_info_spice },
     { "tpm", NULL, "the TPM, and what is behind it", hmp_info_tpm },

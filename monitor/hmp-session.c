@@ -156,10 +156,12 @@ static bool run_line(void *opaque, const char *line)
         return true;
     }
     r = g_new(Run, 1);
-    *r = (Run){ .mon = mon,
-                .line = g_strdup(line),
-                .hmp = { .out = g_string_new(NULL), .cpu_index = mon->cpu_index },
-                .session = mon->session };
+    *r = (Run){
+        .mon = mon,
+        .line = g_strdup(line),
+        .hmp = { .out = g_string_new(NULL), .cpu_index = mon->cpu_index, .edited = mon->editing },
+        .session = mon->session
+    };
     if (task_run(run, finish, r)) {
         return true;
     }

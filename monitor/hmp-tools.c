@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "hw/i386/debug.h"
+#include "hw/pci/pci.h"
 #include "memory/address-space.h"
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
@@ -126,6 +127,26 @@ void hmp_singlestep(Hmp *hmp, char **argv)
         hmp_printf(hmp, "Error: the engine does not stop after each instruction; GDB lets it "
                         "(gdbserver, then stepi), and `log exec` tells of blocks\n");
     } /* off is how it is */
+}
+
+/* ---- devices ---- */
+
+/* argv: -a -c DEVICE ERROR TLP */
+void hmp_pcie_aer_inject_error(Hmp *hmp, char **argv)
+{
+    g_autofree char *path = g_strconcat("/machine/peripheral/", argv[2], NULL);
+    Object *found = object_resolve(argv[2][0] == '/' ? argv[2] : path, NULL);
+
+    if (!found || !object_is_a(found, TYPE_PCI_DEVICE)) {
+        hmp_printf(hmp,
+                   "Error: DEVICE: there is no PCI device '%s'; info pci lists those there are\n",
+                   argv[2]);
+    } else {
+        hmp_printf(hmp,
+                   "Error: DEVICE: '%s' cannot report errors: PCI Express devices here have no "
+                   "Advanced Error Reporting\n",
+                   argv[2]);
+    }
 }
 
 /* ---- the machine ---- */

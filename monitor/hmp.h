@@ -16,6 +16,7 @@
 typedef struct Hmp {
     GString *out;
     int cpu_index; /* the CPU that registers and linear addresses are of; `cpu` sets it */
+    bool edited;   /* the line was typed with readline, which has a history */
 } Hmp;
 
 typedef struct HmpCommand {
@@ -85,6 +86,10 @@ void hmp_mce(Hmp *hmp, char **argv);
 void hmp_watchdog_action(Hmp *hmp, char **argv);
 void hmp_exit_preconfig(Hmp *hmp, char **argv);
 void hmp_singlestep(Hmp *hmp, char **argv);
+void hmp_pcie_aer_inject_error(Hmp *hmp, char **argv);
+/* hmp-profile.c */
+void hmp_sync_profile(Hmp *hmp, char **argv);
+void hmp_info_sync_profile(Hmp *hmp, char **argv);
 /* hmp-sound.c */
 void hmp_wavcapture(Hmp *hmp, char **argv);
 void hmp_stopcapture(Hmp *hmp, char **argv);

@@ -72,6 +72,7 @@ bool option_do_usbdevice(Startup *startup, const char *arg, GError **errp);
 bool option_do_keyboard(Startup *startup, const char *arg, GError **errp);
 bool option_do_seed(Startup *startup, const char *arg, GError **errp);
 bool option_apply_compat(Startup *startup, const void *parsed, GError **errp);
+bool option_do_sync_profile(Startup *startup, const char *arg, GError **errp);
 bool option_apply_trace(Startup *startup, const void *parsed, GError **errp);
 char *option_text_audio(const char *what, GError **errp);
 char *option_text_trace(const char *what, GError **errp);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -trace. */
+/* -trace, -enable-sync-profile. */
 #include "system/options-more.h"
 #include "util/error.h"
+#include "util/lock-profile.h"
 #include "util/log.h"
 #include "util/trace.h"
 
@@ -44,6 +45,12 @@ bool option_apply_trace(Startup *startup, const void *parsed, GError **errp)
         enable_line(trace->enable);
     }
     return !trace->events || trace_events(trace->events, errp);
+}
+
+bool option_do_sync_profile(Startup *startup, const char *arg, GError **errp)
+{
+    lock_profile_set(true);
+    return true;
 }
 
 char *option_text_trace(const char *what, GError **errp)

@@ -780,6 +780,7 @@ const Option options[] = {
     { "D", "FILE", "log to FILE, not to stderr", START_CONFIG, do_log_file },
     { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "write these trace events to the log (help lists them), or to FILE",
       START_CONFIG, NULL, option_text_trace, .apply = option_apply_trace, .type = &TraceOptions_type, .implied_key = "enable" },
+    { "enable-sync-profile", NULL, "count how long threads wait for the machine lock, as HMP's sync-profile on", START_CONFIG, option_do_sync_profile },
     { "seed", "NUMBER", "accepted: nothing is drawn by lot", START_CONFIG, option_do_seed },
     { "compat", "[deprecated-input=accept|reject|crash][,deprecated-output=accept|hide]"
       "[,unstable-input=...][,unstable-output=...]",

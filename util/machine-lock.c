@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/machine-lock.h"
 
+#include <string.h>
+#include <time.h>
+
+#include "util/lock-profile.h"
+
 static GMutex lock;
 static __thread bool lock_is_mine;
 static __thread bool main_thread;
@@ -36,13 +41,67 @@ static void lock_as_other(void)
     }
 }
 
-void machine_lock(void)
+static void take_lock(void)
 {
-    g_assert(!lock_is_mine);
     if (main_thread) {
         lock_as_main();
     } else {
         lock_as_other();
+    }
+}
+
+/* ---- a profile ---- */
+
+static int profiling;                      /* atomic */
+static LockWaits waits[LOCK_WAITER_COUNT]; /* under the lock */
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void take_lock_and_count(void)
+{
+    LockWaits *mine = &waits[main_thread ? LOCK_WAITER_MAIN : LOCK_WAITER_OTHER];
+    uint64_t since = now_ns();
+
+    take_lock();
+    mine->count++;
+    mine->ns += now_ns() - since;
+}
+
+void lock_profile_set(bool on)
+{
+    g_atomic_int_set(&profiling, on);
+}
+
+bool lock_profile_on(void)
+{
+    return g_atomic_int_get(&profiling);
+}
+
+void lock_profile_reset(void)
+{
+    memset(waits, 0, sizeof(waits));
+}
+
+LockWaits lock_profile_get(LockWaiter waiter)
+{
+    return waits[waiter];
+}
+
+/* ---- taking it ---- */
+
+void machine_lock(void)
+{
+    g_assert(!lock_is_mine);
+    if (G_UNLIKELY(lock_profile_on())) {
+        take_lock_and_count();
+    } else {
+        take_lock();
     }
     lock_is_mine = true;
 }

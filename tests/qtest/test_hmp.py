@@ -38,6 +38,7 @@ INFO = {
     "chardev": r"(?m)^\S+: filename=unix:",
     "cpus": r"(?m)^\* CPU #0: thread_id=\d+\n  CPU #1: thread_id=\d+\n",
     "dump": r"Status: none\n",
+    "history": "",
     "hotpluggable-cpus": r'Hotpluggable CPUs:\n  type: "qemu64-x86_64-cpu"\n  vcpus_count: "1"\n'
                          r'  qom_path: "/machine/.*"\n  CPUInstance Properties:\n    node-id: "0"\n'
                          r'    socket-id: "0"\n    core-id: "1"\n    thread-id: "0"\n',
@@ -93,6 +94,7 @@ INFO = {
     "roms": "",
     "snapshots": r"Error: there is no disk image here that could keep snapshots",
     "status": r"VM status: (running|paused \(prelaunch\))\n",
+    "sync-profile": r"Lock +Who waits +Wait Time \(s\) +Count +Average \(us\)\n",
     "tlb": "",
     "spice": r"Server: disabled\n",
     "tpm": r"this machine has no TPM\n",
@@ -634,6 +636,8 @@ class Terminal:
 def terminal():
     with Terminal("-object", "memory-backend-ram,id=first,size=128M",
                   "-object", "memory-backend-ram,id=second,size=128M") as t:
+        t.line("info history")
+        t.expect(r"\n0: 'info history'\n")
         t.type("info statu\t")
         t.expect("info status ")
         t.line("")
@@ -690,7 +694,7 @@ def cpu_of_a_session():
 
 def looking_into():
     """sum, gpa2hpa, mce, watchdog_action, ..."""
-    with machine.Machine("128M") as m:
+    with machine.Machine("128M", extra=("-M", "q35", "-device", "pcie-root-port,id=p0")) as m:
         m("memset 0x1000 16 1")
         m("write 0x2000 4 0x61626364")
         says(m, "sum 0x1000 1", "00001\n$")
@@ -715,7 +719,32 @@ def looking_into():
         for line in ("replay_break 5", "replay_seek 5", "replay_delete_break"):
             says(m, line, "Error: no recording is being played")
         says(m, "replay_break x", "Error: ICOUNT: ")
+        says(m, "pcie_aer_inject_error nothing RCVR", "Error: DEVICE: there is no PCI device 'nothing'")
+        says(m, "pcie_aer_inject_error -c p0 0x1 1 2 3 4", "Error: DEVICE: 'p0' cannot report errors")
         says(m, "x_colo_lost_heartbeat", "Error: COLO is not enabled")
+
+
+def waits():
+    """sync-profile: nothing is counted until it is on."""
+    with machine.Machine() as m:
+        empty = r"Lock .*\n$"
+        says(m, "sync-profile", "sync-profile is off\n$")
+        says(m, "info sync-profile", empty)
+        says(m, "sync-profile on", "$")
+        says(m, "sync-profile", "sync-profile is on\n$")
+        for _ in range(3):
+            m.read("b", 0x64)
+        for line in ("info sync-profile", "info sync-profile -m", "info sync-profile -mn 1"):
+            says(m, line, r"Lock .*\nmachine lock main loop +\d+\.\d{5} +\d+ +\d+\.\d\d\n")
+        says(m, "info sync-profile 0", empty)
+        says(m, "sync-profile off", "$")
+        says(m, "sync-profile reset", "$")
+        m.read("b", 0x64)
+        says(m, "info sync-profile", empty)
+        says(m, "info sync-profile x", "Error: MAX: 'x'")
+        says(m, "sync-profile maybe", "Error: WHAT: 'maybe'")
+    with machine.Machine(extra=("-enable-sync-profile",)) as m:
+        says(m, "sync-profile", "sync-profile is on\n$")
 
 
 def bsd_sum(data):
@@ -846,4 +875,4 @@ def warnings_reach_the_monitor():
 
 tap.run([(test.__name__, test) for test in (
     info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, drives_in_full, committed, drives_come_and_go, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
-    narrow_terminal, looking_into, traced, absent_in_qmp, block_graph, cpu_of_a_session, warnings_reach_the_monitor)])
+    narrow_terminal, looking_into, waits, traced, absent_in_qmp, block_graph, cpu_of_a_session, warnings_reach_the_monitor)])
