@@ -253,6 +253,11 @@ static void mux_set_break(Chardev *chr, bool on)
     char_set_break(&CHAR_MUX(chr)->base_fe, on);
 }
 
+static void mux_set_modem(Chardev *chr, bool dtr, bool rts)
+{
+    char_set_modem(&CHAR_MUX(chr)->base_fe, dtr, rts);
+}
+
 static size_t mux_unsent(const Chardev *chr)
 {
     return char_unsent(&CHAR_MUX(chr)->base_fe);
@@ -355,6 +360,7 @@ static const ChardevOps mux_ops = {
     .write = mux_write,
     .set_line = mux_set_line,
     .set_break = mux_set_break,
+    .set_modem = mux_set_modem,
     .accept_input = mux_accept_input,
     .attach = mux_attach,
     .detach = mux_detach,

@@ -619,6 +619,7 @@ void char_detach(CharFrontend *fe)
     }
     chardev_source_end(&fe->opened_source);
     fe->opened = false;
+    char_set_modem(fe, false, false);
     if (chardev_ops(chr)->detach) {
         chardev_ops(chr)->detach(chr, fe);
     } else {

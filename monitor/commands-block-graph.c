@@ -124,7 +124,8 @@ static BlockNode *find_node(const char *name, GError **errp)
 {
     const BlockBackend *backend = block_backend_find(name);
 
-    return backend ? block_backend_node(backend) : block_node_find(name, errp);
+    return backend && block_backend_node(backend) ? block_backend_node(backend)
+                                                  : block_node_find(name, errp);
 }
 
 static bool has_child(const BlockNode *node, const char *name)

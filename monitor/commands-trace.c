@@ -8,22 +8,6 @@
 #include "util/error.h"
 #include "util/trace.h"
 
-/* A pattern may stand for nothing, and then is no error. */
-static bool check_pattern(const char *pattern, GError **errp)
-{
-    for (unsigned i = 0; i < TRACE_EVENT_COUNT; i++) {
-        if (trace_matches(i, pattern)) {
-            return true;
-        }
-    }
-    if (strpbrk(pattern, "*?")) {
-        return true;
-    }
-    error_set(errp, "there is no trace event '%s'; the pattern '*' stands for all there are",
-              pattern);
-    return false;
-}
-
 static bool check_vcpu(bool has_vcpu, int64_t vcpu, GError **errp)
 {
     if (has_vcpu) {
@@ -36,7 +20,7 @@ GPtrArray *qmp_trace_event_get_state(const char *name, bool has_vcpu, int64_t vc
 {
     GPtrArray *list;
 
-    if (!check_pattern(name, errp) || !check_vcpu(has_vcpu, vcpu, errp)) {
+    if (!trace_check(name, errp) || !check_vcpu(has_vcpu, vcpu, errp)) {
         return NULL;
     }
     list = TraceEventInfo_list_new();

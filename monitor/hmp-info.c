@@ -180,9 +180,18 @@ static uint64_t plugged_in_node(const GPtrArray *devices, int64_t node)
     for (guint i = 0; devices && i < devices->len; i++) {
         const MemoryDeviceInfo *info = g_ptr_array_index(devices, i);
 
-        if (info->u.dimm->data->node == node) {
-            sum += (uint64_t)info->u.dimm->data->size;
-        }
+        if (info->type == MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM) {
+            const VirtioMEMDeviceInfo *mem = info->u.virtio_mem->data;
+
+            sum += mem->node == node ? mem->size : 0;
+        } else if (info->type == MEMORY_DEVICE_INFO_KIND_DIMM ||
+                   info->type == MEMORY_DEVICE_INFO_KIND_NVDIMM) {
+            const PCDIMMDeviceInfo *dimm = (info->type == MEMORY_DEVICE_INFO_KIND_DIMM)
+                                               ? info->u.dimm->data
+                                               : info->u.nvdimm->data;
+
+            sum += dimm->node == node ? (uint64_t)dimm->size : 0;
+        } /* a virtio-pmem is of no node */
     }
     return sum;
 }

@@ -16,7 +16,8 @@
 
 /* ---- memory ---- */
 
-#define CHUNK 65536
+#define CHUNK   65536
+#define SUM_MAX (UINT64_C(2) << 30) /* the machine waits meanwhile */
 
 /* The sum of sum(1) of BSD: 16 bits, turned to the right by one before each byte is added. */
 static uint16_t add_bytes(uint16_t sum, const uint8_t *bytes, uint64_t len)
@@ -34,6 +35,10 @@ void hmp_sum(Hmp *hmp, char **argv)
     uint16_t sum = 0;
 
     if (!hmp_eval(hmp, "ADDRESS", argv[0], &addr) || !hmp_eval(hmp, "SIZE", argv[1], &size)) {
+        return;
+    }
+    if (size > SUM_MAX) {
+        hmp_printf(hmp, "Error: SIZE: at most %" PRIu64 " bytes are summed up\n", SUM_MAX);
         return;
     }
     while (size) {

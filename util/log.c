@@ -58,26 +58,41 @@ static bool find_item(const char *name, uint32_t *mask)
     return false;
 }
 
+/* The part of @name behind "trace:"; NULL: it is an item. */
+static const char *trace_pattern(const char *name)
+{
+    return g_str_has_prefix(name, TRACE_PREFIX) ? name + strlen(TRACE_PREFIX) : NULL;
+}
+
+static bool check_name(const char *name, uint32_t *mask, GError **errp)
+{
+    uint32_t item = 0;
+
+    if (trace_pattern(name)) {
+        return trace_check(trace_pattern(name), errp);
+    }
+    if (!find_item(name, &item)) {
+        error_set(errp, "There is no log item '%s'; the item 'help' lists those there are", name);
+        return false;
+    }
+    *mask |= item;
+    return true;
+}
+
 bool log_set_items(const char *items, GError **errp)
 {
     g_auto(GStrv) names = g_strsplit(items, ",", -1);
     uint32_t mask = 0;
 
     for (char **name = names; *name; name++) {
-        uint32_t item;
-
-        if (g_str_has_prefix(*name, TRACE_PREFIX)) {
-            if (!trace_set(*name + strlen(TRACE_PREFIX), true, errp)) {
-                return false;
-            }
-            continue;
-        }
-        if (!find_item(*name, &item)) {
-            error_set(errp, "There is no log item '%s'; the item 'help' lists those there are",
-                      *name);
+        if (!check_name(*name, &mask, errp)) {
             return false;
         }
-        mask |= item;
+    }
+    for (char **name = names; *name; name++) {
+        if (trace_pattern(*name)) {
+            trace_set(trace_pattern(*name), true, NULL);
+        }
     }
     log_mask = mask;
     return true;

@@ -31,20 +31,31 @@ bool trace_matches(TraceEvent event, const char *pattern)
     return g_pattern_match_simple(pattern, events[event].name);
 }
 
+bool trace_check(const char *pattern, GError **errp)
+{
+    bool found = strpbrk(pattern, "*?");
+
+    for (unsigned i = 0; i < TRACE_EVENT_COUNT && !found; i++) {
+        found = trace_matches(i, pattern);
+    }
+    if (!found) {
+        error_set(errp, "there is no trace event '%s'; -trace help and the pattern * list them all",
+                  pattern);
+    }
+    return found;
+}
+
 bool trace_set(const char *pattern, bool on, GError **errp)
 {
-    bool found = strpbrk(pattern, "*?"); /* which may stand for nothing */
-
+    if (!trace_check(pattern, errp)) {
+        return false;
+    }
     for (unsigned i = 0; i < TRACE_EVENT_COUNT; i++) {
         if (trace_matches(i, pattern)) {
             __atomic_store_n(&trace_on[i], on, __ATOMIC_RELAXED);
-            found = true;
         }
     }
-    if (!found) {
-        error_set(errp, "there is no trace event '%s'; -trace help lists those there are", pattern);
-    }
-    return found;
+    return true;
 }
 
 void trace_print(TraceEvent event, const char *fmt, ...)

@@ -55,7 +55,9 @@ const char *trace_name(TraceEvent event);
 const char *trace_help(TraceEvent event);
 /* Does @pattern, a name or one with * and ?, stand for @event? */
 bool trace_matches(TraceEvent event, const char *pattern);
-/* Turn those on or off that @pattern stands for. An error if it is a name that no event has. */
+/* An error if @pattern is a name that no event has; one with * or ? may stand for nothing. */
+bool trace_check(const char *pattern, GError **errp);
+/* Turn those on or off that @pattern stands for; errors as above. */
 bool trace_set(const char *pattern, bool on, GError **errp);
 /* The events, a line each, for people; g_free. */
 char *trace_list(void);

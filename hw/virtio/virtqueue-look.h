@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is in a virtqueue, for people who look for a fault: nothing changes by it, and a ring that
- * makes no sense is told of, and not broken. The machine lock, and what the queue's own functions
- * need (virtio_enter()).
+ * What is in a virtqueue, for people who look for a fault: the device does not notice, and a ring
+ * that makes no sense is told of, and not broken. The machine lock, and what the queue's own
+ * functions need (virtio_enter()).
  */
 #ifndef HW_VIRTIO_VIRTQUEUE_LOOK_H
 #define HW_VIRTIO_VIRTQUEUE_LOOK_H

@@ -212,6 +212,7 @@ def serial_mouse():
         send(move("x", 5))
         m.write("b", 0x3fc, 2)
         tap.equal(take(43), said)
+        tap.equal([mouse["name"] for mouse in m.qmp.command("query-mice") if mouse["current"]], ["Serial Mouse"])
         m.qmp.command("chardev-change", id="mouse", backend={"type": "null", "data": {}})
         tap.equal([mouse["name"] for mouse in m.qmp.command("query-mice")].count("Serial Mouse"), 0)
         m.qmp.command("chardev-change", id="mouse", backend={"type": "msmouse", "data": {}})

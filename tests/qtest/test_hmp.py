@@ -702,7 +702,8 @@ def looking_into():
         says(m, "sum 0x1000 0x20000", f"{bsd_sum(bytes(16 * [1]) + bytes(0xff0) + b'abcd' + bytes(0x1effc)):05}\n$")
         says(m, "sum 0 0", "00000\n$")
         says(m, "sum 0x7ffffff 2", "Error: there is no RAM at 0x8000000\n")
-        says(m, "sum 0x7ffffff 0xffffffffffffffff", "Error: there is no RAM at 0x8000000\n")
+        says(m, "sum 0x7ffffff 0x80000000", "Error: there is no RAM at 0x8000000\n")
+        says(m, "sum 0 0xffffffffffffffff", "Error: SIZE: at most 2147483648 bytes ")
         says(m, "sum 0", "Error: too few arguments")
         says(m, "gpa2hpa 0x1000", r"Host physical address for 0x1000 \(\S+\) is 0x[0-9a-f]+000\n|Error: the host does not tell")
         says(m, "gpa2hpa 0xf000000000", "No memory is mapped at address 0xf000000000\n")
@@ -747,6 +748,18 @@ def waits():
         says(m, "sync-profile", "sync-profile is on\n$")
 
 
+def numa_of_virtio():
+    """Memory devices of all kinds in info numa: the node's, each with what it has."""
+    with machine.Machine("256M,maxmem=2G,slots=2", extra=(
+            "-object", "memory-backend-ram,id=b0,size=128M", "-object", "memory-backend-ram,id=b1,size=128M", "-numa", "node,memdev=b0", "-numa", "node,memdev=b1",
+            "-object", "memory-backend-ram,id=b2,size=256M", "-device", "virtio-mem-pci,memdev=b2,node=1,id=vm0",
+            "-object", "memory-backend-ram,id=b3,size=128M", "-device", "virtio-pmem-pci,memdev=b3,id=vp0",
+            "-object", "memory-backend-ram,id=b4,size=128M", "-device", "pc-dimm,memdev=b4,node=1,id=d0")) as m:
+        says(m, "info numa", r"2 nodes\nnode 0 cpus: 0\nnode 0 size: 128 MB\nnode 0 plugged: 0 MB\n"
+                             r"node 1 cpus:\nnode 1 size: 256 MB\nnode 1 plugged: 128 MB\n$")
+        tap.equal(m.qmp.command("x-query-numa")["human-readable-text"], hmp(m, "info numa"))
+
+
 def bsd_sum(data):
     total = 0
     for byte in data:
@@ -773,6 +786,9 @@ def traced():
             says(m, "info trace-events qdev*", "qdev_realize : state 1\nqdev_unrealize : state 1\n$")
             says(m, "trace-event qdev_realize off", "$")
             says(m, "info trace-events qdev*", "qdev_realize : state 0\nqdev_unrealize : state 1\n$")
+            says(m, "log trace:qdev_unrealize,nothing", "Error: There is no log item 'nothing'")
+            says(m, "log trace:mhp_*,trace:nothing", "Error: there is no trace event 'nothing'")
+            says(m, "info trace-events mhp_acpi_read", "mhp_acpi_read : state 0\n$")
             says(m, "trace-event nothing on", "Error: there is no trace event 'nothing'")
             says(m, "trace-event nothing* on", "$")
             says(m, "trace-event * maybe", "Error: SWITCH: ")
@@ -875,4 +891,4 @@ def warnings_reach_the_monitor():
 
 tap.run([(test.__name__, test) for test in (
     info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, drives_in_full, committed, drives_come_and_go, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
-    narrow_terminal, looking_into, waits, traced, absent_in_qmp, block_graph, cpu_of_a_session, warnings_reach_the_monitor)])
+    narrow_terminal, looking_into, numa_of_virtio, waits, traced, absent_in_qmp, block_graph, cpu_of_a_session, warnings_reach_the_monitor)])
