@@ -101,6 +101,36 @@ def table():
         tap.equal([end.guest_of(end.rings[n].addr[0]) for n in range(2)], [driver.queues[n][0] for n in range(2)])
 
 
+def asked_about():
+    """x-query-virtio-status and the others of a device with a back-end."""
+    path = "/machine/peripheral/v0/virtio-backend"
+    with setup("-netdev", "vhost-user,id=n0,chardev=c0,vhostforce=on", "-device", f"virtio-net-pci,netdev=n0,id=v0,addr={SLOT}", protocol=NET,
+               features=vhost.VERSION_1 | vhost.PROTOCOL) as (end, m):
+        said = m.qmp.command("x-query-virtio-status", path=path)
+        tap.equal((said["vhost-started"], said["vhost-dev"]["log-enabled"], said["vhost-dev"]["log-size"]), (False, False, 0))
+        tap.equal("VHOST_USER_F_PROTOCOL_FEATURES" in said["vhost-dev"]["features"]["transports"], True)
+        tap.equal(said["vhost-dev"]["protocol-features"], {"protocols": ["VHOST_USER_PROTOCOL_F_LOG_SHMFD", "VHOST_USER_PROTOCOL_F_MQ"]})
+        said = refused(m, "x-query-virtio-vhost-queue-status", path=path, queue=0)
+        tap.equal("no back-end works on queue 0" in said, True, said)
+        driver = ready(m, queues=2)
+        end.wait(lambda: 1 in end.rings and end.rings[1].enabled, "rings")
+        said = m.qmp.command("x-query-virtio-status", path=path)
+        tap.equal((said["vhost-started"], said["vhost-dev"]["n-mem-sections"], said["vhost-dev"]["nvqs"]), (True, 1, 2))
+        tap.equal(said["vhost-dev"]["acked-features"]["transports"], ["VIRTIO_F_VERSION_1"])
+        queue = m.qmp.command("x-query-virtio-queue-status", path=path, queue=0)
+        tap.equal(("last-avail-idx" in queue, queue["vring-desc"]), (False, driver.queues[0][0]), "which only the back-end knows")
+        queue = m.qmp.command("x-query-virtio-vhost-queue-status", path=path, queue=1)
+        at = driver.queues[1][0]
+        tap.equal([queue[name] for name in ("name", "num", "desc-phys", "avail-phys", "used-phys", "desc-size", "avail-size", "used-size")],
+                  ["virtio-net", 8, at, at + 0x1000, at + 0x2000, 128, 20, 68])
+        tap.equal(queue["desc"], end.rings[1].addr[0], "where the back-end was told that it is")
+        tap.equal("a back-end works on queue 0" in refused(m, "x-query-virtio-queue-element", path=path, queue=0), True)
+        text = m.qmp.command("human-monitor-command", **{"command-line": f"info virtio-status {path}"})
+        tap.equal("device_name:             virtio-net (vhost)" in text and "VHOST_USER_PROTOCOL_F_MQ\n" in text, True, text)
+        text = m.qmp.command("human-monitor-command", **{"command-line": f"info virtio-vhost-queue-status {path} 1"})
+        tap.equal(f"desc_phys:   {at:#018x}\n" in text, True, text)
+
+
 def link():
     """The link goes down when the program dies, and up when it is there again. A netdev that goes takes it away for good."""
     with card() as (end, m):
@@ -706,6 +736,7 @@ def moved():
 if __name__ == "__main__":
     tap.run([(name, case) for name, case in [
         ("net: the memory table, features and rings", table),
+        ("net: what is told of it", asked_about),
         ("net: the link follows the program", link),
         ("net: we listen", listens),
         ("blk: requests, configuration, stop, reset, unplug", works),
