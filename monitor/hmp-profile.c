@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Waits for the machine lock in HMP. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "monitor/hmp.h"
@@ -52,8 +53,8 @@ void hmp_info_sync_profile(Hmp *hmp, char **argv)
         const Row *row = &rows[i ^ swap];
 
         if (row->waits.count) {
-            hmp_printf(hmp, "%-12s %-14s %14.5f %12" G_GUINT64_FORMAT " %14.2f\n", "machine lock",
-                       row->name, (double)row->waits.ns / 1e9, row->waits.count, row->average);
+            hmp_printf(hmp, "%-12s %-14s %14.5f %12" PRIu64 " %14.2f\n", "machine lock", row->name,
+                       (double)row->waits.ns / 1e9, row->waits.count, row->average);
         }
     }
 }
