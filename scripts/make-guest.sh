@@ -55,7 +55,7 @@ more_modules="virtio_mem fuse virtiofs libnvdimm nd_btt nd_pmem nd_virtio virtio
 generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi scsi_common scsi_mod sd_mod cdrom sr_mod libata libahci ahci virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs fscache 9pnet 9pnet_virtio 9p usb-common usbcore xhci-hcd xhci-pci ehci-hcd ehci-pci uhci-hcd ohci-hcd ohci-pci hid hid-generic usbhid evdev usb-storage uas usbserial ftdi_sio drm drm_kms_helper ttm drm_ttm_helper drm_vram_helper bochs qxl drm_shmem_helper virtio_dma_buf virtio-gpu cirrus vmwgfx"
 
 # Drivers of adapters, in the same archive.
-adapter_modules="vmw_pvscsi scsi_transport_spi sym53c8xx raid_class scsi_transport_sas megaraid_sas mptbase mptscsih mptsas esp_scsi am53c974 mii 8139cp"
+adapter_modules="vmw_pvscsi scsi_transport_spi sym53c8xx raid_class scsi_transport_sas megaraid_sas mptbase mptscsih mptsas esp_scsi am53c974 mii 8139cp vmxnet3 pcnet32 8390 ne2k-pci e100 tulip"
 sound_modules="soundcore snd snd-timer snd-pcm snd-hwdep ledtrig-audio snd-hda-core snd-hda-codec snd-hda-codec-generic snd-intel-sdw-acpi snd-intel-dspcfg snd-hda-intel snd-mixer-oss snd-pcm-oss mc snd-seq-device snd-rawmidi snd-usbmidi-lib snd-usb-audio"
 # For tests/nested/hostdev_cases.py: KVM, and what a host gives to its guests.
 host_modules="irqbypass kvm ccp kvm-amd failover net_failover virtio_net uinput virtio_input"

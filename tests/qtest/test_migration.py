@@ -69,6 +69,8 @@ MACHINES = {
                       "-device", "virtio-mem-pci,memdev=v0,requested-size=32M",
                       "-object", "memory-backend-ram,id=v1,size=16M", "-device", "virtio-pmem-pci,memdev=v1"],
     "pc-e1000": ["-machine", "pc", "-device", "e1000", "-device", "e1000-82544gc", "-device", "e1000-82545em", "-device", "rtl8139"],
+    "pc-nics": ["-machine", "pc", "-device", "vmxnet3", "-device", "pcnet"],
+    "q35-vmxnet3": ["-machine", "q35", "-device", "pcie-root-port,id=p0", "-device", "vmxnet3,bus=p0"],
     "q35-e1000e": ["-machine", "q35", "-device", "e1000e"],
     "pc-virtio-input": ["-machine", "pc", "-device", "virtio-keyboard-pci", "-device", "virtio-mouse-pci", "-device", "virtio-tablet-pci"],
     "pc-virtio-vga": ["-machine", "pc", "-device", "virtio-vga"],

@@ -16,7 +16,8 @@ VIRTIO = [[{"driver": "virtio-blk-pci", "drive": "d0"}], [{"driver": "virtio-net
           [{"driver": "virtio-rng-pci"}], [{"driver": "virtio-balloon-pci"}], [{"driver": "virtio-serial-pci"}]]
 CONTROLLERS = [[{"driver": "virtio-scsi-pci"}, {"driver": "scsi-hd", "drive": "d0"}, {"driver": "scsi-cd"}],
                [{"driver": "nvme", "serial": "x", "drive": "d1"}], [{"driver": "e1000", "netdev": "u0"}],
-               [{"driver": "e1000e", "netdev": "u1"}], [{"driver": "rtl8139", "netdev": "u2"}], [{"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "x"}]]
+               [{"driver": "e1000e", "netdev": "u1"}], [{"driver": "rtl8139", "netdev": "u2"}], [{"driver": "vmxnet3", "netdev": "u3"}],
+               [{"driver": "pcnet", "netdev": "u4"}], [{"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "x"}]]
 VHOST = [[{"driver": "vhost-user-blk-pci", "chardev": "c0"}], [{"driver": "virtio-net-pci", "netdev": "v0"}],
          [{"driver": "vhost-user-fs-pci", "chardev": "c2", "tag": "x"}]]
 # The registers of docs/pci-hotplug.md, and slots.
@@ -26,7 +27,7 @@ INSERTED, ASKED, EJECT, FIRST = 0xae00, 0xae04, 0xae08, 4
 def one_round(m, kinds):
     slots = sum(1 << (FIRST + n) for n in range(len(kinds)))
     for n, (kind, *parts) in enumerate(kinds):
-        m.qmp.execute({"execute": "device_add", "arguments": {**kind, "id": f"v{n}", "addr": str(FIRST + n)}})
+        m.qmp.execute({"execute": "device_add", "arguments": {**kind, "id": f"v{n}", "addr": f"{FIRST + n:x}"}})
         for part in parts:
             m.qmp.execute({"execute": "device_add", "arguments": {**part, "bus": f"v{n}.0"}})
     tap.equal(m.read("l", INSERTED), slots)
@@ -62,7 +63,7 @@ def with_images(kinds):
             with open(f"{folder}/{n}", "wb") as image:
                 image.truncate(1 << 20)
             words += ["-blockdev", f"raw,node-name=d{n},file.driver=file,file.filename={folder}/{n}"]
-        for n in range(3):
+        for n in range(5):
             words += ["-netdev", f"user,id=u{n}"]
         no_growth(kinds, *words)
 

@@ -427,6 +427,8 @@ static void check(const char *type)
     add_disk("nvme-ns,bus=nw", 30);
     add_adapters();
     add_device("rtl8139,bus=b0");
+    add_device("vmxnet3,bus=b0");
+    add_device("pcnet,bus=b0");
     add_device("qemu-xhci,id=x");
     add_device("nec-usb-xhci,id=n,addr=1e.0,multifunction=on");
     for (unsigned i = 1; i <= 6; i++) {
