@@ -86,7 +86,7 @@ torture: build guest debug-kernel
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) pc
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) q35
 	@for kind in ide ahci scsi nvme; do MOVES=20 python3 tests/guest/test_controllers.py $(BUILD) $$kind || exit 1; done
-	@for card in e1000 e1000e rtl8139 vmxnet3 pcnet; do MOVES=20 python3 tests/guest/test_cards.py $(BUILD) $$card || exit 1; done
+	@for card in e1000 e1000e rtl8139 vmxnet3 pcnet ne2k_pci i82559c; do MOVES=20 python3 tests/guest/test_cards.py $(BUILD) $$card || exit 1; done
 	@ROUNDS=200 python3 tests/guest/test_device_rounds.py $(BUILD) pc
 	@ROUNDS=200 python3 tests/guest/test_device_rounds.py $(BUILD) q35
 	@KILLS=20 PYTHONPATH=tests/guest python3 tests/img/test_killed.py $(BUILD)

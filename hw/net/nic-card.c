@@ -5,6 +5,7 @@
 
 #include "hw/core/boot-order.h"
 #include "hw/core/runstate.h"
+#include "util/clock.h"
 #include "util/loop.h"
 
 void nic_card_transmit(NicCard *card)
@@ -35,6 +36,16 @@ void nic_card_transmit_later(NicCard *card)
     }
 }
 
+static void soon(void *opaque)
+{
+    nic_card_transmit(opaque);
+}
+
+void nic_card_transmit_soon(NicCard *card)
+{
+    timer_mod(card->soon, clock_ns() + NS_PER_SEC / 1000);
+}
+
 /* What waited while the machine stood. */
 static void machine_starts(void *opaque)
 {
@@ -58,6 +69,7 @@ bool nic_card_realize(NicCard *card, Device *dev, const NicOps *ops, void (*tran
         boot_order_remove(dev);
         return false;
     }
+    card->soon = timer_new(soon, card);
     runstate_add_start(machine_starts, card);
     return true;
 }
@@ -71,6 +83,7 @@ void nic_card_unrealize(NicCard *card, Device *dev)
         g_source_destroy(card->again);
         g_clear_pointer(&card->again, g_source_unref);
     }
+    g_clear_pointer(&card->soon, timer_free);
     g_clear_pointer(&card->packet, g_free);
 }
 

@@ -9,6 +9,7 @@
 
 #include "hw/core/device.h"
 #include "hw/net/nic.h"
+#include "util/timer.h"
 
 #define NIC_CARD_TURN  256 /* packets, after which others have their turn */
 #define NIC_PACKET_MIN 60  /* without the sum; a shorter one gets zeros, as on its way */
@@ -22,6 +23,7 @@ typedef struct NicCard {
     void (*transmit)(void *opaque); /* what there is to send, for at most NIC_CARD_TURN packets */
     void *opaque;
     GSource *again; /* owned */
+    Timer *soon;
     bool sending;
 } NicCard;
 
@@ -43,6 +45,8 @@ void nic_card_unrealize(NicCard *card, Device *dev);
 void nic_card_transmit(NicCard *card);
 /* The same, when others had their turn. */
 void nic_card_transmit_later(NicCard *card);
+/* The same a millisecond later: for lists that need not have an end. */
+void nic_card_transmit_soon(NicCard *card);
 
 /* The bit of @address, 0 to 63, in a table of multicasts by the sum of Ethernet, as many chips have
  * it: its upper six bits; @reflected: those of the sum whose bits go the other way. */

@@ -109,9 +109,51 @@ static void start_pcnet(unsigned n, unsigned how)
     pcnet_csr(n, 0, 0x43);
 }
 
+/* ---- ne2k_pci ---- */
+
+static void start_ne2k(unsigned n, unsigned how)
+{
+    static const uint8_t values[][2] = { { 0, 0x21 }, { 14, 0x49 }, { 12, 0x1c }, { 13, 0 },
+                                         { 1, 0x4c }, { 2, 0x60 },  { 3, 0x5f },  { 15, 0x3f },
+                                         { 0, 0x61 }, { 7, 0x4c },  { 0, 0x22 },  { 4, 0x40 },
+                                         { 5, 0xf0 }, { 6, 0x01 },  { 0, 0x26 } };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(values); i++) {
+        driver_access(&address_space_io, DRIVER_IO + 0x100 * n + values[i][0],
+                      values[i][1] ^ (i == 2 ? how : 0), 1);
+    }
+}
+
+/* ---- eepro100 ---- */
+
+/* A list of commands that suspends the unit, and one of frames that ends. */
+static void start_eepro100(unsigned n, unsigned how)
+{
+    uint32_t base = ring(n);
+
+    set(n, 0, 8, 0, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        put(base + 0x40 * i, (i == 3 ? 0x40000000u : 0) | (4u + (how & 8)) << 16, 4);
+        put(base + 0x40 * i + 4, base + 0x40 * ((i + 1) % 4), 4);
+        put(base + 0x40 * i + 8, how & 1 ? UINT32_MAX : base + 0x40 * i + 16, 4);
+        put(base + 0x40 * i + 12, how & 1 ? 100 : 2u << 24, 4);
+        put(base + 0x40 * i + 16, BUFFERS + BUFFER_SIZE * i, 8);
+        put(base + 0x40 * i + 20, 100, 4);
+        put(base + 0x1000 + 0x800 * i, i == 3 ? 0x80000000u : 0, 4);
+        put(base + 0x1000 + 0x800 * i + 4, base + 0x1000 + 0x800 * ((i + 1) % 4), 4);
+        put(base + 0x1000 + 0x800 * i + 12, 1520u << 16, 4);
+    }
+    set(n, 0, 4, base + 0x1000, 4);
+    set(n, 0, 2, 1, 1);
+    set(n, 0, 4, base, 4);
+    set(n, 0, 2, 0x10, 1);
+}
+
 static const Card cards[] = {
     { "vmxnet3", -1, 2, start_vmxnet3 },
     { "pcnet", 0, 2, start_pcnet },
+    { "ne2k_pci", 0, 1, start_ne2k },
+    { "i82559c", 1, 3, start_eepro100 },
 };
 
 /* Nothing of the host is asked: the cable ends here. */

@@ -62,8 +62,8 @@ SETS = {
     "cards and a folder": (("vmlinuz-generic", "initrd-generic"), (*VIRTIO, "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "e1000", "e1000e", "mii", "8139cp"), [
         card("e1000", "u2"), card("e1000e", "u3"), card("rtl8139", "u4", "8139cp"),
         shared({"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "tag"}, "9pnet_virtio", "-t 9p -o trans=virtio,version=9p2000.L")]),
-    "more cards": (("vmlinuz-generic", "initrd-generic"), (*VIRTIO, "mii", "vmxnet3", "pcnet32"), [
-        card("vmxnet3", "u2"), card("pcnet", "u3", "pcnet32")]),
+    "more cards": (("vmlinuz-generic", "initrd-generic"), (*VIRTIO, "mii", "vmxnet3", "pcnet32", "8390", "ne2k-pci"), [
+        card("vmxnet3", "u2"), card("pcnet", "u3", "pcnet32"), card("ne2k_pci", "u4", "ne2k-pci")]),
     "other programs' disks": (("vmlinuz", "initrd-more"), (*VIRTIO, "virtio_blk"), [
         disk({"driver": "vhost-user-blk-pci", "chardev": "c0"}, "vda")]),
     "other programs' folders": (("vmlinuz", "initrd-more"), (*VIRTIO, "fuse", "virtiofs"), [

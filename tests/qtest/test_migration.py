@@ -69,7 +69,10 @@ MACHINES = {
                       "-device", "virtio-mem-pci,memdev=v0,requested-size=32M",
                       "-object", "memory-backend-ram,id=v1,size=16M", "-device", "virtio-pmem-pci,memdev=v1"],
     "pc-e1000": ["-machine", "pc", "-device", "e1000", "-device", "e1000-82544gc", "-device", "e1000-82545em", "-device", "rtl8139"],
-    "pc-nics": ["-machine", "pc", "-device", "vmxnet3", "-device", "pcnet"],
+    "pc-nics": ["-machine", "pc", "-device", "vmxnet3", "-device", "pcnet", "-device", "ne2k_pci", "-device", "ne2k_isa"],
+    "pc-intel-nics": ["-machine", "pc", *[word for name in (
+        "i82550", "i82551", "i82557a", "i82557b", "i82557c", "i82558a", "i82558b", "i82559a", "i82559b", "i82559c", "i82559er", "i82562", "i82801")
+        for word in ("-device", name)]],
     "q35-vmxnet3": ["-machine", "q35", "-device", "pcie-root-port,id=p0", "-device", "vmxnet3,bus=p0"],
     "q35-e1000e": ["-machine", "q35", "-device", "e1000e"],
     "pc-virtio-input": ["-machine", "pc", "-device", "virtio-keyboard-pci", "-device", "virtio-mouse-pci", "-device", "virtio-tablet-pci"],

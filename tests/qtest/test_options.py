@@ -182,7 +182,7 @@ REFUSED = [
     (["-nodefconfig"], "-no-user-config"),
     (["-realtime", "mlock=on"], "mem-lock"),
     (["-net", "hubport,hubid=1"], "-netdev hub 0"),
-    (["-net", "nic,model=lance"], "model=lance e1000 pcnet virtio-net-pci vmxnet3"),
+    (["-net", "nic,model=lance"], "model=lance e1000 i82551 ne2k_isa pcnet virtio-net-pci vmxnet3"),
     (["-net", "vde"], "type=vde stream"),
     (["-nic", "user,model=lance"], "model=lance e1000 pcnet virtio-net-pci vmxnet3"),
     (["-nic", "user,model=nvme"], "model=nvme e1000"),

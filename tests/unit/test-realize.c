@@ -198,6 +198,22 @@ static void add_folders(const char *const *suffixes, unsigned count)
 }
 
 /* Virtio devices, each by all of its names. */
+static void add_cards(void)
+{
+    static const char *const types[] = { "vmxnet3", "pcnet",    "ne2k_pci", "i82550",
+                                         "i82551",  "i82557a",  "i82557b",  "i82557c",
+                                         "i82558a", "i82558b",  "i82559a",  "i82559b",
+                                         "i82559c", "i82559er", "i82562",   "i82801" };
+
+    add_device("ne2k_isa");
+    add_device("pci-bridge,id=cards,bus=b0");
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autofree char *text = g_strdup_printf("%s,bus=cards", types[i]);
+
+        add_device(text);
+    }
+}
+
 static void add_virtio(void)
 {
     static const char *const names[] = { "virtio-rng-pci", "virtio-serial-pci", "virtio-net-pci",
@@ -427,8 +443,7 @@ static void check(const char *type)
     add_disk("nvme-ns,bus=nw", 30);
     add_adapters();
     add_device("rtl8139,bus=b0");
-    add_device("vmxnet3,bus=b0");
-    add_device("pcnet,bus=b0");
+    add_cards();
     add_device("qemu-xhci,id=x");
     add_device("nec-usb-xhci,id=n,addr=1e.0,multifunction=on");
     for (unsigned i = 1; i <= 6; i++) {
