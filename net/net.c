@@ -50,6 +50,9 @@ void net_client_cleanup(NetClient *nc)
         while (nc->watchers) {
             net_unwatch(nc->watchers->data);
         }
+        while (nc->filters) {
+            net_filter_remove(nc->filters->data);
+        }
         g_ptr_array_remove(clients, nc);
         for (NetClient *next; nc; nc = next) {
             next = nc->next;
@@ -209,6 +212,44 @@ static void show(const NetClient *nc, bool sent, const uint8_t *packet, size_t s
     }
 }
 
+/* ---- filters ---- */
+
+void net_filter_add(NetClient *nc, NetFilter *filter, int place)
+{
+    filter->client = nc;
+    for (; nc; nc = nc->next) {
+        nc->filters = g_slist_insert(nc->filters, filter, place);
+    }
+}
+
+void net_filter_remove(NetFilter *filter)
+{
+    for (NetClient *nc = filter->client; nc; nc = nc->next) {
+        nc->filters = g_slist_remove(nc->filters, filter);
+    }
+    filter->client = NULL;
+}
+
+/* Those of @nc, in the direction of the packet, from behind @after on (NULL: all). True: one has
+ * it. */
+static bool filtered(NetClient *nc, bool sent, const NetFilter *after, const NetOffload *o,
+                     const uint8_t *packet, size_t size)
+{
+    int count = (int)g_slist_length(nc->filters), step = sent ? 1 : -1, at = sent ? 0 : count - 1;
+
+    if (after) {
+        at = g_slist_index(nc->filters, after) + step;
+    }
+    for (; at >= 0 && at < count; at += step) {
+        NetFilter *filter = g_slist_nth_data(nc->filters, (guint)at);
+
+        if (filter->packet(filter->opaque, nc->queue, sent, o, packet, size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- packets ---- */
 
 void net_client_purge(NetClient *nc)
@@ -270,15 +311,36 @@ static void keep(NetClient *nc, const NetOffload *o, const uint8_t *packet, size
     }
 }
 
-static void deliver(NetClient *from, const NetOffload *o, const uint8_t *packet, size_t size)
-{
-    NetClient *to = from->peer;
+/* Where a packet comes from: a client, or a filter that passes it, on one of the two ends. */
+typedef struct Origin {
+    NetClient *from;
+    const NetFilter *after; /* NULL: none */
+    bool sent;              /* which is `from`'s, or else its peer's */
+} Origin;
 
-    if (!net_link_is_up(from) || !size || size > NET_PACKET_MAX) {
+static bool may_pass(const Origin *origin, const NetOffload *o, const uint8_t *packet, size_t size)
+{
+    NetClient *from = origin->from, *to = from->peer;
+    const NetFilter *after = origin->after;
+
+    if (!after) {
+        show(from, true, packet, size);
+        show(to, false, packet, size);
+    }
+    if ((!after || origin->sent) && from->filters && filtered(from, true, after, o, packet, size)) {
+        return false;
+    }
+    return !to->filters || !filtered(to, false, origin->sent ? NULL : after, o, packet, size);
+}
+
+static void deliver(const Origin *origin, const NetOffload *o, const uint8_t *packet, size_t size)
+{
+    NetClient *from = origin->from, *to = from->peer;
+
+    if (!net_link_is_up(from) || !size || size > NET_PACKET_MAX ||
+        !may_pass(origin, o, packet, size)) {
         return;
     }
-    show(from, true, packet, size);
-    show(to, false, packet, size);
     if (to->receiving || !g_queue_is_empty(&to->waiting)) {
         keep(to, o, packet, size);
         return;
@@ -294,21 +356,24 @@ void net_send(NetClient *from, const uint8_t *packet, size_t size)
 {
     const NetOffload nothing = { 0 };
 
-    deliver(from, &nothing, packet, size);
+    deliver(&(Origin){ .from = from, .sent = true }, &nothing, packet, size);
 }
 
-static void send_segment(void *from, const uint8_t *segment, size_t size)
+static void send_segment(void *origin, const uint8_t *segment, size_t size)
 {
-    net_send(from, segment, size);
+    const NetOffload nothing = { 0 };
+
+    deliver(origin, &nothing, segment, size);
 }
 
-void net_send_offloaded(NetClient *from, const NetOffload *o, uint8_t *packet, size_t size)
+static void send_from(Origin *origin, const NetOffload *o, uint8_t *packet, size_t size)
 {
+    const NetClient *from = origin->from;
     unsigned peer_takes = from->peer ? from->peer->takes : 0;
     NetOffload left = *o;
 
     if (o->type && net_offload_needs(o) & ~peer_takes & ~(unsigned)NET_TAKES_CSUM) {
-        net_offload_cut(o, packet, size, send_segment, from);
+        net_offload_cut(o, packet, size, send_segment, origin);
         return;
     }
     if (!(peer_takes & NET_TAKES_CSUM)) {
@@ -320,7 +385,26 @@ void net_send_offloaded(NetClient *from, const NetOffload *o, uint8_t *packet, s
     if (left.flags & NET_OFFLOAD_CSUM && !net_offload_has_field(o, size)) {
         return;
     }
-    deliver(from, &left, packet, size);
+    deliver(origin, &left, packet, size);
+}
+
+void net_send_offloaded(NetClient *from, const NetOffload *o, uint8_t *packet, size_t size)
+{
+    send_from(&(Origin){ .from = from, .sent = true }, o, packet, size);
+}
+
+void net_filter_pass(const NetFilter *filter, unsigned queue, bool sent, const NetOffload *o,
+                     uint8_t *packet, size_t size)
+{
+    NetClient *nc = filter->client;
+
+    while (nc && queue--) {
+        nc = nc->next;
+    }
+    if (nc && nc->peer) {
+        send_from(&(Origin){ .from = sent ? nc : nc->peer, .after = filter, .sent = sent }, o,
+                  packet, size);
+    }
 }
 
 void net_client_ready(NetClient *nc)

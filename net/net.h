@@ -52,6 +52,16 @@ typedef struct NetWatcher {
     NetClient *client; /* borrowed; NULL: none, or it has gone */
 } NetWatcher;
 
+/* Decides what goes through a client, in either direction, after those who watch. */
+typedef struct NetFilter {
+    /* @sent, @queue: as the packet goes through that queue of the client. True: it does not go on,
+     * unless the filter passes it later. */
+    bool (*packet)(void *opaque, unsigned queue, bool sent, const NetOffload *o,
+                   const uint8_t *packet, size_t size);
+    void *opaque;
+    NetClient *client; /* borrowed; NULL: none, or it has gone */
+} NetFilter;
+
 /* One end of a cable, which is a part of whatever `opaque` is. What has several pairs of queues has
  * a client for each, of one name: the first one stands for all, the others are joined and parted
  * with it. */
@@ -71,6 +81,7 @@ struct NetClient {
     bool receiving;   /* `receive` runs: what comes meanwhile waits */
     bool was_up;      /* as it was told last */
     GSList *watchers; /* of NetWatcher *, borrowed, in the order in which they came */
+    GSList *filters;  /* of NetFilter *, borrowed; what is sent goes through them in this order */
 };
 
 /* Fill in @nc, which is zeros, with a copy of @name, and list it. */
@@ -96,6 +107,15 @@ void net_part(NetClient *nc);
  */
 void net_watch(NetClient *nc, NetWatcher *watcher);
 void net_unwatch(NetWatcher *watcher); /* if it watches */
+
+/* @filter, whose client is NULL, is between others of @nc, at @place of them (-1: the last), from
+ * now on, until one of the two goes. What is sent to @nc goes through them the other way round. */
+void net_filter_add(NetClient *nc, NetFilter *filter, int place);
+void net_filter_remove(NetFilter *filter); /* if it is there */
+/* A packet goes on behind @filter, be it one that was held or another; @o and @packet as for
+ * net_send_offloaded(). Lost, if there is no such queue any more. */
+void net_filter_pass(const NetFilter *filter, unsigned queue, bool sent, const NetOffload *o,
+                     uint8_t *packet, size_t size);
 
 /* To the peer of @from. Lost, if the link is down or too much waits. */
 void net_send(NetClient *from, const uint8_t *packet, size_t size);
