@@ -219,6 +219,7 @@ AcpiTables *acpi_build(Machine *machine)
         acpi_build_tpm(tables, X86_MACHINE(machine)),
         acpi_build_dmar(tables),
         acpi_build_viot(tables),
+        acpi_build_erst(tables),
     };
     AcpiBlob *xsdt = acpi_table_begin(tables, "XSDT", NULL, 1);
 

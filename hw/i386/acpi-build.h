@@ -57,6 +57,8 @@ Aml *acpi_tpm_device(void);
 AcpiBlob *acpi_build_dmar(AcpiTables *tables);
 /* NULL: there is no virtio-iommu, or nothing below it. */
 AcpiBlob *acpi_build_viot(AcpiTables *tables);
+/* NULL: there is no acpi-erst, or nothing has placed it. */
+AcpiBlob *acpi_build_erst(AcpiTables *tables);
 
 /* The DSDT's part for NVDIMMs: device \_SB.NVDR with one device a slot, and the handler of its
  * general-purpose event. */

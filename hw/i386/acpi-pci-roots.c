@@ -9,6 +9,7 @@
 #include "hw/i386/acpi-pci.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
+#include "hw/misc/acpi-erst.h"
 #include "hw/pci/pci-ranges.h"
 #include "hw/pci/pxb.h"
 #include "util/units.h"
@@ -169,10 +170,11 @@ static bool decodes_nothing(const PciBus *bus)
     return !io->len && !memory->len;
 }
 
-/* Has nobody shared addresses out? */
+/* Has nobody shared addresses out? What a machine without firmware places by itself does not count.
+ */
 static bool untouched(const PciBus *root)
 {
-    bool nothing = decodes_nothing(root);
+    bool nothing = acpi_erst_was_placed() || decodes_nothing(root);
 
     for (guint i = 0; nothing && i < root->extra_roots->len; i++) {
         nothing = decodes_nothing(root->extra_roots->pdata[i]);
@@ -227,6 +229,19 @@ static GArray *own_windows(const X86Machine *x86, const PciBus *root, bool io)
         }
     }
     return ranges;
+}
+
+uint64_t acpi_pci_low_end(const X86Machine *x86)
+{
+    g_autoptr(GArray) ranges = own_windows(x86, x86->host ? x86->host->bus : NULL, false);
+    uint64_t end = 0;
+
+    for (guint i = 0; i < ranges->len; i++) {
+        const PciRange *range = &g_array_index(ranges, PciRange, i);
+
+        end = range->last < FOUR_GIB ? range->last + 1 : end;
+    }
+    return end;
 }
 
 /* ---- _CRS ---- */

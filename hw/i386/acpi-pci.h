@@ -28,6 +28,8 @@ void acpi_build_pci_hotplug(Aml *pci, Aml *dsdt, const X86Machine *x86);
 /* For PciHost.holes: what _CRS of the machine's root bus has of memory, with configuration space in
  * it. */
 void acpi_pci_holes(PciHoles *holes);
+/* The end of what the machine's root bus has below 4 GiB. */
+uint64_t acpi_pci_low_end(const X86Machine *x86);
 /* _CRS of a root bus: the machine's, or one that an expander gives. */
 Aml *acpi_pci_crs(const X86Machine *x86, const PciBus *root);
 /* _OSC of a PCI Express root bus. @acpi_hotplug: hot-plug goes by ACPI. */

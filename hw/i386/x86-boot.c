@@ -8,11 +8,13 @@
 
 #include "hw/core/runstate.h"
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/acpi-pci.h"
 #include "hw/i386/bios-data.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/firmware.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/mtrr.h"
+#include "hw/misc/acpi-erst.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/pci/pci-host.h"
 #include "util/error.h"
@@ -106,6 +108,15 @@ static void x86_load_bios_data(const Machine *machine)
     bios_data_load(&address_space_memory, serial);
 }
 
+/* What firmware does to chips, as far as the tables tell of it. */
+static void set_up_chipset(X86Machine *x86)
+{
+    if (x86_machine_ops(&x86->parent)->set_up_chipset) {
+        x86_machine_ops(&x86->parent)->set_up_chipset(x86);
+    }
+    acpi_erst_place(acpi_pci_low_end(x86));
+}
+
 /* With firmware, that is the firmware's work. Else the tables are in memory with and without
  * -kernel: a test that plays the guest looks for them. */
 void x86_machine_reset(Machine *machine)
@@ -123,9 +134,7 @@ void x86_machine_reset(Machine *machine)
         return;
     }
     pci_host_show_ram(x86->host);
-    if (x86_machine_ops(machine)->set_up_chipset) {
-        x86_machine_ops(machine)->set_up_chipset(x86);
-    }
+    set_up_chipset(x86);
     if (x86->below_4g < LEAST_RAM) {
         return; /* no room for tables, and x86_init_boot() refused a kernel */
     }
@@ -194,9 +203,7 @@ bool x86_machine_wake(Machine *machine)
         return true;
     }
     pci_host_show_ram(x86->host);
-    if (x86_machine_ops(machine)->set_up_chipset) {
-        x86_machine_ops(machine)->set_up_chipset(x86);
-    }
+    set_up_chipset(x86);
     if (!x86->boot) {
         return true; /* a test plays the guest */
     }
@@ -223,9 +230,7 @@ bool x86_machine_dump_tables(Machine *machine, const char *dir, GError **errp)
         error_set(errp, "-machine dump-acpi= and acpi=off exclude each other: there are no tables");
         return false;
     }
-    if (x86_machine_ops(machine)->set_up_chipset) {
-        x86_machine_ops(machine)->set_up_chipset(X86_MACHINE(machine));
-    }
+    set_up_chipset(X86_MACHINE(machine));
     tables = acpi_build(machine);
     return acpi_link_direct(tables, MAX(X86_MACHINE(machine)->below_4g, LEAST_RAM), errp) &&
            acpi_tables_dump(tables, dir, errp);

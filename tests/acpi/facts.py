@@ -103,12 +103,21 @@ class Facts:
             self.check_hmat(found["HMAT"])
         self.check_nvdimms(*found.get("NFIT", ([], None)))
         self.check_generation(found.get("SSDT"))
+        need(("ERST" in found) == any("acpi-erst" in word for word in self.config.args), "ERST")
+        if "ERST" in found:
+            self.check_erst(found["ERST"])
         self.check_chips(found)
 
     def check_generation(self, page):
         need((page is not None) == ("vmgenid" in self.config.args), "SSDT with", page)
         if page is not None:
             need(page % 0x1000 == 0 and (page != 0xFEF00000) == self.config.firmware, "generation ID at", hex(page))
+
+    def check_erst(self, base):
+        """Below the part of an extra root, if there is one; the buffer is at the end."""
+        end = 0xFEC00000 - (64 * MIB if "pxb" in self.config.name else 0)
+        record = 65536 if "pxb" in self.config.name else 8192
+        need(base == end - record - 4096, "ERST: registers at", hex(base))
 
     def check_nvdimms(self, nvdimms, capabilities):
         given = " ".join((self.config.board, *self.config.args))

@@ -396,8 +396,27 @@ def viot(data):
     return number(data, 54, 2)
 
 
+def erst(data):
+    """The address of the registers (section 18.5.1): each action writes its number to the first, and has its value in the
+    second."""
+    checked(data, "ERST", (1,))
+    need(number(data, 36, 4) == 0x30 and not number(data, 40, 4) and len(data) == 48 + 32 * number(data, 44, 4), "ERST: head")
+    actions, bases = {}, set()
+    for at in range(48, len(data), 32):
+        action, instruction, register = data[at], data[at + 1], gas(data, at + 4)
+        value, mask = number(data, at + 16, 8), number(data, at + 24, 8)
+        need(not any(data[at + 2:at + 4]) and register.space == 0 and instruction < 4, "ERST:", data[at:at + 32].hex())
+        if instruction == 3:
+            need(value == action and mask == 0xFFFFFFFF, "ERST: action", action, "writes", value)
+        bases.add(register.address - (0 if instruction == 3 else 8))
+        actions.setdefault(action, []).append(instruction)
+    need(len(bases) == 1 and actions == {**{n: [3] for n in (0, 1, 2, 3, 5, 11)}, **{n: [2, 3] for n in (4, 9)}, 6: [3, 1],
+                                         **{n: [3, 0] for n in (7, 8, 10, 13, 14, 15, 16)}}, "ERST:", actions, bases)
+    return bases.pop()
+
+
 READERS = {"FACP": fadt, "FACS": facs, "APIC": madt, "SRAT": srat, "SLIT": slit, "HMAT": hmat,
-           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar, "VIOT": viot,
+           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar, "VIOT": viot, "ERST": erst,
            "DSDT": lambda data: checked(data, "DSDT", (1, 2))}
 
 

@@ -80,7 +80,38 @@ def notes():
             raise AssertionError(f"the note is {found[:400]!r}")
 
 
+def store_of(path, firmware):
+    return machine("q35", *firmware, "-object", f"memory-backend-file,id=m,size=256K,share=on,mem-path={path}",
+                   "-device", "acpi-erst,memdev=m")
+
+
+def records_in(path):
+    with open(path, "rb") as file:
+        return int.from_bytes(file.read(24)[20:], "little")
+
+
+def pstore():
+    """The log of a panic is in the store, and found by the kernel of another program, where firmware has placed it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/store"
+        with store_of(path, []) as guest:
+            guest.wait_ready()
+            guest.run("echo it was here >/dev/kmsg")
+            guest.serial.send(b"echo c >/proc/sysrq-trigger\n")
+            guest.wait_for("end Kernel panic", 60)
+        tap.equal(records_in(path) > 0, True, "records")
+        with store_of(path, ["-machine", "firmware=on"]) as guest:
+            guest.wait_ready()
+            guest.run("mount -t pstore pstore /sys/fs/pstore")
+            log = guest.run("cat /sys/fs/pstore/dmesg-erst-*")
+            for text in ("Panic#", "it was here", "sysrq: Trigger a crash", "Kernel panic - not syncing"):
+                tap.equal(text in log, True, f"{text!r} in {log}")
+            guest.run("rm /sys/fs/pstore/*")
+            tap.equal(records_in(path), 0, "records")
+
+
 tap.run([
+    ("a panic's log is in the store of error records", pstore),
     ("a panic by a port", lambda: panic("pc", "pvpanic", "pvpanic-mmio")),
     ("a panic by a PCI function", lambda: panic("q35", "pvpanic-pci", "pvpanic-pci")),
     ("the kernel's note in a dump", notes),

@@ -133,6 +133,8 @@ static void add_objects(void)
     g_assert_no_error(err);
     user_object_add("memory-backend-ram", "m4", props, &err);
     g_assert_no_error(err);
+    user_object_add("memory-backend-ram", "m5", props, &err);
+    g_assert_no_error(err);
     json_object_put(props);
     chardev_new_from_opts("null,id=c0", &err);
     g_assert_no_error(err);
@@ -412,6 +414,7 @@ static void check(const char *type)
     add_device("floppy");
     add_disk("floppy", 31);
     add_device("ivshmem-plain,memdev=m4");
+    add_device("acpi-erst,memdev=m5,record_size=65536,multifunction=on,addr=17.2");
     add_device("pc-dimm,id=d0,memdev=m0");
     add_device("nvdimm,id=d1,memdev=m3,label-size=128K");
     add_virtio();
