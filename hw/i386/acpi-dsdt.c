@@ -10,6 +10,7 @@
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/vmgenid.h"
 #include "hw/i386/x86.h"
+#include "hw/ipmi/ipmi.h"
 #include "hw/misc/pvpanic.h"
 
 static Aml *dsdt_hid(const char *id)
@@ -113,10 +114,23 @@ static Aml *dsdt_pvpanic(uint16_t port)
                       aml_name("_CRS", aml_resources(aml_io(port, 1))));
 }
 
+/* Section 9.14 of ACPI 6.4, and appendix C3 of IPMI 2.0. */
+static Aml *dsdt_ipmi(const IpmiIsa *ipmi)
+{
+    enum { VERSION = 0x0200 };
+
+    return aml_device("MI00", aml_name("_HID", aml_string("IPI0001")), aml_name("_UID", aml_int(0)),
+                      aml_name("_IFT", aml_int(ipmi->kind)), aml_name("_SRV", aml_int(VERSION)),
+                      aml_name("_CRS", ipmi->irq ? aml_resources(aml_io(ipmi->port, ipmi->ports),
+                                                                 aml_irq(ipmi->irq))
+                                                 : aml_resources(aml_io(ipmi->port, ipmi->ports))));
+}
+
 static Aml *dsdt_isa(const Machine *machine)
 {
     uint8_t devfn = x86_machine_ops(machine)->isa_bridge;
     uint16_t panic_port = pvpanic_isa_port();
+    IpmiIsa ipmi;
     Aml *isa = aml_device(
         "ISA", aml_name("_ADR", aml_int(PCI_SLOT(devfn) << 16 | PCI_FUNC(devfn))),
         aml_device("RTC", dsdt_hid("PNP0B00"),
@@ -133,6 +147,9 @@ static Aml *dsdt_isa(const Machine *machine)
     dsdt_floppies(isa);
     if (panic_port) {
         aml_add(isa, dsdt_pvpanic(panic_port));
+    }
+    if (ipmi_isa_find(&ipmi)) {
+        aml_add(isa, dsdt_ipmi(&ipmi));
     }
     return isa;
 }

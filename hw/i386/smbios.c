@@ -6,6 +6,7 @@
 
 #include "hw/i386/cpu.h"
 #include "hw/i386/x86.h"
+#include "hw/ipmi/ipmi.h"
 #include "hw/mem/pc-dimm.h"
 #include "util/units.h"
 
@@ -24,6 +25,7 @@ enum {
     MEMORY_DEVICE = 17,
     MEMORY_RANGE = 19,
     BOOT_STATUS = 32,
+    IPMI = 38,
     ONBOARD = 41,
     END = 127,
 };
@@ -504,6 +506,26 @@ static void boot_status(Writer *w) /* 7.33 */
     end(w);
 }
 
+/* 7.39: the interface at ISA ports. */
+static void ipmi(Writer *w)
+{
+    enum { VERSION = 0x20, NO_STORE = 0xff, IO_SPACE = 1, ODD = 0x10, IRQ_KNOWN = 8, IRQ_HIGH = 2 };
+    IpmiIsa isa;
+
+    if (!ipmi_isa_find(&isa)) {
+        return;
+    }
+    begin(w, IPMI, handle(IPMI, 0));
+    u8(w, isa.kind);
+    u8(w, VERSION);
+    u8(w, isa.address);
+    u8(w, NO_STORE);
+    u64(w, (isa.port & ~1u) | IO_SPACE);
+    u8(w, (isa.port & 1 ? ODD : 0) | (isa.irq ? IRQ_KNOWN | IRQ_HIGH : 0));
+    u8(w, (uint8_t)isa.irq);
+    end(w);
+}
+
 static void files(Writer *w)
 {
     const GPtrArray *list = w->config->files;
@@ -524,6 +546,7 @@ GByteArray *smbios_build(Machine *machine, const SmbiosConfig *config)
         { BIOS, bios },           { SYSTEM, system_information }, { BOARD, board },
         { CHASSIS, chassis },     { PROCESSOR, processors },      { PORT, ports },
         { STRINGS, oem_strings }, { BOOT_STATUS, boot_status },   { ONBOARD, onboard },
+        { IPMI, ipmi },
     };
     g_autoptr(GByteArray) out = g_byte_array_new();
     g_autoptr(SmbiosConfig) none = config ? NULL : smbios_config_new();

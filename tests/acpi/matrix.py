@@ -120,6 +120,8 @@ SHAPES = [
     Config("erst", memory="128M", args=("-object", "memory-backend-ram,id=m,size=64K", "-device", "acpi-erst,memdev=m"), golden="q35"),
     Config("erst-pxb", memory="128M", args=("-object", "memory-backend-ram,id=m,size=1M", "-device", "acpi-erst,memdev=m,record_size=65536",
                                             "-device", "pxb,id=x0,bus_nr=80"), only=("pc",)),
+    Config("ipmi", memory="128M", args=("-device", "ipmi-bmc-sim,id=b", "-device", "isa-ipmi-kcs,bmc=b"), golden="pc"),
+    Config("ipmi-polled", memory="128M", args=("-device", "ipmi-bmc-sim,id=b", "-device", "isa-ipmi-bt,bmc=b,irq=0")),
     Config("parallel", memory="128M", args=("-chardev", "null,id=c0", "-chardev", "null,id=c1", "-device", "isa-parallel,chardev=c0",
                                             "-device", "isa-parallel,chardev=c1,irq=5")),
     Config("root-ports", args=("-device", "pcie-root-port,id=rp0,chassis=1", "-device",

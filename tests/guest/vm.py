@@ -412,15 +412,15 @@ class Vm:
         return self.process.wait(timeout * self.place.patience)
 
 
-def with_program(guest_dir, program, directory):
-    """Make @directory a guest like @guest_dir with a program of the host, as /NAME."""
+def with_program(guest_dir, program, directory, kind=""):
+    """Make @directory a guest like @guest_dir with a program of the host, as /NAME. @kind: "-generic", for that kernel."""
     archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=os.path.dirname(program) or ".",
                              input=os.path.basename(program).encode() + b"\n", stdout=subprocess.PIPE, check=True).stdout
-    with open(f"{guest_dir}/initrd", "rb") as file:
+    with open(f"{guest_dir}/initrd{kind}", "rb") as file:
         initrd = file.read()
-    with open(f"{directory}/initrd", "wb") as file:
+    with open(f"{directory}/initrd{kind}", "wb") as file:
         file.write(initrd + bytes(-len(initrd) % 4) + archive)
-    os.symlink(os.path.abspath(f"{guest_dir}/vmlinuz"), f"{directory}/vmlinuz")
+    os.symlink(os.path.abspath(f"{guest_dir}/vmlinuz{kind}"), f"{directory}/vmlinuz{kind}")
 
 
 def main_build():

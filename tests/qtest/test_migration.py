@@ -50,6 +50,9 @@ MACHINES = {
     "pc-floppypc-erst": ["-machine", "pc", "-device", "floppy", "-drive", "if=none,id=d0,format=raw,file.driver=null-co,file.size=1440k",
                   "-device", "floppy,drive=d0"],
     "q35-floppy": ["-machine", "q35-object", "memory-backend-ram,id=m,size=64K", "-device", "isa-fdc", "-device", "floppyacpi-erst,memdev=m"],
+    "pc-ipmi": ["-machine", "pc", "-chardev", "null,id=c", "-device", "ipmi-bmc-extern,id=b0,chardev=c", "-device", "isa-ipmi-kcs,bmc=b0",
+                *[word for n, device in enumerate(("isa-ipmi-bt,irq=0", "pci-ipmi-kcs", "pci-ipmi-bt"), 1) for word in (
+                    "-device", f"ipmi-bmc-sim,id=b{n}", "-device", f"{device},bmc=b{n}")]],
     "pc-dimm": ["-machine", "pc", *DIMM],
     "pc-nvdimm": ["-machine", "pc,nvdimm=on", "-object", "memory-backend-ram,id=m0,size=4M",
                   "-device", "nvdimm,id=d0,memdev=m0,label-size=128K"],

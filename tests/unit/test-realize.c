@@ -146,6 +146,8 @@ static void add_objects(void)
     g_assert_no_error(err);
     chardev_new_from_opts("null,id=card", &err);
     g_assert_no_error(err);
+    chardev_new_from_opts("null,id=bmc", &err);
+    g_assert_no_error(err);
 }
 
 static char *flash_file;
@@ -415,6 +417,14 @@ static void check(const char *type)
     add_disk("floppy", 31);
     add_device("ivshmem-plain,memdev=m4");
     add_device("acpi-erst,memdev=m5,record_size=65536,multifunction=on,addr=17.2");
+    add_device("ipmi-bmc-extern,id=bmc0,chardev=bmc");
+    add_device("isa-ipmi-kcs,bmc=bmc0");
+    add_device("ipmi-bmc-sim,id=bmc1");
+    add_device("isa-ipmi-bt,bmc=bmc1,irq=0,ioport=0x1e4");
+    add_device("ipmi-bmc-sim,id=bmc2");
+    add_device("pci-ipmi-kcs,bmc=bmc2,multifunction=on,addr=17.3");
+    add_device("ipmi-bmc-sim,id=bmc3");
+    add_device("pci-ipmi-bt,bmc=bmc3,multifunction=on,addr=17.4");
     add_device("pc-dimm,id=d0,memdev=m0");
     add_device("nvdimm,id=d1,memdev=m3,label-size=128K");
     add_virtio();
