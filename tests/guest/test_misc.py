@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small devices as Debian's kernel sees them: test_misc.py BUILD-DIR IPMI [NAME...], with the program ipmi.c."""
+"""Small devices as Debian's kernel sees them: test_misc.py BUILD-DIR IPMI AFALG [NAME...], with the programs ipmi.c and afalg.c."""
 import os
 import sys
 import tempfile
@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
 import vm  # noqa: E402
 
-BUILD, IPMI_PROGRAM = sys.argv[1:3]
+BUILD, IPMI_PROGRAM, AFALG = sys.argv[1:4]
 
 
 def machine(folder, modules, *extra):
@@ -72,8 +72,22 @@ def ipmi_pci():
         tap.equal("ipmi_si 0000:" in guest.run("dmesg | grep -i ipmi_si"), True)
 
 
+# ---- ciphers ----
+
+def crypto():
+    """The kernel's cipher is the card's, and is right."""
+    with tempfile.TemporaryDirectory() as folder:
+        vm.with_program(f"{BUILD}/guest", AFALG, folder, "-generic")
+        modules = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "crypto_engine", "virtio_crypto",
+                   "af_alg", "algif_skcipher")
+        with machine(folder, modules, "-object", "cryptodev-backend-builtin,id=c", "-device", "virtio-crypto-pci,cryptodev=c") as guest:
+            tap.equal(guest.run("/afalg virtio_crypto_aes_cbc").split(), ["7649abac8119b246cee98e9b12e9197d", "same"])
+            tap.equal("virtio_crypto_aes_cbc" in guest.run("cat /proc/crypto"), True)
+
+
 TESTS = [
     ("ipmi by KCS at ports, and a watchdog", ipmi_watchdog),
     ("ipmi by BT on PCI", ipmi_pci),
+    ("a card with ciphers", crypto),
 ]
-tap.run([test for test in TESTS if len(sys.argv) < 4 or any(name in test[0] for name in sys.argv[3:])])
+tap.run([test for test in TESTS if len(sys.argv) < 5 or any(name in test[0] for name in sys.argv[4:])])
