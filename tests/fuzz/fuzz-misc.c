@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Small devices: a guest that writes anything to the registers and the buffer of an acpi-erst, and
- * asks management controllers by KCS and BT, one of which is another program that sends anything.
+ * asks management controllers by KCS and BT, one of which is another program that sends anything,
+ * and ciphers of a virtio-crypto, with lengths that lie; and an edu.
  */
 #include <string.h>
 
@@ -34,6 +35,12 @@ static void populate(Machine *machine)
     driver_add("isa-ipmi-bt,bmc=b1,irq=0");
     driver_add("ipmi-bmc-sim,id=b2");
     driver_add("pci-ipmi-kcs,bmc=b2,addr=11");
+    props = json_object_new_object();
+    json_object_object_add(props, "queues", json_object_new_int(2));
+    g_assert_true(user_object_add("cryptodev-backend-builtin", "c0", props, NULL));
+    json_object_put(props);
+    driver_add("virtio-crypto-pci,cryptodev=c0,addr=12");
+    driver_add("edu,addr=13");
 }
 
 /* ---- records ---- */
@@ -196,12 +203,117 @@ static void step_bmc_answers(FuzzInput *in)
     fuzz_client_send(bmc, bytes, sizeof(bytes));
 }
 
+/* ---- ciphers ---- */
+
+enum { CRYPTO = 2, CRYPTO_RING = 16, CRYPTO_CONTROL = 2 };
+#define CRYPTO_REQUEST 0x70000u
+#define CRYPTO_ANSWER  0x78000u
+
+static void step_crypto_start(FuzzInput *in)
+{
+    driver_map(CRYPTO);
+    driver_start(CRYPTO, UINT64_C(1) << 32, CRYPTO_RING);
+}
+
+static void crypto_word(unsigned offset, uint64_t value)
+{
+    address_space_store(&address_space_memory, CRYPTO_REQUEST + offset, value, 4);
+}
+
+static void crypto_send(unsigned q, uint32_t out_len, uint32_t in_len)
+{
+    uint32_t ring = driver_ring(CRYPTO, q), avail = ring + DRIVER_PAGE;
+    uint16_t index = (uint16_t)address_space_load(&address_space_memory, avail + 2, 2);
+    const uint64_t desc[4] = { CRYPTO_REQUEST, out_len | UINT64_C(1) << 32 | UINT64_C(1) << 48,
+                               CRYPTO_ANSWER, in_len | UINT64_C(2) << 32 };
+
+    address_space_write(&address_space_memory, ring, desc, sizeof(desc));
+    address_space_store(&address_space_memory, avail + 4 + 2 * (index % CRYPTO_RING), 0, 2);
+    address_space_store(&address_space_memory, avail + 2, (uint16_t)(index + 1), 2);
+    driver_notify(CRYPTO, q);
+}
+
+/* A number that may be near the end of what there is, or of numbers. */
+static uint32_t take_length(FuzzInput *in)
+{
+    uint32_t value = (uint32_t)fuzz_take(in, 1);
+
+    return value < 0xf0 ? value : value < 0xf8 ? (value & 7) << 16 : UINT32_MAX - (value & 7);
+}
+
+static void step_crypto_session(FuzzInput *in)
+{
+    static const uint8_t ciphers[] = { 2, 3, 4, 13, 0, 1, 14, 255 };
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    uint32_t key = take_length(in);
+
+    crypto_word(0, how & 0x40 ? 3 : how & 0x80 ? fuzz_take(in, 2) : 2);
+    crypto_word(16, how & 0x40 ? key : ciphers[how & 7]);
+    crypto_word(20, how & 0x40 ? 0 : key);
+    crypto_word(64, how & 8 ? 2 : 1);
+    crypto_send(CRYPTO_CONTROL, 72 + (how & 0x10 ? key - 1 : key) % 128, how & 0x40 ? 1 : 16);
+}
+
+static void step_crypto_data(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    uint32_t iv = how & 2 ? 16 : take_length(in), len = take_length(in), other = take_length(in);
+
+    crypto_word(0, how & 1);
+    crypto_word(8, fuzz_take(in, 1));
+    crypto_word(12, 0);
+    crypto_word(24, iv);
+    crypto_word(28, len);
+    crypto_word(32, how & 4 ? other : len);
+    crypto_word(64, how & 8 ? 0 : 1);
+    crypto_send(how >> 4 & 1, how & 0x20 ? 72 + iv % 256 + len % 0x4000 : other % 0x4000,
+                how & 0x40 ? len % 0x4000 + 1 : other % 0x4000);
+}
+
+/* ---- edu ---- */
+
+#define EDU_AT 0xe8100000u
+
+/* A register; moves are of the buffer and of RAM, more or less. */
+static void step_edu(FuzzInput *in)
+{
+    static const uint32_t bases[] = { 0x40000, 0x41000, 0x70000, 0 };
+    unsigned how = (unsigned)fuzz_take(in, 1), at = (unsigned)fuzz_take(in, 1) & ~3u;
+    uint64_t value = fuzz_take(in, 2) + bases[how & 3];
+
+    driver_config_write(3, PCI_BASE_ADDRESS_0, EDU_AT, 4);
+    driver_config_write(3, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+    if (how & 0x80) {
+        driver_access(&address_space_memory, EDU_AT + at, value, how & 0x40 ? 8 : 4);
+    } else {
+        address_space_load(&address_space_memory, EDU_AT + at, how & 0x40 ? 8 : 4);
+    }
+}
+
 static FuzzStep *const steps[FUZZ_STEPS] = {
-    step_erst_operate,    step_erst_action, step_erst_access,
-    fuzz_step_reset,      fuzz_step_time,   fuzz_step_settle,
-    fuzz_step_run,        step_kcs,         step_bt,
-    step_ipmi_port,       step_bmc_sends,   step_bmc_answers,
-    fuzz_step_next_timer, step_kcs,         step_bt,
+    step_erst_operate,
+    step_erst_action,
+    step_erst_access,
+    fuzz_step_reset,
+    fuzz_step_time,
+    fuzz_step_settle,
+    fuzz_step_run,
+    step_kcs,
+    step_bt,
+    step_ipmi_port,
+    step_bmc_sends,
+    step_bmc_answers,
+    fuzz_step_next_timer,
+    step_kcs,
+    step_bt,
+    step_crypto_start,
+    step_crypto_session,
+    step_crypto_data,
+    step_crypto_data,
+    step_crypto_data,
+    step_edu,
+    step_edu,
+    step_edu,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

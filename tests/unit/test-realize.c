@@ -136,6 +136,10 @@ static void add_objects(void)
     user_object_add("memory-backend-ram", "m5", props, &err);
     g_assert_no_error(err);
     json_object_put(props);
+    props = json_object_new_object();
+    user_object_add("cryptodev-backend-builtin", "crypto", props, &err);
+    g_assert_no_error(err);
+    json_object_put(props);
     chardev_new_from_opts("null,id=c0", &err);
     g_assert_no_error(err);
     chardev_new_from_opts("null,id=lp", &err);
@@ -243,6 +247,9 @@ static void add_virtio(void)
     add_device("scsi-cd");
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M,multifunction=on,addr=17.0");
     add_device("virtio-pmem-pci,memdev=m2,multifunction=on,addr=17.1");
+    add_device("edu,multifunction=on,addr=17.6");
+    add_device("loader,addr=0x10000,data=1,data-len=8");
+    add_device("virtio-crypto-pci,cryptodev=crypto,multifunction=on,addr=17.5");
     add_device("virtio-keyboard-pci,multifunction=on,addr=18.0");
     add_device("virtio-mouse-pci,multifunction=on,addr=18.1");
     add_device("virtio-tablet-pci,multifunction=on,addr=18.2");
