@@ -2,12 +2,13 @@
 /*
  * Small devices: a guest that writes anything to the registers and the buffer of an acpi-erst, and
  * asks management controllers by KCS and BT, one of which is another program that sends anything,
- * and ciphers of a virtio-crypto, with lengths that lie; and an edu.
+ * and ciphers of a virtio-crypto, with lengths that lie; an edu; and two usb-net on one cable.
  */
 #include <string.h>
 
 #include "hw/misc/acpi-erst.h"
 #include "hw/pci/pci.h"
+#include "hw/usb/usb-device.h"
 #include "tests/fuzz/driver.h"
 #include "util/keyval.h"
 
@@ -41,6 +42,11 @@ static void populate(Machine *machine)
     json_object_put(props);
     driver_add("virtio-crypto-pci,cryptodev=c0,addr=12");
     driver_add("edu,addr=13");
+    driver_add_netdev("hubport,id=h0,hubid=0");
+    driver_add_netdev("hubport,id=h1,hubid=0");
+    driver_add("qemu-xhci,id=x,addr=14");
+    driver_add("usb-net,id=u0,bus=x.0,netdev=h0");
+    driver_add("usb-net,id=u1,bus=x.0,netdev=h1");
 }
 
 /* ---- records ---- */
@@ -290,6 +296,49 @@ static void step_edu(FuzzInput *in)
     }
 }
 
+/* ---- network cards on USB ---- */
+
+static UsbDevice *usb_net(unsigned n)
+{
+    return USB_DEVICE(object_resolve(n & 1 ? "u1" : "u0", NULL));
+}
+
+/* A control transfer. */
+static void step_usb_setup(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1), size = USB_SETUP_BYTES;
+    UsbDevice *dev = usb_net(how);
+    uint8_t setup[USB_SETUP_BYTES], data[USB_CONTROL_MAX] = { 0 };
+
+    for (unsigned i = 0; i < sizeof(setup); i++) {
+        setup[i] = (uint8_t)fuzz_take(in, 1);
+    }
+    if (how & 0x80) { /* what a driver begins with */
+        const uint8_t known[][USB_SETUP_BYTES] = { { 0, 9, 1 },
+                                                   { 1, 11, 1, 0, 1 },
+                                                   { 0x21, 0x43, 0x0f } };
+
+        memcpy(setup, known[(how >> 1 & 3) % 3], sizeof(setup));
+    }
+    usb_device_packet(dev, USB_SETUP, 0, setup, &size);
+    size = MIN((unsigned)(setup[6] | setup[7] << 8), sizeof(data));
+    usb_device_packet(dev, setup[0] & USB_TO_HOST ? USB_IN : USB_OUT, 0, data, &size);
+    size = 0;
+    usb_device_packet(dev, setup[0] & USB_TO_HOST ? USB_OUT : USB_IN, 0, data, &size);
+}
+
+/* Some packets by one of its endpoints; what is sent is for all, or for the other. */
+static void step_usb_move(FuzzInput *in)
+{
+    static const unsigned packets[] = { 0, 14, 60, 64, 512, 513, 1024, 1514 };
+    unsigned how = (unsigned)fuzz_take(in, 1),
+             size = packets[how >> 2 & 7] + (how & 0x80 ? (unsigned)fuzz_take(in, 1) : 0);
+    uint8_t data[2048];
+
+    memset(data, how & 0x40 ? 0xff : 0x52, sizeof(data));
+    usb_device_packet(usb_net(how), how & 2 ? USB_OUT : USB_IN, 1 + (how >> 5 & 1), data, &size);
+}
+
 static FuzzStep *const steps[FUZZ_STEPS] = {
     step_erst_operate,
     step_erst_action,
@@ -314,6 +363,10 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     step_edu,
     step_edu,
     step_edu,
+    step_usb_setup,
+    step_usb_move,
+    step_usb_move,
+    step_usb_move,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

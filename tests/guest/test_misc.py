@@ -85,9 +85,27 @@ def crypto():
             tap.equal("virtio_crypto_aes_cbc" in guest.run("cat /proc/crypto"), True)
 
 
+# ---- a network card ----
+
+def usb_net():
+    """By CDC Ethernet, to the host's end of a network in user mode."""
+    modules = ("usb-common", "usbcore", "xhci-hcd", "xhci-pci", "mii", "usbnet", "cdc_ether")
+    with machine(f"{BUILD}/guest", modules, "-netdev", "user,id=n", "-device", "qemu-xhci", "-device",
+                 "usb-net,netdev=n,mac=52:54:00:ab:cd:ef") as guest:
+        card = vm.wait_until(lambda: guest.run("ls /sys/class/net | grep -v lo", check=False).strip(), "the card")
+        tap.equal(guest.run(f"cat /sys/class/net/{card}/address").strip(), "52:54:00:ab:cd:ef")
+        tap.equal(guest.run(f"basename $(readlink /sys/class/net/{card}/device/driver)").strip(), "cdc_ether")
+        guest.run(f"ip addr add 10.0.2.15/24 dev {card}; ip link set {card} up")
+        vm.wait_until(lambda: guest.run(f"cat /sys/class/net/{card}/carrier", check=False).strip() == "1", "a carrier")
+        for size in (56, 456, 1458, 1472):
+            guest.run(f"ping -c 2 -w 20 -s {size} 10.0.2.2")
+        tap.equal(guest.run(f"cat /sys/class/net/{card}/statistics/rx_errors").strip(), "0")
+
+
 TESTS = [
     ("ipmi by KCS at ports, and a watchdog", ipmi_watchdog),
     ("ipmi by BT on PCI", ipmi_pci),
     ("a card with ciphers", crypto),
+    ("a network card on USB", usb_net),
 ]
 tap.run([test for test in TESTS if len(sys.argv) < 5 or any(name in test[0] for name in sys.argv[4:])])

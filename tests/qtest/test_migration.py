@@ -53,6 +53,7 @@ MACHINES = {
     "pc-ipmi": ["-machine", "pc", "-chardev", "null,id=c", "-device", "ipmi-bmc-extern,id=b0,chardev=c", "-device", "isa-ipmi-kcs,bmc=b0",
                 *[word for n, device in enumerate(("isa-ipmi-bt,irq=0", "pci-ipmi-kcs", "pci-ipmi-bt"), 1) for word in (
                     "-device", f"ipmi-bmc-sim,id=b{n}", "-device", f"{device},bmc=b{n}")]],
+    "pc-usb-net": ["-machine", "pc", "-device", "qemu-xhci", "-device", "usb-net"],
     "pc-edu": ["-machine", "pc", "-device", "edu", "-device", "loader,addr=0x10000,data=1,data-len=8"],
     "pc-virtio-crypto": ["-machine", "pc", "-object", "cryptodev-backend-builtin,id=c,queues=2", "-device", "virtio-crypto-pci,cryptodev=c"],
     "pc-dimm": ["-machine", "pc", *DIMM],

@@ -499,6 +499,7 @@ static void check(const char *type)
     add_device("usb-kbd,bus=n.0,port=2.1");
     add_device("usb-host,bus=n.0,vendorid=0xdead");
     add_device("usb-tablet,bus=x.0,usb_version=1");
+    add_device("usb-net,bus=e.0");
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
         add_device("x3130-upstream,id=up,bus=rp1");
