@@ -8,7 +8,7 @@
 #define BLOCK_NBD_CLIENT_H
 
 #include "block/status.h"
-#include "block/tls-creds.h"
+#include "crypto/tls-creds.h"
 #include "chardev/socket-place.h"
 
 typedef struct NbdClient NbdClient;

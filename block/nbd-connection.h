@@ -11,7 +11,7 @@
 #define BLOCK_NBD_CONNECTION_H
 
 #include "block/export.h"
-#include "block/tls-creds.h"
+#include "crypto/tls-setup.h"
 #include "util/loop.h"
 
 #define NBD_MAX_OPTION   (64u << 10) /* bytes that come with an option */

@@ -32,7 +32,7 @@ typedef struct NbdServer {
     int fd;
     unsigned max;
     char *path;
-    TlsCreds *tls; /* NULL: none */
+    TlsSetup *tls; /* NULL: none */
     /* The loop's: */
     GSource *watch; /* NULL: it does not listen now */
     GSource *pause;
@@ -232,9 +232,7 @@ bool nbd_connection_needs_tls(const NbdConnection *c)
 
 bool nbd_connection_start_tls(NbdConnection *c)
 {
-    if (g_unix_set_fd_nonblocking(c->fd, TRUE, NULL)) {
-        c->tls = tls_creds_server_session(server->tls, c->fd);
-    }
+    c->tls = tls_setup_session(server->tls, c->fd, NULL);
     return c->tls;
 }
 
@@ -247,9 +245,16 @@ static bool agrees(NbdConnection *c)
 static bool agree(NbdConnection *c)
 {
     int ret = gnutls_handshake(c->tls);
+    g_autoptr(GError) err = NULL;
 
-    c->secure = ret == GNUTLS_E_SUCCESS;
-    return c->secure || !gnutls_error_is_fatal(ret);
+    if (ret < 0) {
+        return !gnutls_error_is_fatal(ret);
+    }
+    c->secure = tls_setup_authorize(server->tls, c->tls, &err);
+    if (!c->secure) {
+        error_warn("NBD: %s", err->message);
+    }
+    return c->secure;
 }
 
 static void set_conditions(NbdConnection *c)
@@ -431,7 +436,7 @@ static void listen_again(void *opaque)
 
 /* ---- the server ---- */
 
-bool nbd_server_start(int fd, unsigned max, const char *path, TlsCreds *tls, GError **errp)
+bool nbd_server_start(int fd, unsigned max, const char *path, TlsSetup *tls, GError **errp)
 {
     Loop *loop = NULL;
 
@@ -443,7 +448,7 @@ bool nbd_server_start(int fd, unsigned max, const char *path, TlsCreds *tls, GEr
     if (!loop || !g_unix_set_fd_nonblocking(fd, TRUE, errp)) {
         loop_free(loop);
         close(fd);
-        tls_creds_unref(tls);
+        tls_setup_unref(tls);
         return false;
     }
     listen(fd, BACKLOG); /* whoever made it may have thought of a single client */
@@ -500,7 +505,7 @@ bool nbd_server_stop(GError **errp)
     }
     g_ptr_array_unref(s->fresh);
     g_free(s->path);
-    tls_creds_unref(s->tls);
+    tls_setup_unref(s->tls);
     g_free(s);
     server = NULL;
     return true;

@@ -7,7 +7,7 @@
 #ifndef BLOCK_NBD_SERVER_H
 #define BLOCK_NBD_SERVER_H
 
-#include "block/tls-creds.h"
+#include "crypto/tls-setup.h"
 #include "util/loop.h"
 
 #define NBD_DEFAULT_CONNECTIONS 100
@@ -17,7 +17,7 @@
  * at once (0: NBD_DEFAULT_CONNECTIONS); others wait. @path: a socket's name to remove at the end;
  * NULL: none. @tls: they have to use TLS; a reference, which it takes; NULL: there is none. Errors:
  * there is one already. */
-bool nbd_server_start(int fd, unsigned max, const char *path, TlsCreds *tls, GError **errp);
+bool nbd_server_start(int fd, unsigned max, const char *path, TlsSetup *tls, GError **errp);
 /* Serve them from now on; once. */
 void nbd_server_accept(void);
 /* Disconnect all clients and remove all exports. Errors: there is no server. */

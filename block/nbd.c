@@ -7,7 +7,7 @@
 #include "block/iov.h"
 #include "block/nbd-client.h"
 #include "block/nbd-uri.h"
-#include "block/tls-creds.h"
+#include "crypto/tls-creds.h"
 #include "chardev/socket-address.h"
 #include "util/error.h"
 #include "util/units.h"

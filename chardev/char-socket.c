@@ -2,62 +2,23 @@
 /*
  * chardev socket: one client at a time on a unix, TCP or vsock socket, which we listen on
  * (server=on), or connect to (again and again with reconnect=), or get as a descriptor (fd=). What
- * is on the wire are the bytes themselves, telnet or WebSocket.
+ * is on the wire are the bytes themselves, telnet or WebSocket; or each of them within TLS.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "chardev/char-backend.h"
+#include "chardev/char-socket.h"
 #include "chardev/chardev.h"
-#include "chardev/socket-attempt.h"
-#include "chardev/socket-place.h"
-#include "chardev/telnet.h"
-#include "chardev/websocket.h"
+#include "chardev/passed-fd.h"
 #include "util/error.h"
-#include "util/interrupt.h"
-#include "util/task.h"
 
-#define HANDSHAKE_SECONDS 10  /* then a WebSocket client that did not ask makes room for others */
-#define ACCEPT_AGAIN      200 /* ms to wait where descriptors or memory ran out */
-
-typedef struct CharSocket {
-    Chardev parent;
-    /* properties */
-    SocketPlace place;
-    char *tls_creds, *tls_authz;
-    bool wait, telnet, tn3270, websocket;
-    uint32_t reconnect; /* seconds; 0: never */
-
-    int listen_fd, client_fd;
-    int yank_fd;   /* eventfd that ends the wait for the first client; -1 when there is none */
-    int passed_fd; /* the client sent it and nobody took it yet; or -1 */
-    GSource *listen_source; /* for the next client, or for the time to look for it again */
-    bool cannot_accept;     /* it was said, once */
-    char *bound_path;       /* to remove at the end, if it is this file still: */
-    dev_t bound_dev;
-    ino_t bound_ino;
-
-    SocketAttempt *attempt;    /* we are connecting */
-    GSource *reconnect_source; /* we are waiting before that */
-    bool complained;           /* since we were connected last */
-
-    Telnet telnet_state;       /* with telnet or tn3270 */
-    WebSocket websocket_state; /* with websocket */
-    GByteArray *request;       /* the client's, before it is connected */
-    GSource *request_source, *request_timeout;
-} CharSocket;
-OBJECT_CAST_DEFINE(CharSocket, CHAR_SOCKET, "chardev-socket")
-
-static void socket_listen(CharSocket *sock);
-static void reconnect_later(CharSocket *sock);
+#define HANDSHAKE_SECONDS 10   /* then a WebSocket client that did not ask makes room for others */
+#define LAST_MS           1000 /* at the end of the program, for a client of TLS to take the rest */
 
 static void close_fd(int *fd)
 {
@@ -65,50 +26,6 @@ static void close_fd(int *fd)
         close(*fd);
         *fd = -1;
     }
-}
-
-/* ---- descriptors that come with the bytes ---- */
-
-/* Keep the first of those in @msg, instead of one that was kept. */
-static void keep_passed(CharSocket *sock, struct msghdr *msg)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        close_fd(&sock->passed_fd);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-            if (i == 0) {
-                sock->passed_fd = fd;
-            } else {
-                close(fd);
-            }
-        }
-    }
-}
-
-static ssize_t receive(CharSocket *sock, void *buf, size_t len)
-{
-    /* What does not fit the kernel closes. */
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(16 * sizeof(int))];
-    } control;
-    struct iovec iov = { .iov_base = buf, .iov_len = len };
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-    };
-    ssize_t n = recvmsg(sock->client_fd, &msg, MSG_CMSG_CLOEXEC);
-
-    if (n > 0) {
-        keep_passed(sock, &msg);
-    }
-    return n;
 }
 
 static int socket_take_fd(Chardev *chr)
@@ -154,7 +71,7 @@ static ssize_t socket_read(Chardev *chr, void *buf, size_t len)
 {
     CharSocket *sock = CHAR_SOCKET(chr);
     g_autoptr(GByteArray) answer = NULL;
-    ssize_t n = receive(sock, buf, len);
+    ssize_t n = passed_fd_receive(sock->client_fd, buf, len, &sock->passed_fd);
     size_t kept;
 
     if (n <= 0 || (!speaks_telnet(sock) && !sock->websocket)) {
@@ -194,6 +111,23 @@ static void forget_request(CharSocket *sock)
     g_clear_pointer(&sock->request, g_byte_array_unref);
 }
 
+/* What went wrong in it is said once, until there is a connection again. */
+static void complain(CharSocket *sock, const GError *err)
+{
+    if (err && !sock->complained) {
+        sock->complained = true;
+        error_warn("chardev '%s': %s", sock->parent.parent.name, err->message);
+    }
+}
+
+static void forget_tls(CharSocket *sock)
+{
+    g_autoptr(GError) err = sock->tls ? tls_relay_error(sock->tls) : NULL;
+
+    complain(sock, err);
+    g_clear_pointer(&sock->tls, tls_relay_unref);
+}
+
 static void socket_hangup(Chardev *chr)
 {
     CharSocket *sock = CHAR_SOCKET(chr);
@@ -201,9 +135,10 @@ static void socket_hangup(Chardev *chr)
     forget_request(sock);
     chardev_disconnected(chr);
     close_fd(&sock->client_fd);
+    forget_tls(sock);
     close_fd(&sock->passed_fd);
-    socket_listen(sock);
-    reconnect_later(sock);
+    char_socket_listen(sock);
+    char_socket_reconnect(sock);
 }
 
 /* The protocol's first words; a socket that does not even take these is gone. */
@@ -283,9 +218,9 @@ static gboolean request_is_late(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-static void socket_use(CharSocket *sock, int fd)
+/* Both ends understand each other. */
+static void begin_protocol(CharSocket *sock, int fd)
 {
-    socket_place_set_options(&sock->place, fd);
     sock->client_fd = fd;
     if (!sock->websocket) {
         socket_ready(sock);
@@ -297,41 +232,63 @@ static void socket_use(CharSocket *sock, int fd)
     sock->request_timeout = chardev_timeout_source(HANDSHAKE_SECONDS * 1000, request_is_late, sock);
 }
 
+static void tls_done(void *opaque, int fd, const GError *err)
+{
+    g_autoptr(Object) hold = object_ref(opaque);
+
+    if (fd < 0) {
+        socket_hangup(CHARDEV(hold));
+    } else {
+        begin_protocol(CHAR_SOCKET(hold), fd);
+    }
+}
+
+void char_socket_use(CharSocket *sock, int fd, TlsRelay *tls)
+{
+    g_autoptr(GError) err = NULL;
+
+    sock->tls = tls;
+    socket_place_set_options(&sock->place, tls ? tls_relay_fd(tls) : fd);
+    if (!sock->secure || tls) {
+        begin_protocol(sock, fd);
+        return;
+    }
+    sock->tls = tls_relay_new(sock->secure, fd, TLS_RELAY_WAIT_MS, tls_done, sock, &err);
+    if (!sock->tls) {
+        complain(sock, err);
+        socket_hangup(CHARDEV(sock));
+    }
+}
+
 static gboolean listen_again(gpointer opaque)
 {
     CharSocket *sock = opaque;
 
     chardev_source_end(&sock->listen_source);
-    socket_listen(sock);
+    char_socket_listen(sock);
     return G_SOURCE_REMOVE;
-}
-
-static int accept_client(CharSocket *sock, bool *wait)
-{
-    return socket_place_accept(sock->listen_fd, "chardev", sock->parent.parent.name,
-                               &sock->cannot_accept, wait);
 }
 
 static gboolean socket_accept(gint fd, GIOCondition condition, gpointer opaque)
 {
     CharSocket *sock = opaque;
     bool wait;
-    int client = accept_client(sock, &wait);
+    int client = char_socket_accept(sock, &wait);
 
     if (client < 0) {
         if (!wait) {
             return G_SOURCE_CONTINUE; /* it went away again */
         }
         chardev_source_end(&sock->listen_source);
-        sock->listen_source = chardev_timeout_source(ACCEPT_AGAIN, listen_again, sock);
+        sock->listen_source = chardev_timeout_source(CHAR_SOCKET_AGAIN, listen_again, sock);
         return G_SOURCE_REMOVE;
     }
     chardev_source_end(&sock->listen_source); /* others wait their turn in the backlog */
-    socket_use(sock, client);
+    char_socket_use(sock, client, NULL);
     return G_SOURCE_REMOVE;
 }
 
-static void socket_listen(CharSocket *sock)
+void char_socket_listen(CharSocket *sock)
 {
     if (sock->listen_fd >= 0 && !sock->listen_source) {
         sock->listen_source = chardev_fd_source(sock->listen_fd, G_IO_IN, socket_accept, sock);
@@ -346,7 +303,7 @@ static void attempt_done(void *opaque, int fd, const GError *err)
 
     sock->attempt = NULL;
     if (fd >= 0) {
-        socket_use(sock, fd);
+        char_socket_use(sock, fd, NULL);
         return;
     }
     if (!sock->complained) {
@@ -354,7 +311,7 @@ static void attempt_done(void *opaque, int fd, const GError *err)
         error_warn("chardev '%s': %s; trying again every %u s", sock->parent.parent.name,
                    err->message, sock->reconnect);
     }
-    reconnect_later(sock);
+    char_socket_reconnect(sock);
 }
 
 static gboolean reconnect_now(gpointer opaque)
@@ -366,7 +323,7 @@ static gboolean reconnect_now(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-static void reconnect_later(CharSocket *sock)
+void char_socket_reconnect(CharSocket *sock)
 {
     if (sock->reconnect && !sock->reconnect_source) {
         guint ms = MIN(sock->reconnect, G_MAXUINT / 1000) * 1000;
@@ -377,58 +334,11 @@ static void reconnect_later(CharSocket *sock)
 
 /* ---- opening ---- */
 
-static char *describe(const CharSocket *sock)
-{
-    return socket_place_describe(&sock->place, sock->telnet      ? "telnet"
-                                               : sock->websocket ? "websocket"
-                                                                 : "tcp");
-}
-
-/* A client that has come to listen_fd, or -1. */
-static bool was_yanked(const CharSocket *sock)
-{
-    uint64_t count;
-
-    return read(sock->yank_fd, &count, sizeof(count)) == sizeof(count);
-}
-
-static int wait_for_client(CharSocket *sock, GError **errp)
-{
-    g_autofree char *where = describe(sock);
-    bool pause = false;
-    int client = -1;
-
-    fprintf(stderr, "dimmable: chardev '%s' waits for a client on %s (wait=off does not)\n",
-            sock->parent.parent.name, where);
-    do {
-        struct pollfd p[] = { { .fd = pause ? -1 : sock->listen_fd, .events = POLLIN },
-                              { .fd = interrupt_fd(), .events = POLLIN },
-                              { .fd = sock->yank_fd, .events = POLLIN } };
-
-        if (poll(p, G_N_ELEMENTS(p), pause ? ACCEPT_AGAIN : -1) < 0 && errno != EINTR) {
-            error_set_errno(errp, errno, "cannot wait for a client on %s", where);
-            return -1;
-        }
-        if (interrupt_check(errp)) {
-            g_prefix_error(errp, "waiting for a client on %s: ", where);
-            return -1;
-        }
-        if (was_yanked(sock)) {
-            error_set(errp, "waiting for a client on %s was broken off by 'yank'", where);
-            return -1;
-        }
-        client = accept_client(sock, &pause);
-    } while (client < 0);
-    return client;
-}
-
 static bool check_protocol(const CharSocket *sock, GError **errp)
 {
-    if (sock->tls_creds || sock->tls_authz) {
-        error_set(errp,
-                  "there is no object '%s' for TLS of character devices: only NBD has it; leave "
-                  "tls-creds and tls-authz out, and let a tunnel (ssh -L) to a unix socket encrypt",
-                  sock->tls_creds ? sock->tls_creds : sock->tls_authz);
+    if (sock->tls_authz && !sock->tls_creds) {
+        error_set(errp, "tls-authz=%s needs tls-creds: without TLS clients have no names",
+                  sock->tls_authz);
         return false;
     }
     if (sock->websocket && speaks_telnet(sock)) {
@@ -447,6 +357,19 @@ static bool check_protocol(const CharSocket *sock, GError **errp)
     return true;
 }
 
+static bool set_up_tls(CharSocket *sock, GError **errp)
+{
+    const TlsSetupOptions options = {
+        .creds = sock->tls_creds,
+        .server = sock->place.server,
+        .authz = sock->tls_authz,
+        .hostname = sock->place.server ? NULL : sock->place.host,
+    };
+
+    sock->secure = sock->tls_creds ? tls_setup_new(&options, errp) : NULL;
+    return sock->secure || !sock->tls_creds;
+}
+
 /* A file of this name that another has made meanwhile is not ours to remove. */
 static void remember_path(CharSocket *sock)
 {
@@ -457,114 +380,6 @@ static void remember_path(CharSocket *sock)
         sock->bound_dev = st.st_dev;
         sock->bound_ino = st.st_ino;
     }
-}
-
-/* What looks up names, connects and waits, and so may take long. */
-typedef struct Opening {
-    CharSocket *sock;
-    GError *err;
-    char *port;             /* that a TCP server got */
-    SocketAttempt *attempt; /* that is under way, claimed; or NULL */
-    int fd;
-} Opening;
-
-static void open_place(void *opaque)
-{
-    Opening *o = opaque;
-
-    o->fd = socket_place_open(&o->sock->place, &o->port, &o->err);
-}
-
-static void accept_first(void *opaque)
-{
-    Opening *o = opaque;
-
-    o->fd = wait_for_client(o->sock, &o->err);
-}
-
-/* A descriptor from @fn, or -1. Holds @o's socket, since other code may run meanwhile. */
-static int run_opening(void (*fn)(void *opaque), Opening *o, GError **errp)
-{
-    object_ref(OBJECT(o->sock));
-    task_wait(fn, o);
-    object_unref(OBJECT(o->sock));
-    if (o->err) {
-        g_propagate_error(errp, o->err);
-    }
-    return o->fd;
-}
-
-/* The first client, or -1. */
-static int run_waiting(Opening *o, GError **errp)
-{
-    int fd;
-
-    o->sock->yank_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (o->sock->yank_fd < 0) {
-        error_set_errno(errp, errno, "cannot make a descriptor to end the wait for a client");
-        return -1;
-    }
-    chardev_set_waiting(&o->sock->parent);
-    fd = run_opening(accept_first, o, errp);
-    chardev_set_waiting(NULL);
-    close_fd(&o->sock->yank_fd);
-    return fd;
-}
-
-/* Connect, again and again; or -1. */
-static void connect_until(void *opaque)
-{
-    Opening *o = opaque;
-    CharSocket *sock = o->sock;
-    const guint ms = MIN(sock->reconnect, G_MAXINT / 1000) * 1000;
-
-    if (o->attempt && (o->fd = socket_attempt_wait(o->attempt)) >= 0) {
-        return;
-    }
-    while ((o->fd = socket_place_open(&sock->place, NULL, &o->err)) < 0) {
-        struct pollfd p = { .fd = interrupt_fd(), .events = POLLIN };
-
-        if (!sock->complained) {
-            sock->complained = true;
-            error_warn("chardev '%s': %s; trying again every %u s", sock->parent.parent.name,
-                       o->err->message, sock->reconnect);
-        }
-        g_clear_error(&o->err);
-        poll(&p, 1, (int)ms);
-        if (interrupt_check(&o->err)) {
-            return;
-        }
-    }
-}
-
-static bool socket_wait_connected(Chardev *chr, GError **errp)
-{
-    CharSocket *sock = CHAR_SOCKET(chr);
-    Opening opening = { .sock = sock, .fd = -1 };
-    int fd;
-
-    if (sock->listen_fd < 0 && !sock->reconnect) {
-        error_set(errp,
-                  "chardev '%s' has lost its connection, and without reconnect= gets no other",
-                  chr->parent.name);
-        return false;
-    }
-    if (sock->listen_fd >= 0) {
-        chardev_source_end(&sock->listen_source);
-        fd = run_waiting(&opening, errp);
-    } else {
-        opening.attempt = sock->attempt ? socket_attempt_claim(sock->attempt) : NULL;
-        sock->attempt = NULL;
-        chardev_source_end(&sock->reconnect_source);
-        fd = run_opening(connect_until, &opening, errp);
-    }
-    if (fd < 0) {
-        socket_listen(sock);
-        reconnect_later(sock);
-        return false;
-    }
-    socket_use(sock, fd);
-    return true;
 }
 
 static bool socket_can_reconnect(const Chardev *chr)
@@ -578,46 +393,31 @@ static bool socket_has_protocol(const Chardev *chr)
 {
     const CharSocket *sock = CHAR_SOCKET(chr);
 
-    return speaks_telnet(sock) || sock->websocket;
+    return speaks_telnet(sock) || sock->websocket || sock->secure;
 }
 
 static bool socket_complete(Object *obj, GError **errp)
 {
     CharSocket *sock = CHAR_SOCKET(obj);
-    Opening opening = { .sock = sock, .fd = -1 };
-    int fd;
 
-    if (!socket_place_check(&sock->place, errp) || !check_protocol(sock, errp)) {
+    if (!socket_place_check(&sock->place, errp) || !check_protocol(sock, errp) ||
+        !set_up_tls(sock, errp)) {
         return false;
     }
     if (sock->reconnect) {
         sock->attempt = socket_attempt_start(&sock->place, attempt_done, sock);
         return true;
     }
-    fd = run_opening(open_place, &opening, errp);
-    if (fd < 0) {
+    if (!char_socket_open(sock, errp)) {
         return false;
     }
-    if (opening.port) {
-        g_free(sock->place.port);
-        sock->place.port = opening.port;
+    if (sock->place.server) {
+        remember_path(sock);
     }
-    if (!sock->place.server) {
-        socket_use(sock, fd);
-        return true;
+    if (sock->place.server && sock->wait) {
+        return char_socket_wait_client(sock, errp);
     }
-    sock->listen_fd = fd;
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    remember_path(sock);
-    if (!sock->wait) {
-        socket_listen(sock);
-        return true;
-    }
-    fd = run_waiting(&opening, errp);
-    if (fd < 0) {
-        return false;
-    }
-    socket_use(sock, fd);
+    char_socket_listen(sock);
     return true;
 }
 
@@ -653,35 +453,30 @@ static void socket_finalize(Object *obj)
     chardev_source_end(&sock->listen_source);
     close_fd(&sock->client_fd);
     close_fd(&sock->passed_fd);
+    g_clear_pointer(&sock->tls, tls_relay_unref);
+    tls_setup_unref(sock->secure);
     remove_path(sock);
     close_fd(&sock->listen_fd);
 }
 
+/* What was written to TLS last is still to go. */
 static void socket_cleanup(Chardev *chr)
 {
-    remove_path(CHAR_SOCKET(chr));
-}
+    CharSocket *sock = CHAR_SOCKET(chr);
 
-/* " <-> HOST:PORT" of a TCP client, or "". */
-static char *describe_peer(const CharSocket *sock)
-{
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
-    char host[NI_MAXHOST], port[NI_MAXSERV];
-
-    if (sock->client_fd < 0 || getpeername(sock->client_fd, (struct sockaddr *)&addr, &len) < 0 ||
-        (addr.ss_family != AF_INET && addr.ss_family != AF_INET6) ||
-        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV)) {
-        return g_strdup("");
+    remove_path(sock);
+    if (sock->tls && sock->client_fd >= 0) {
+        shutdown(sock->client_fd, SHUT_WR);
+        tls_relay_linger(sock->tls, LAST_MS);
     }
-    return g_strdup_printf(addr.ss_family == AF_INET6 ? " <-> [%s]:%s" : " <-> %s:%s", host, port);
 }
 
 static char *socket_filename(const Chardev *chr)
 {
     const CharSocket *sock = CHAR_SOCKET(chr);
-    g_autofree char *where = describe(sock), *peer = describe_peer(sock);
+    g_autofree char *where = char_socket_describe(sock),
+                    *peer = socket_place_describe_peer(sock->tls ? tls_relay_fd(sock->tls)
+                                                                 : sock->client_fd);
 
     return g_strconcat(chr->connected ? "" : "disconnected:", where,
                        sock->place.server ? ",server=on" : "", chr->connected ? peer : "", NULL);
@@ -697,6 +492,9 @@ static void socket_yank(Chardev *chr)
     }
     if (sock->client_fd >= 0) {
         shutdown(sock->client_fd, SHUT_RDWR);
+    }
+    if (sock->tls) {
+        tls_relay_stop(sock->tls);
     }
 }
 
@@ -752,8 +550,8 @@ static const Property socket_properties[] = {
     BOOL("telnet", telnet, false, "speak the telnet protocol"),
     BOOL("tn3270", tn3270, false, "speak telnet as 3270 terminals do"),
     BOOL("websocket", websocket, false, "server: speak the WebSocket protocol"),
-    STRING("tls-creds", tls_creds, "id of TLS credentials, of which there are none"),
-    STRING("tls-authz", tls_authz, "id of a TLS authorization, of which there are none"),
+    STRING("tls-creds", tls_creds, "id of TLS credentials"),
+    STRING("tls-authz", tls_authz, "server: id of an authorization: who may be a client"),
     BOOL("nodelay", place.nodelay, false, "TCP: send small pieces at once"),
     OPPOSITE("delay", place.nodelay, "nodelay"),
     BOOL("keep-alive", place.keep_alive, false, "TCP: notice that the other end has gone"),
@@ -777,7 +575,7 @@ static const ChardevOps socket_ops = {
     .take_fd = socket_take_fd,
     .filename = socket_filename,
     .yank = socket_yank,
-    .wait_connected = socket_wait_connected,
+    .wait_connected = char_socket_wait_connected,
     .can_reconnect = socket_can_reconnect,
     .has_protocol = socket_has_protocol,
     .hangup = socket_hangup,

@@ -390,3 +390,18 @@ void socket_place_free(SocketPlace *place)
     g_free(place->fd);
     g_free(place);
 }
+
+char *socket_place_describe_peer(int fd)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (fd < 0 || getpeername(fd, (struct sockaddr *)&addr, &len) < 0 ||
+        (addr.ss_family != AF_INET && addr.ss_family != AF_INET6) ||
+        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV)) {
+        return g_strdup("");
+    }
+    return g_strdup_printf(addr.ss_family == AF_INET6 ? " <-> [%s]:%s" : " <-> %s:%s", host, port);
+}

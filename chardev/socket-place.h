@@ -42,6 +42,9 @@ void socket_place_set_options(const SocketPlace *place, int fd);
 /* "unix:PATH", "fd:N", "vsock:CID:PORT", or PROTOCOL:HOST:PORT; g_free. @protocol: "tcp", ... */
 char *socket_place_describe(const SocketPlace *place, const char *protocol);
 
+/* " <-> HOST:PORT" of the other end of @fd, if that is a TCP client, or ""; g_free. */
+char *socket_place_describe_peer(int fd);
+
 SocketPlace *socket_place_copy(const SocketPlace *place);
 void socket_place_free(SocketPlace *place);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SocketPlace, socket_place_free)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "chardev/socket-place.h"
+#include "migration/migration.h"
 #include "util/error.h"
 #include "util/machine-lock.h"
 #include "util/parse.h"
@@ -185,6 +186,60 @@ bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, 
     return open_uri(channel, uri, false, take_fd, errp);
 }
 
+bool channel_is_socket(const char *uri)
+{
+    return g_str_has_prefix(uri, "tcp:") || g_str_has_prefix(uri, "unix:");
+}
+
+bool channel_check_multifd(const char *uri, GError **errp)
+{
+    if (migration_multifd && !channel_is_socket(uri)) {
+        error_set(errp,
+                  "capability multifd: there are no several connections over '%s': use tcp: or "
+                  "unix:, or switch it off",
+                  uri);
+        return false;
+    }
+    return true;
+}
+
+char *channel_hostname(const char *uri)
+{
+    const char *text = uri + strlen("tcp:");
+    const char *colon = g_str_has_prefix(uri, "tcp:") ? strrchr(text, ':') : NULL;
+
+    if (!colon || colon == text) {
+        return NULL;
+    }
+    bool brackets = text[0] == '[' && colon[-1] == ']';
+    return g_strndup(text + brackets, (gsize)(colon - text) - (brackets ? 2 : 0));
+}
+
+/* ---- TLS ---- */
+
+bool channel_secure(Channel *channel, TlsSetup *setup, GError **errp)
+{
+    machine_lock();
+    channel->tls =
+        tls_relay_new(setup, channel_take_fd(channel), TLS_RELAY_WAIT_MS, NULL, NULL, errp);
+    machine_unlock();
+    int fd = channel->tls ? tls_relay_wait(channel->tls, errp) : -1;
+    machine_lock();
+    channel->fd = fd;
+    machine_unlock();
+    return fd >= 0;
+}
+
+void channel_explain(const Channel *channel, GError **err)
+{
+    GError *why = channel->tls ? tls_relay_error(channel->tls) : NULL;
+
+    if (why) {
+        g_clear_error(err);
+        *err = why;
+    }
+}
+
 int channel_take_fd(Channel *channel)
 {
     int fd = channel->fd;
@@ -204,6 +259,13 @@ static void close_listener(Channel *channel)
     }
 }
 
+void channel_close_listener(Channel *channel)
+{
+    machine_lock(); /* channel_stop() is not to meet the number of a descriptor that is closed */
+    close_listener(channel);
+    machine_unlock();
+}
+
 bool channel_accept(Channel *channel, GError **errp)
 {
     int err;
@@ -212,9 +274,7 @@ bool channel_accept(Channel *channel, GError **errp)
         channel->fd = accept4(channel->listener, NULL, NULL, SOCK_CLOEXEC);
         err = errno;
     } while (channel->fd < 0 && (err == EINTR || err == ECONNABORTED));
-    machine_lock(); /* channel_stop() is not to meet the number of a descriptor that is closed */
-    close_listener(channel); /* there is one machine to come */
-    machine_unlock();
+    channel_close_listener(channel); /* there is one machine to come */
     if (channel->fd < 0) {
         error_set_errno(errp, err, "nobody can connect");
     }
@@ -228,6 +288,9 @@ void channel_wait(const Channel *channel)
     while (channel->child && waitid(P_PID, (id_t)channel->child, &info, WEXITED | WNOWAIT) < 0 &&
            errno == EINTR) {
     }
+    if (channel->tls) {
+        (void)tls_relay_join(channel->tls, NULL);
+    }
 }
 
 void channel_stop(const Channel *channel)
@@ -237,6 +300,9 @@ void channel_stop(const Channel *channel)
     }
     if (channel->listener >= 0) {
         shutdown(channel->listener, SHUT_RDWR);
+    }
+    if (channel->tls) {
+        tls_relay_stop(channel->tls);
     }
 }
 
@@ -250,6 +316,10 @@ bool channel_close(Channel *channel, GError **errp)
     }
     close_listener(channel);
     g_clear_pointer(&channel->unlink, g_free);
+    if (channel->tls) {
+        ok = tls_relay_join(channel->tls, errp);
+        g_clear_pointer(&channel->tls, tls_relay_unref);
+    }
     if (channel->child) {
         int status = 0;
         pid_t pid = waitpid(channel->child, &status, 0);

@@ -11,14 +11,14 @@
 #ifndef MIGRATION_CHANNEL_H
 #define MIGRATION_CHANNEL_H
 
-#include <glib.h>
-#include <stdbool.h>
+#include "crypto/tls-relay.h"
 
 typedef struct Channel {
-    int fd;       /* owned until it is taken */
-    int listener; /* -1, or a socket on which the other end connects, owned */
-    GPid child;   /* 0, or the command's process */
-    char *unlink; /* NULL, or the socket's path, removed when the listener is closed */
+    int fd;        /* owned until it is taken */
+    int listener;  /* -1, or a socket on which the other end connects, owned */
+    GPid child;    /* 0, or the command's process */
+    char *unlink;  /* NULL, or the socket's path, removed when the listener is closed */
+    TlsRelay *tls; /* of fd, which it has given; or of the handshake; NULL: none */
 } Channel;
 
 /* Find the descriptor of the name that getfd gave it, and take it; -1 with @errp. */
@@ -28,10 +28,26 @@ typedef int ChannelTakeFd(const char *name, GError **errp);
 bool channel_open_out(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp);
 /* Open @uri for reading. Sockets listen then: channel_accept(). */
 bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* Shake hands with the other end at @channel's fd, which is what it says in TLS then. Blocks for a
+ * limited time, or until channel_stop(). The machine lock is not held. */
+bool channel_secure(Channel *channel, TlsSetup *setup, GError **errp);
+/* If @err, which is set, came from TLS, it says why instead. Before channel_stop(). */
+void channel_explain(const Channel *channel, GError **err);
+/* Is @uri one of a socket that is connected to, or listened on? Then there may be several
+ * connections. */
+bool channel_is_socket(const char *uri);
+/* With the capability multifd @uri has to be such a one. */
+bool channel_check_multifd(const char *uri, GError **errp);
+/* The name that the other end's certificate must have, if nothing else is said: the host of tcp:,
+ * g_free; NULL: @uri has none. */
+char *channel_hostname(const char *uri);
+/* There is nobody more to come. The machine lock is not held. */
+void channel_close_listener(Channel *channel);
 /* The other end's connection becomes @channel's fd; blocks until it is there. The
  * machine lock is not held. */
 bool channel_accept(Channel *channel, GError **errp);
-/* Wait for the command of exec: to end, which channel_close() would do, too. Any thread. */
+/* Wait for the command of exec: to end, and for TLS to have given all to the other end, which
+ * channel_close() would do, too. Any thread. */
 void channel_wait(const Channel *channel);
 /* No more comes or goes: end the command with what it has started, and a channel_accept() of
  * another thread. Before channel_close(); one that is read with the machine lock held, or in the
@@ -39,7 +55,7 @@ void channel_wait(const Channel *channel);
 void channel_stop(const Channel *channel);
 /* Take the descriptor out. */
 int channel_take_fd(Channel *channel);
-/* Close what is left, and wait for the command: false with its failure. */
+/* Close what is left, and wait for the command and TLS: false with their failure. */
 bool channel_close(Channel *channel, GError **errp);
 
 #endif

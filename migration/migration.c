@@ -14,6 +14,7 @@
 #include "migration/dbus-vmstate.h"
 #include "migration/devices.h"
 #include "migration/limits.h"
+#include "migration/multifd.h"
 #include "migration/postcopy-blocktime.h"
 #include "migration/postcopy-check.h"
 #include "migration/postcopy-dest.h"
@@ -34,9 +35,12 @@ MigrationParams migration_params = {
     .cpu_throttle_initial = 20,
     .cpu_throttle_increment = 10,
     .max_cpu_throttle = 99,
+    .multifd_channels = 2,
+    .multifd_zlib_level = 1,
+    .multifd_zstd_level = 1,
 };
 bool migration_events, migration_auto_converge, migration_late_block_activate;
-bool migration_return_path, migration_dirty_bitmaps, migration_postcopy_ram;
+bool migration_return_path, migration_dirty_bitmaps, migration_postcopy_ram, migration_multifd;
 bool migration_pause_before_switchover;
 
 static MigrationStatus status = MIGRATION_STATUS_NONE;
@@ -45,7 +49,11 @@ static MigrationStatus status = MIGRATION_STATUS_NONE;
 static struct {
     char *uri;
     Channel channel;
-    GThread *thread; /* NULL: none is under way */
+    TlsSetup *tls;                /* NULL: none */
+    MultifdConfig multifd_config; /* channels 0: no multifd */
+    MultifdSend *multifd;         /* while the thread runs, as stream */
+    uint64_t multifd_bytes;       /* when it had ended */
+    GThread *thread;              /* NULL: none is under way */
     Stream *stream;  /* while the thread runs, and only its but for stream_cancel() and _bytes() */
     bool connecting; /* the thread does, and cannot be stopped */
     bool written;    /* all of it: it cannot be cancelled any more */
@@ -99,11 +107,19 @@ bool migration_active(void)
     return going.thread != NULL || postcopy_dest_active();
 }
 
+static void set_limit(uint64_t bytes)
+{
+    stream_set_limit(going.stream, bytes);
+    if (going.multifd) {
+        multifd_send_set_limit(going.multifd, bytes);
+    }
+}
+
 void migration_params_changed(void)
 {
     if (going.stream && (!going.frozen || going.postcopy)) {
-        stream_set_limit(going.stream, going.postcopy ? migration_params.max_postcopy_bandwidth
-                                                      : migration_params.max_bandwidth);
+        set_limit(going.postcopy ? migration_params.max_postcopy_bandwidth
+                                 : migration_params.max_bandwidth);
     }
 }
 
@@ -133,7 +149,9 @@ bool migration_take_images(GError **errp)
 static void put_away(void)
 {
     going.thread = NULL;
-    channel_close(&going.channel, going.err ? NULL : &going.err);
+    /* What it says that the other end has said is no matter when that has answered. */
+    channel_close(&going.channel, going.err || (going.written && going.answer) ? NULL : &going.err);
+    g_clear_pointer(&going.tls, tls_setup_unref);
     g_clear_pointer(&going.states, saved_states_free);
     g_clear_pointer(&going.config, json_object_put);
     g_clear_pointer(&going.limits, json_object_put);
@@ -179,6 +197,7 @@ static bool begin(GError **errp)
     going.config = migration_config();
     going.precopy.expected_downtime_ms = -1;
     bool ok = ram_source_init(&going.ram, errp);
+    going.ram.multifd = going.multifd;
     if (ok && migration_postcopy_ram) {
         going.source = postcopy_source_new(&going.ram);
         going.ram.stop = going.wants_postcopy;
@@ -228,8 +247,7 @@ static void take_all(void)
         if (going.postcopy) {
             migration_set_status(MIGRATION_STATUS_POSTCOPY_ACTIVE);
         }
-        stream_set_limit(going.stream,
-                         going.postcopy ? migration_params.max_postcopy_bandwidth : 0);
+        set_limit(going.postcopy ? migration_params.max_postcopy_bandwidth : 0);
     }
     going.frozen = true;
     g_cond_signal(&going.frozen_cond);
@@ -277,26 +295,51 @@ static bool write_rest(Stream *stream, GError **errp)
            run_record_write(&going.run, stream, errp);
 }
 
-/* Connecting may take long. */
-static bool connect_out(GError **errp)
+/* The first connection. Connecting may take long. */
+static bool connect_first(bool *answers, GError **errp)
 {
     Channel channel;
 
     if (going.channel.fd < 0 && !channel_open_out(&channel, going.uri, NULL, errp)) {
         return false;
     }
-    bool answers = stream_fd_answers(going.channel.fd < 0 ? channel.fd : going.channel.fd);
+    *answers = stream_fd_answers(going.channel.fd < 0 ? channel.fd : going.channel.fd);
     machine_lock();
     if (going.channel.fd < 0) {
         going.channel = channel;
     }
-    going.connecting = false;
+    bool cancelled = going.cancelled;
+    machine_unlock();
+    if (cancelled) {
+        error_set(errp, "it was cancelled");
+    }
+    return !cancelled && (!going.tls || channel_secure(&going.channel, going.tls, errp));
+}
+
+static bool connect_out(GError **errp)
+{
+    bool answers;
+
+    if (!connect_first(&answers, errp)) {
+        return false;
+    }
+    int fd = going.channel.fd;
+    machine_lock();
     going.stream = stream_new(channel_take_fd(&going.channel));
+    if (going.multifd_config.channels) {
+        going.multifd = multifd_send_new(&going.multifd_config, going.stream);
+    }
     going.paused = false;
     migration_params_changed();
     if (going.cancelled || going.ends) {
         stream_cancel(going.stream);
     }
+    machine_unlock();
+    if (going.multifd && !multifd_send_connect(going.multifd, fd, errp)) {
+        return false;
+    }
+    machine_lock();
+    going.connecting = false;
     machine_unlock();
     if (going.answer && !answers) {
         error_set(errp,
@@ -399,9 +442,32 @@ static bool write_machine(Stream *stream, GError **errp)
         return postcopy_source_begin(going.source, stream, errp) && write_rest(stream, errp) &&
                write_postcopy(errp);
     }
-    return ram_source_write(&going.ram, stream, errp) && write_rest(stream, errp) &&
+    return ram_source_write(&going.ram, stream, errp) &&
+           (!going.multifd || multifd_send_end(going.multifd, errp)) && write_rest(stream, errp) &&
            stream_put_end(stream, going.answer, errp) &&
            (!going.answer || stream_get_answer(stream, errp));
+}
+
+/* Wait for the connections of multifd; false with an error instead of *@errp, if they know better.
+ */
+static bool end_multifd(bool written, GError **errp)
+{
+    GError *why = NULL;
+
+    if (!written) {
+        multifd_send_cancel(going.multifd);
+    }
+    going.multifd_bytes = multifd_send_bytes(going.multifd);
+    bool ok = multifd_send_join(going.multifd, &why);
+    if (!ok) {
+        g_clear_error(errp);
+        g_propagate_error(errp, why);
+    }
+    machine_lock();
+    g_clear_pointer(&going.multifd, multifd_send_free);
+    going.ram.multifd = NULL;
+    machine_unlock();
+    return ok;
 }
 
 static gpointer migration_thread(gpointer opaque)
@@ -409,7 +475,13 @@ static gpointer migration_thread(gpointer opaque)
     GError *err = NULL;
 
     bool written = connect_out(&err) && write_machine(going.stream, &err);
+    if (going.multifd) {
+        written = end_multifd(written, &err) && written;
+    }
     machine_lock();
+    if (!written && !going.cancelled) {
+        channel_explain(&going.channel, &err);
+    }
     going.written = written;
     going.connecting = false;
     if (err && !going.err) {
@@ -453,21 +525,81 @@ static bool check_start(GError **errp)
         error_set(errp, "this machine was migrated already: `cont` first, if it is to go on here");
         return false;
     }
+    if (migration_postcopy_ram && migration_params.tls_creds) {
+        error_set(errp, "tls-creds=%s: there is no TLS with the capability postcopy-ram, whose "
+                  "connections are made anew when they are lost: switch one of them off",
+                  migration_params.tls_creds);
+        return false;
+    }
     return memory_target_check_idle(errp) && saved_states_check(errp) &&
            saved_bitmaps_check(errp) && (!migration_postcopy_ram || postcopy_check_devices(errp));
 }
 
-static bool may_take_long(const char *uri)
+/* NULL without an error: no TLS. */
+static TlsSetup *set_up_tls(const char *uri, GError **errp)
 {
-    return g_str_has_prefix(uri, "tcp:") || g_str_has_prefix(uri, "unix:");
+    g_autofree char *host = channel_hostname(uri);
+    const MigrationParams *p = &migration_params;
+    TlsSetupOptions options = { .creds = p->tls_creds,
+                                .hostname = p->tls_hostname ? p->tls_hostname : host };
+    TlsSetup *setup;
+
+    if (!p->tls_creds) {
+        return NULL;
+    }
+    if (!channel_is_socket(uri) && !g_str_has_prefix(uri, "fd:")) {
+        error_set(errp,
+                  "tls-creds=%s: there is no TLS over '%s': use tcp:, unix: or a socket as fd:",
+                  p->tls_creds, uri);
+        return NULL;
+    }
+    setup = tls_setup_new(&options, errp);
+    if (setup && !options.hostname && tls_setup_wants_name(setup)) {
+        error_set(errp,
+                  "tls-hostname is missing: '%s' has no host that could be in the other end's "
+                  "certificate",
+                  uri);
+        g_clear_pointer(&setup, tls_setup_unref);
+    }
+    return setup;
+}
+
+static bool set_up_multifd(MultifdConfig *config, TlsSetup *tls, const char *uri, GError **errp)
+{
+    const MigrationParams *p = &migration_params;
+    const int levels[MULTI_FD_COMPRESSION__MAX] = {
+        [MULTI_FD_COMPRESSION_ZLIB] = p->multifd_zlib_level,
+        [MULTI_FD_COMPRESSION_ZSTD] = p->multifd_zstd_level,
+    };
+
+    *config = (MultifdConfig){ 0 };
+    if (migration_multifd) {
+        *config = (MultifdConfig){ uri, tls, p->multifd_channels, p->multifd_compression,
+                                   levels[p->multifd_compression] };
+    }
+    return channel_check_multifd(uri, errp);
 }
 
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 {
     Channel channel = { .fd = -1, .listener = -1 };
+    MultifdConfig multifd;
+    g_autoptr(GError) err = NULL;
 
-    if (!check_start(errp) || !save_check(errp) ||
-        (!may_take_long(uri) && !channel_open_out(&channel, uri, take_fd, errp))) {
+    if (!check_start(errp) || !save_check(errp)) {
+        return false;
+    }
+    TlsSetup *tls = set_up_tls(uri, &err);
+    if (err || !set_up_multifd(&multifd, tls, uri, &err) ||
+        (!channel_is_socket(uri) && !channel_open_out(&channel, uri, take_fd, &err))) {
+        tls_setup_unref(tls);
+        g_propagate_error(errp, g_steal_pointer(&err));
+        return false;
+    }
+    if (tls && channel.fd >= 0 && !stream_fd_answers(channel.fd)) {
+        error_set(errp, "tls-creds=%s: '%s' is no socket", migration_params.tls_creds, uri);
+        tls_setup_unref(tls);
+        channel_close(&channel, NULL);
         return false;
     }
     g_free(going.uri);
@@ -476,7 +608,10 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     memset(&going, 0, sizeof(going));
     going.uri = g_strdup(uri);
     going.channel = channel;
-    going.connecting = may_take_long(uri);
+    going.tls = tls;
+    going.multifd_config = multifd;
+    going.multifd_config.uri = going.uri;
+    going.connecting = channel_is_socket(uri);
     going.answer = migration_return_path;
     going.started = clock_host_ns();
     g_cond_init(&going.frozen_cond);
@@ -485,6 +620,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     going.thread = g_thread_try_new("migration", migration_thread, NULL, &going.err);
     if (!going.thread) {
         channel_close(&going.channel, NULL);
+        g_clear_pointer(&going.tls, tls_setup_unref);
         spice_migrate_end(false);
         migration_set_status(MIGRATION_STATUS_FAILED);
         g_propagate_error(errp, g_error_copy(going.err));
@@ -502,14 +638,14 @@ bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp)
                   "there is no migration in postcopy-paused here, where the machine came from");
         return false;
     }
-    if (!may_take_long(uri) && !channel_open_out(&channel, uri, take_fd, errp)) {
+    if (!channel_is_socket(uri) && !channel_open_out(&channel, uri, take_fd, errp)) {
         return false;
     }
     channel_close(&going.channel, NULL);
     g_free(going.uri);
     going.uri = g_strdup(uri);
     going.channel = channel;
-    going.connecting = may_take_long(uri);
+    going.connecting = channel_is_socket(uri);
     going.resumes = true;
     g_cond_signal(&going.frozen_cond);
     return true;
@@ -565,6 +701,9 @@ static void cancel(void)
         channel_stop(&going.channel);
         if (going.stream) {
             stream_cancel(going.stream);
+        }
+        if (going.multifd) {
+            multifd_send_cancel(going.multifd);
         }
         if (going.waits) {
             going.waits = false;
@@ -625,6 +764,7 @@ static void fill_ram(MigrationStats *stats, int64_t end)
     stats->normal = (int64_t)data;
     stats->normal_bytes = (int64_t)(data * RAM_PAGE);
     stats->page_size = RAM_PAGE;
+    stats->multifd_bytes = going.multifd ? multifd_send_bytes(going.multifd) : going.multifd_bytes;
     stats->dirty_sync_count = (int64_t)going.precopy.rounds + (going.stopped != 0);
     stats->dirty_pages_rate = (int64_t)going.precopy.dirty_pages_rate;
     stats->mbps = (double)bytes * 8 / ((double)MAX(passed, 1) / 1e9) / 1e6;

@@ -18,6 +18,11 @@ typedef struct MigrationParams {
     /* Percent of the time that vCPUs are held back, 1 to 99 (auto-converge): at first, how much is
      * added, and at most. */
     uint8_t cpu_throttle_initial, cpu_throttle_increment, max_cpu_throttle;
+    /* Ids of objects, and the other end's name; NULL: none. */
+    char *tls_creds, *tls_authz, *tls_hostname;
+    uint8_t multifd_channels; /* at least 1 */
+    MultiFDCompression multifd_compression;
+    uint8_t multifd_zlib_level, multifd_zstd_level;
 } MigrationParams;
 
 extern MigrationParams migration_params;
@@ -33,6 +38,8 @@ extern bool migration_auto_converge;
 extern bool migration_return_path;
 /* Dirty bitmaps that no image keeps go along; else a machine that has any stays. */
 extern bool migration_dirty_bitmaps;
+/* Memory goes, and comes, over several connections. Asked when it begins. */
+extern bool migration_multifd;
 /* A machine that comes and is not to run at once takes its images when it is let run. */
 extern bool migration_late_block_activate;
 

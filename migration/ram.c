@@ -7,10 +7,12 @@
 
 #include "memory/ram-parts.h"
 #include "memory/ram-resident.h"
+#include "migration/multifd.h"
 #include "util/error.h"
 
-#define CHUNK        (128u << 10) /* a record has so many bytes, or less, or up to twice as many */
-#define RECORD_PAGES 65536u       /* it covers no more pages than this, and those of a chunk */
+#define CHUNK \
+    (RAM_NEXT_MAX * RAM_PAGE) /* a record has so many bytes, or less, or up to twice as many */
+#define RECORD_PAGES 65536u   /* it covers no more pages than this, and those of a chunk */
 
 /* A record begins with the offset of its first page in the block, 8 bytes. */
 typedef struct RamRun {
@@ -88,10 +90,11 @@ static RamRun next_run(const uint8_t *at, const uint8_t *end)
     return run;
 }
 
-/* Append @count pages of @block from @page on. What nobody has touched is not read either: that
- * would make the host map a page of zeros for each. */
-static void put_runs(RamSource *source, const RamBlock *block, uint64_t page, uint64_t count,
-                     GByteArray *out)
+/* What nobody has touched is not read either: that would make the host map a page of zeros for
+ * each.
+ */
+void ram_put_runs(RamSource *source, const RamBlock *block, uint64_t page, uint64_t count,
+                  GByteArray *out)
 {
     const uint8_t *at = block->host + page * RAM_PAGE, *end = at + count * RAM_PAGE;
     const bool untouched = ram_block_all_untouched(block, page * RAM_PAGE, count * RAM_PAGE);
@@ -109,6 +112,15 @@ static void put_runs(RamSource *source, const RamBlock *block, uint64_t page, ui
     }
 }
 
+void ram_put_gap(uint64_t pages, GByteArray *out)
+{
+    RamRun gap = { .pages = (uint32_t)pages, .kind = RUN_SKIP };
+
+    if (pages) {
+        g_byte_array_append(out, (const uint8_t *)&gap, sizeof(gap));
+    }
+}
+
 /* Has the record, of which the next run would be the @pages-th page, enough? */
 static bool is_full(const GByteArray *out, uint64_t pages)
 {
@@ -122,7 +134,7 @@ bool ram_source_next(RamSource *source, unsigned n, uint64_t *page, uint64_t *co
 {
     const RamBlock *block = source->blocks->pdata[n];
 
-    while (dirty_tracker_next(source->tracker, n, page, CHUNK / RAM_PAGE, count)) {
+    while (dirty_tracker_next(source->tracker, n, page, RAM_NEXT_MAX, count)) {
         const uint64_t first = *page * RAM_PAGE, end = first + *count * RAM_PAGE;
         uint64_t at = first, size;
 
@@ -159,11 +171,10 @@ static bool write_block(RamSource *source, unsigned n, Stream *stream, GByteArra
             start = page;
             g_byte_array_append(out, (const uint8_t *)&offset, sizeof(offset));
         } else if (more && page > before) {
-            RamRun gap = { .pages = (uint32_t)(page - before), .kind = RUN_SKIP };
-            g_byte_array_append(out, (const uint8_t *)&gap, sizeof(gap));
+            ram_put_gap(page - before, out);
         }
         if (more) {
-            put_runs(source, block, page, count, out);
+            ram_put_runs(source, block, page, count, out);
             page += count;
         }
     }
@@ -172,8 +183,12 @@ static bool write_block(RamSource *source, unsigned n, Stream *stream, GByteArra
 
 bool ram_source_write(RamSource *source, Stream *stream, GError **errp)
 {
-    g_autoptr(GByteArray) out = g_byte_array_sized_new(2 * CHUNK);
+    g_autoptr(GByteArray) out = NULL;
 
+    if (source->multifd) {
+        return multifd_send_round(source->multifd, source, errp);
+    }
+    out = g_byte_array_sized_new(2 * CHUNK);
     for (unsigned i = 0; i < source->blocks->len; i++) {
         if (!write_block(source, i, stream, out, errp)) {
             return false;
@@ -194,7 +209,7 @@ bool ram_source_write_pages(RamSource *source, unsigned n, uint64_t page, uint64
         part = MIN(count, CHUNK / RAM_PAGE);
         g_byte_array_set_size(out, 0);
         g_byte_array_append(out, (const uint8_t *)&offset, sizeof(offset));
-        put_runs(source, block, page, part, out);
+        ram_put_runs(source, block, page, part, out);
         if (!stream_put_record(stream, RECORD_RAM, block->name, out->data, out->len, errp)) {
             return false;
         }

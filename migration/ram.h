@@ -8,13 +8,15 @@
 #include "memory/dirty.h"
 #include "migration/stream.h"
 
-#define RAM_PAGE DIRTY_PAGE /* the unit of a run, whatever the block's own pages are */
+#define RAM_NEXT_MAX 32u        /* pages that ram_source_next() gives at once */
+#define RAM_PAGE     DIRTY_PAGE /* the unit of a run, whatever the block's own pages are */
 
 /* What there is to write. */
 typedef struct RamSource {
     GPtrArray *blocks;           /* of RamBlock *, references */
     DirtyTracker *tracker;       /* of them */
     uint64_t total;              /* bytes in all of them */
+    struct MultifdSend *multifd; /* NULL, or what ram_source_write() goes over; borrowed */
     _Atomic uint64_t zero, data; /* pages found to be zero, and sent; relaxed: numbers alone */
     _Atomic bool stop;           /* ram_source_write() ends early; any thread sets it; relaxed */
 } RamSource;
@@ -27,13 +29,19 @@ void ram_source_clear(RamSource *source); /* machine lock; one that is zeroed is
  * changes meanwhile the next sync of the tracker tells. The thread that calls the tracker, no lock.
  */
 bool ram_source_write(RamSource *source, Stream *stream, GError **errp);
-/* The next pages of block @n at or after *@page that were written to and that the guest has: false:
- * there is none; else they are taken out. What it does not have, and was marked as it went, is
- * passed over; should it come back, it is marked again. */
+/* The next pages of block @n at or after *@page that were written to and that the guest has, at most
+ * RAM_NEXT_MAX: false: there is none; else they are taken out. What it does not have, and was marked
+ * as it went, is passed over; should it come back, it is marked again. The thread that calls the
+ * tracker, no lock. */
 bool ram_source_next(RamSource *source, unsigned n, uint64_t *page, uint64_t *count);
 /* Write @count pages of block @n from @page on; the tracker is not asked. The machine stands. */
 bool ram_source_write_pages(RamSource *source, unsigned n, uint64_t page, uint64_t count,
                             Stream *stream, GError **errp);
+/* Append to the contents of a RECORD_RAM, which begin with the first page's offset: @count pages of
+ * @block from @page on; @pages that are left out (0: nothing). Any thread. */
+void ram_put_runs(RamSource *source, const RamBlock *block, uint64_t page, uint64_t count,
+                  GByteArray *out);
+void ram_put_gap(uint64_t pages, GByteArray *out);
 /* Bytes that are still to be written. Machine lock. */
 uint64_t ram_source_left(const RamSource *source);
 

@@ -68,6 +68,12 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
     case RECORD_RUN:
         machine->has_run = true;
         return run_record_read(&machine->run, record, errp);
+    case RECORD_SYNC:
+        if (machine->multifd) {
+            return multifd_receive_sync(machine->multifd, record, errp);
+        }
+        error_set(errp, "the stream is of multifd, which only a migration has");
+        return false;
     case RECORD_LIMITS:
         json_object_put(machine->limits);
         machine->limits = saved_limits_read(record, errp);

@@ -7,6 +7,7 @@
 #define MIGRATION_READER_H
 
 #include "migration/devices.h"
+#include "migration/multifd.h"
 #include "migration/run-record.h"
 
 typedef struct ReadMachine {
@@ -16,6 +17,7 @@ typedef struct ReadMachine {
     GPtrArray *helpers;         /* the same of programs, given to them already */
     RunRecord run;
     bool has_config, has_run;
+    MultifdReceive *multifd; /* NULL: there is none; borrowed */
     bool asks;         /* the other end waits for stream_put_answer() */
     bool may_postcopy; /* set before: migration/postcopy-dest.h may be used */
     /* The stream was read up to the end of everything but pages: postcopy_dest_begin() is to be

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "migration/hello.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -39,6 +40,7 @@ struct Stream {
     uint64_t got, put;  /* records */
     uint64_t place;     /* bytes that were read */
     _Atomic uint64_t bytes;
+    Stream *total;          /* NULL, or counts these, too */
     _Atomic uint64_t limit; /* bytes a second, 0: none; relaxed: a number of its own */
     int64_t window_start;
     uint64_t window_bytes;
@@ -73,6 +75,11 @@ void stream_cancel(Stream *stream)
 uint64_t stream_bytes(const Stream *stream)
 {
     return atomic_load_explicit(&stream->bytes, memory_order_relaxed);
+}
+
+void stream_set_total(Stream *stream, Stream *total)
+{
+    stream->total = total;
 }
 
 void stream_set_limit(Stream *stream, uint64_t bytes)
@@ -128,7 +135,9 @@ static bool put_bytes(Stream *stream, const void *data, size_t size, GError **er
     const char *at = data;
 
     while (size > 0) {
-        ssize_t done = write(stream->fd, at, MIN(size, 1u << 20));
+        /* What is more than the limit in a second could not be kept back. */
+        bool limited = atomic_load_explicit(&stream->limit, memory_order_relaxed);
+        ssize_t done = write(stream->fd, at, MIN(size, limited ? 64u << 10 : 1u << 20));
         if (done < 0 && errno != EAGAIN && errno != EINTR) {
             error_set_errno(errp, errno, "the other end takes no more bytes");
             return false;
@@ -142,6 +151,9 @@ static bool put_bytes(Stream *stream, const void *data, size_t size, GError **er
         at += done;
         size -= (size_t)done;
         atomic_fetch_add_explicit(&stream->bytes, (uint64_t)done, memory_order_relaxed);
+        if (stream->total) {
+            atomic_fetch_add_explicit(&stream->total->bytes, (uint64_t)done, memory_order_relaxed);
+        }
         if (!keep_limit(stream, (size_t)done, errp)) {
             return false;
         }
@@ -238,6 +250,12 @@ bool stream_get_header(Stream *stream, GError **errp)
     StreamHeader header;
 
     if (!get(stream, &header, sizeof(header), errp)) {
+        return false;
+    }
+    if (memcmp(header.magic, HELLO_MAGIC, sizeof(header.magic)) == 0) {
+        error_set(errp,
+                  "at byte 0: the other end uses multifd: switch the capability on here, too, "
+                  "or off there");
         return false;
     }
     if (memcmp(header.magic, MAGIC, sizeof(header.magic)) != 0) {

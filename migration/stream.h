@@ -33,6 +33,10 @@ typedef enum RecordKind {
     RECORD_RUNS = 23,    /* the other way: the machine may run there from now on */
     RECORD_REFUSAL = 24, /* the other way: it never will; why */
     RECORD_RESUME = 25,  /* both ways: go on with the one of this id */
+
+    /* of multifd */
+    RECORD_SYNC = 30,   /* all connections have come to this place; a number, 8 bytes */
+    RECORD_PACKED = 31, /* a RECORD_RAM that was made smaller */
 } RecordKind;
 
 #define RECORD_MAX_SIZE (64u << 20) /* bytes of a record's contents */
@@ -55,6 +59,9 @@ uint64_t stream_bytes(const Stream *stream);
 bool stream_pause(Stream *stream, unsigned ms, GError **errp);
 /* Write no more than @bytes a second, averaged over 100 ms; 0: no limit. Any thread. */
 void stream_set_limit(Stream *stream, uint64_t bytes);
+
+/* What goes over @stream from now on counts for @total, too, which lives as long. */
+void stream_set_total(Stream *stream, Stream *total);
 
 /* ---- writing ---- */
 

@@ -42,20 +42,22 @@ bool qmp_nbd_server_start(const SocketAddressLegacy *addr, const char *tls_creds
                           GError **errp)
 {
     SocketPlace place = { 0 };
-    TlsCreds *tls = NULL;
+    TlsSetup *tls = NULL;
     bool ok = false;
     int fd;
 
-    if (tls_authz) {
-        error_set(errp, "tls-authz: there are no such objects here; certificates decide who may "
-                        "come (tls-creds-x509 with verify-peer=on)");
+    const TlsSetupOptions secure = { .creds = tls_creds, .server = true, .authz = tls_authz };
+
+    if (tls_authz && !tls_creds) {
+        error_set(errp, "tls-authz=%s needs tls-creds: without TLS clients have no names",
+                  tls_authz);
         return false;
     }
     if (nbd_server_loop()) { /* before its socket is taken away */
         error_set(errp, "there is an NBD server already; nbd-server-stop ends it");
         return false;
     }
-    if (tls_creds && !(tls = tls_creds_get(tls_creds, true, errp))) {
+    if (tls_creds && !(tls = tls_setup_new(&secure, errp))) {
         return false;
     }
     fd = fill_place(&place, addr, errp) ? socket_place_open(&place, NULL, errp) : -1;
@@ -65,7 +67,7 @@ bool qmp_nbd_server_start(const SocketAddressLegacy *addr, const char *tls_creds
             nbd_server_accept();
         }
     } else {
-        tls_creds_unref(tls);
+        tls_setup_unref(tls);
     }
     socket_place_clear(&place);
     return ok;

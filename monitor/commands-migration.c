@@ -22,6 +22,7 @@ static bool *const capabilities[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_POSTCOPY_RAM] = &migration_postcopy_ram,
     [MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME] = &postcopy_blocktime,
     [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = &migration_pause_before_switchover,
+    [MIGRATION_CAPABILITY_MULTIFD] = &migration_multifd,
 };
 
 GPtrArray *qmp_query_migrate_capabilities(GError **errp)
@@ -53,12 +54,33 @@ static bool check_capability(const MigrationCapabilityStatus *status, GError **e
            runstate_get() != RUN_STATE_INMIGRATE || userfault_supported(errp);
 }
 
+/* Memory that is asked for comes over the one connection that can be asked. */
+static bool check_together(const GPtrArray *list, GError **errp)
+{
+    bool postcopy = migration_postcopy_ram, multifd = migration_multifd;
+
+    for (unsigned i = 0; i < list->len; i++) {
+        const MigrationCapabilityStatus *status = list->pdata[i];
+
+        postcopy = status->capability == MIGRATION_CAPABILITY_POSTCOPY_RAM ? status->state : postcopy;
+        multifd = status->capability == MIGRATION_CAPABILITY_MULTIFD ? status->state : multifd;
+    }
+    if (postcopy && multifd) {
+        error_set(errp, "postcopy-ram and multifd cannot be had together: switch one of them off");
+        return false;
+    }
+    return true;
+}
+
 bool qmp_migrate_set_capabilities(GPtrArray *list, GError **errp)
 {
     for (unsigned i = 0; i < list->len; i++) {
         if (!check_capability(list->pdata[i], errp)) {
             return false;
         }
+    }
+    if (!check_together(list, errp)) {
+        return false;
     }
     for (unsigned i = 0; i < list->len; i++) {
         const MigrationCapabilityStatus *status = list->pdata[i];
@@ -69,6 +91,8 @@ bool qmp_migrate_set_capabilities(GPtrArray *list, GError **errp)
 }
 
 #define MAX_DOWNTIME_MS (2000u * 1000)
+#define MAX_ZLIB_LEVEL  9u
+#define MAX_ZSTD_LEVEL  20u
 
 static bool check_percent(const char *name, unsigned value, GError **errp)
 {
@@ -90,6 +114,15 @@ static bool check_params(const MigrationParams *p, GError **errp)
         !check_percent("max-cpu-throttle", p->max_cpu_throttle, errp)) {
         return false;
     }
+    if (p->multifd_channels < 1) {
+        error_set(errp, "'multifd-channels' must be 1 to 255");
+        return false;
+    }
+    if (p->multifd_zlib_level > MAX_ZLIB_LEVEL || p->multifd_zstd_level > MAX_ZSTD_LEVEL) {
+        error_set(errp, "'multifd-zlib-level' must be 0 to %u, 'multifd-zstd-level' 0 to %u",
+                  MAX_ZLIB_LEVEL, MAX_ZSTD_LEVEL);
+        return false;
+    }
     if (p->max_cpu_throttle < p->cpu_throttle_initial) {
         error_set(errp, "'max-cpu-throttle' (%u) must not be less than 'cpu-throttle-initial' (%u)",
                   p->max_cpu_throttle, p->cpu_throttle_initial);
@@ -98,37 +131,50 @@ static bool check_params(const MigrationParams *p, GError **errp)
     return true;
 }
 
-bool qmp_migrate_set_parameters(bool has_max_bandwidth, uint64_t max_bandwidth,
-                                bool has_max_postcopy_bandwidth, uint64_t max_postcopy_bandwidth,
-                                bool has_downtime_limit, uint64_t downtime_limit,
-                                bool has_cpu_throttle_initial, uint8_t cpu_throttle_initial,
-                                bool has_cpu_throttle_increment, uint8_t cpu_throttle_increment,
-                                bool has_max_cpu_throttle, uint8_t max_cpu_throttle,
-                                GPtrArray *block_bitmap_mapping, GError **errp)
+/* An empty text is none. */
+static void set_text(char **member, const char *text)
+{
+    if (text) {
+        g_free(*member);
+        *member = *text ? g_strdup(text) : NULL;
+    }
+}
+
+bool qmp_migrate_set_parameters(const MigrateSetParameters *set, GError **errp)
 {
     MigrationParams p = migration_params;
 
-    if (block_bitmap_mapping && block_bitmap_mapping->len) {
+    if (set->block_bitmap_mapping && set->block_bitmap_mapping->len) {
         error_set(errp, "block-bitmap-mapping is not there: with the capability dirty-bitmaps they "
                         "go to nodes of the same names");
         return false;
     }
-
-    p.max_bandwidth = has_max_bandwidth ? max_bandwidth : p.max_bandwidth;
-    p.max_postcopy_bandwidth =
-        has_max_postcopy_bandwidth ? max_postcopy_bandwidth : p.max_postcopy_bandwidth;
-    p.downtime_limit_ms = has_downtime_limit ? downtime_limit : p.downtime_limit_ms;
-    p.cpu_throttle_initial =
-        has_cpu_throttle_initial ? cpu_throttle_initial : p.cpu_throttle_initial;
-    p.cpu_throttle_increment =
-        has_cpu_throttle_increment ? cpu_throttle_increment : p.cpu_throttle_increment;
-    p.max_cpu_throttle = has_max_cpu_throttle ? max_cpu_throttle : p.max_cpu_throttle;
+#define SET(member, from) (p.member = set->has_##from ? set->from : p.member)
+    SET(max_bandwidth, max_bandwidth);
+    SET(max_postcopy_bandwidth, max_postcopy_bandwidth);
+    SET(downtime_limit_ms, downtime_limit);
+    SET(cpu_throttle_initial, cpu_throttle_initial);
+    SET(cpu_throttle_increment, cpu_throttle_increment);
+    SET(max_cpu_throttle, max_cpu_throttle);
+    SET(multifd_channels, multifd_channels);
+    SET(multifd_compression, multifd_compression);
+    SET(multifd_zlib_level, multifd_zlib_level);
+    SET(multifd_zstd_level, multifd_zstd_level);
+#undef SET
     if (!check_params(&p, errp)) {
         return false;
     }
+    set_text(&p.tls_creds, set->tls_creds);
+    set_text(&p.tls_hostname, set->tls_hostname);
+    set_text(&p.tls_authz, set->tls_authz);
     migration_params = p;
     migration_params_changed();
     return true;
+}
+
+static char *text_of(const char *text)
+{
+    return g_strdup(text ? text : "");
 }
 
 MigrationParameters *qmp_query_migrate_parameters(GError **errp)
@@ -149,6 +195,17 @@ MigrationParameters *qmp_query_migrate_parameters(GError **errp)
         .cpu_throttle_increment = p->cpu_throttle_increment,
         .has_max_cpu_throttle = true,
         .max_cpu_throttle = p->max_cpu_throttle,
+        .tls_creds = text_of(p->tls_creds),
+        .tls_hostname = text_of(p->tls_hostname),
+        .tls_authz = text_of(p->tls_authz),
+        .has_multifd_channels = true,
+        .multifd_channels = p->multifd_channels,
+        .has_multifd_compression = true,
+        .multifd_compression = p->multifd_compression,
+        .has_multifd_zlib_level = true,
+        .multifd_zlib_level = p->multifd_zlib_level,
+        .has_multifd_zstd_level = true,
+        .multifd_zstd_level = p->multifd_zstd_level,
     };
     return params;
 }

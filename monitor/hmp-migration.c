@@ -7,6 +7,7 @@
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
+#include "util/keyval.h"
 #include "util/parse.h"
 
 void hmp_migrate(Hmp *hmp, char **argv)
@@ -102,55 +103,32 @@ void hmp_info_migrate_capabilities(Hmp *hmp, char **argv)
     }
 }
 
-enum {
-    PARAM_BANDWIDTH,
-    PARAM_POSTCOPY_BANDWIDTH,
-    PARAM_DOWNTIME,
-    PARAM_INITIAL,
-    PARAM_INCREMENT,
-    PARAM_MAX
-};
-
-static const char *const param_names[] = {
-    [PARAM_BANDWIDTH] = "max-bandwidth",
-    [PARAM_POSTCOPY_BANDWIDTH] = "max-postcopy-bandwidth",
-    [PARAM_DOWNTIME] = "downtime-limit",
-    [PARAM_INITIAL] = "cpu-throttle-initial",
-    [PARAM_INCREMENT] = "cpu-throttle-increment",
-    [PARAM_MAX] = "max-cpu-throttle",
-    NULL,
-};
-
-/* A size, in MiB where it has no suffix; or a number, of percent at most 255: what is more is
- * refused with the rest. */
-static bool parse_value(int which, const char *text, uint64_t *value, GError **errp)
+/* A size is in MiB where it has no suffix. */
+static struct json_object *parse_value(const char *name, const char *text, GError **errp)
 {
-    if (which == PARAM_BANDWIDTH || which == PARAM_POSTCOPY_BANDWIDTH) {
-        return parse_size(text, 1 << 20, value, errp);
+    uint64_t bytes;
+
+    if (strcmp(name, "max-bandwidth") != 0 && strcmp(name, "max-postcopy-bandwidth") != 0) {
+        return keyval_text_new(text);
     }
-    if (!parse_uint(text, which == PARAM_DOWNTIME ? UINT32_MAX : UINT8_MAX, value)) {
-        error_set(errp, "'%s' must be a number of %s", text,
-                  which == PARAM_DOWNTIME ? "milliseconds" : "percent");
-        return false;
-    }
-    return true;
+    return parse_size(text, 1 << 20, &bytes, errp) ? json_object_new_uint64(bytes) : NULL;
 }
 
 void hmp_migrate_set_parameter(Hmp *hmp, char **argv)
 {
+    g_autoptr(MigrateSetParameters) set = NULL;
+    struct json_object *given = json_object_new_object(), *value;
     GError *err = NULL;
-    uint64_t value;
-    int which;
 
-    if (qapi_enum_parse_full(param_names, argv[0], "parameter", &which, &err) &&
-        parse_value(which, argv[1], &value, &err)) {
-        uint8_t percent = (uint8_t)value;
-
-        qmp_migrate_set_parameters(
-            which == PARAM_BANDWIDTH, value, which == PARAM_POSTCOPY_BANDWIDTH, value,
-            which == PARAM_DOWNTIME, value, which == PARAM_INITIAL, percent,
-            which == PARAM_INCREMENT, percent, which == PARAM_MAX, percent, NULL, &err);
+    value = parse_value(argv[0], argv[1], &err);
+    if (value) {
+        json_object_object_add(given, argv[0], value);
+        set = MigrateSetParameters_from_json(given, NULL, &err);
     }
+    if (set) {
+        qmp_migrate_set_parameters(set, &err);
+    }
+    json_object_put(given);
     hmp_error(hmp, err);
 }
 
@@ -165,6 +143,12 @@ void hmp_info_migrate_parameters(Hmp *hmp, char **argv)
     hmp_printf(hmp, "cpu-throttle-initial: %u\n", p->cpu_throttle_initial);
     hmp_printf(hmp, "cpu-throttle-increment: %u\n", p->cpu_throttle_increment);
     hmp_printf(hmp, "max-cpu-throttle: %u\n", p->max_cpu_throttle);
+    hmp_printf(hmp, "tls-creds: '%s'\ntls-hostname: '%s'\ntls-authz: '%s'\n", p->tls_creds,
+               p->tls_hostname, p->tls_authz);
+    hmp_printf(hmp, "multifd-channels: %u\n", p->multifd_channels);
+    hmp_printf(hmp, "multifd-compression: %s\n", MultiFDCompression_str(p->multifd_compression));
+    hmp_printf(hmp, "multifd-zlib-level: %u\nmultifd-zstd-level: %u\n", p->multifd_zlib_level,
+               p->multifd_zstd_level);
 }
 
 /* ---- how it goes ---- */

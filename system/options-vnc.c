@@ -37,7 +37,6 @@ static const VncHost host = {
 static const struct {
     const char *name, *why;
 } absent[] = {
-    { "tls-authz", "there are no lists of clients; give certificates to those who may enter" },
     { "sasl", "clients say who they are by a password; use password-secret" },
     { "sasl-authz", "clients say who they are by a password; use password-secret" },
     { "acl", "clients say who they are by a password; use password-secret" },

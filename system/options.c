@@ -544,7 +544,8 @@ static bool is_for_nodes(const char *arg)
 {
     struct json_object *props = keyval_or_json_parse(arg, "qom-type", NULL);
     const char *type = props ? keyval_get_text(props, "qom-type") : NULL;
-    bool is = type && (g_str_has_prefix(type, "tls-") || g_str_has_prefix(type, "pr-manager-"));
+    bool is = type && (g_str_has_prefix(type, "tls-") || g_str_has_prefix(type, "authz-") ||
+                       g_str_has_prefix(type, "secret") || g_str_has_prefix(type, "pr-manager-"));
 
     json_object_put(props);
     return is;

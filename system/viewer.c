@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "backends/secret.h"
+#include "crypto/secret.h"
 #include "hw/core/runstate.h"
 #include "hw/input/input.h"
 #include "util/error.h"

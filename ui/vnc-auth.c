@@ -6,9 +6,12 @@
  */
 #include <string.h>
 #include <sys/random.h>
+#include <sys/select.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ui/vnc-internal.h"
+#include "util/error.h"
 
 #define VERSION_LENGTH 12 /* "RFB 003.008\n" */
 #define SECURITY_NONE  1
@@ -117,11 +120,17 @@ static bool check(VncClient *c, bool asks)
 /* From now on LibVNCServer reads what has been decrypted. */
 static bool start_tls(VncClient *c)
 {
-    int plain;
+    g_autoptr(GError) err = NULL;
 
-    c->tls = vnc_tls_new(c->server->tls, c->sock, VNC_WAIT_MS, &plain);
-    c->sock = c->tls ? plain : -1;
-    return c->tls;
+    c->tls = tls_relay_new(c->server->tls, c->sock, VNC_WAIT_MS, NULL, NULL, &err);
+    c->sock = c->tls ? tls_relay_wait(c->tls, &err) : -1;
+    if (c->sock >= FD_SETSIZE) { /* LibVNCServer waits by select() */
+        close(c->sock);
+        c->sock = -1;
+    } else if (err) {
+        error_warn("VNC server '%s': %s", c->server->id, err->message);
+    }
+    return c->sock >= 0;
 }
 
 /* VeNCrypt 0.2: versions, and one kind of TLS that is offered. */
@@ -175,7 +184,7 @@ VncVencryptSubAuth vnc_server_sub_auth(const VncServer *server, bool websocket)
     if (!server->tls || websocket) { /* that has its own TLS */
         return VNC_VENCRYPT_SUB_AUTH__MAX;
     }
-    if (tls_creds_has_certificates(server->tls)) {
+    if (tls_creds_has_certificates(tls_setup_creds(server->tls))) {
         return server->asks ? VNC_VENCRYPT_SUB_AUTH_X509_VNC : VNC_VENCRYPT_SUB_AUTH_X509_NONE;
     }
     return server->asks ? VNC_VENCRYPT_SUB_AUTH_TLS_VNC : VNC_VENCRYPT_SUB_AUTH_TLS_NONE;

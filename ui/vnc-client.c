@@ -501,7 +501,7 @@ static gpointer client_thread(gpointer opaque)
         c->cl->wsctx = NULL;
         rfbClientConnectionGone(c->cl);
     }
-    vnc_tls_free(c->tls);
+    tls_relay_unref(c->tls);
     free_screen(c);
     vnc_event_send(&gone);
     return NULL;

@@ -17,7 +17,7 @@
 
 #include "ui/clipboard.h"
 #include "ui/console.h"
-#include "ui/vnc-tls.h"
+#include "crypto/tls-relay.h"
 #include "ui/vnc.h"
 
 #define VNC_EVENTS_MAX 256 /* of a client, that the main thread has not seen yet */
@@ -48,7 +48,7 @@ struct VncServer {
     /* never changed */
     char *id;
     bool asks;     /* for a password */
-    TlsCreds *tls; /* clients have to use TLS; NULL: none does */
+    TlsSetup *tls; /* clients have to use TLS; NULL: none does */
     bool power_control, lossy;
     VncShare share;
     unsigned connections;
@@ -101,8 +101,8 @@ struct VncClient {
     unsigned events;
 
     /* its thread */
-    int sock;    /* what LibVNCServer reads */
-    VncTls *tls; /* NULL: none, or not yet */
+    int sock;      /* what LibVNCServer reads */
+    TlsRelay *tls; /* NULL: none, or not yet */
     rfbScreenInfoPtr screen;
     rfbClientPtr cl;
     unsigned serial, cursor_serial, cut_serial;

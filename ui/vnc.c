@@ -191,7 +191,7 @@ static void server_free(gpointer opaque)
     vnc_picture_clear(server); /* the threads of clients have copied from it until now */
     g_ptr_array_unref(server->clients);
     g_mutex_clear(&server->lock);
-    tls_creds_unref(server->tls);
+    tls_setup_unref(server->tls);
     g_free(server->password);
     g_free(server->display);
     g_free(server->id);
@@ -234,13 +234,21 @@ static bool check(const VncOptions *o, GError **errp)
 }
 
 /* In @tls a reference to what clients have to use, or NULL. */
-static bool get_tls(const VncOptions *o, TlsCreds **tls, GError **errp)
+static bool get_tls(const VncOptions *o, TlsSetup **tls, GError **errp)
 {
-    *tls = o->tls_creds ? tls_creds_get(o->tls_creds, true, errp) : NULL;
-    if (*tls && tls_creds_has_keys(*tls)) {
+    const TlsSetupOptions options = { o->tls_creds, true, o->tls_authz, NULL };
+
+    *tls = NULL;
+    if (o->tls_authz && !o->tls_creds) {
+        error_set(errp, "tls-authz=%s needs tls-creds: without TLS clients have no names",
+                  o->tls_authz);
+        return false;
+    }
+    *tls = o->tls_creds ? tls_setup_new(&options, errp) : NULL;
+    if (*tls && tls_creds_has_keys(tls_setup_creds(*tls))) {
         error_set(errp, "tls-creds=%s: VNC has no TLS with shared keys; use tls-creds-x509",
                   o->tls_creds);
-        g_clear_pointer(tls, tls_creds_unref);
+        g_clear_pointer(tls, tls_setup_unref);
     }
     return *tls || !o->tls_creds;
 }
@@ -250,7 +258,7 @@ VncServer *vnc_server_new(const VncOptions *o, const char *password, GError **er
     bool reverse = o->has_reverse && o->reverse;
     GArray *fds = NULL;
     VncServer *server;
-    TlsCreds *tls;
+    TlsSetup *tls;
     int peer = -1;
 
     if (!check(o, errp) || !get_tls(o, &tls, errp)) {
@@ -262,7 +270,7 @@ VncServer *vnc_server_new(const VncOptions *o, const char *password, GError **er
         fds = vnc_listen(o, errp);
     }
     if (peer < 0 && !fds) {
-        tls_creds_unref(tls);
+        tls_setup_unref(tls);
         return NULL;
     }
     server = g_new0(VncServer, 1);

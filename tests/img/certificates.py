@@ -31,7 +31,24 @@ def make(folder, host="localhost", address=True):
     _certificate(folder, "ca", ("ca", "cert_signing_key", "expiration_days = 30"))
     signer = ("--generate-certificate", "--load-ca-certificate", f"{folder}/ca-cert.pem", "--load-ca-privkey", f"{folder}/ca-key.pem")
     _certificate(folder, "server", (f"dns_name = {host}", *(["ip_address = 127.0.0.1"] if address else []), "tls_www_server", "signing_key", "encryption_key", "expiration_days = 30"), *signer)
-    _certificate(folder, "client", ("tls_www_client", "signing_key", "encryption_key", "expiration_days = 30"), *signer)
+    client(folder, "client")
+
+
+def client(folder, name):
+    """One more client of the authority of @folder."""
+    signer = ("--generate-certificate", "--load-ca-certificate", f"{folder}/ca-cert.pem", "--load-ca-privkey", f"{folder}/ca-key.pem")
+    _certificate(folder, name, ("tls_www_client", "signing_key", "encryption_key", "expiration_days = 30"), *signer)
+
+
+def folder_of(folder, name, target, key_password=None):
+    """In @target what the client @name of @folder has, as tls-creds-x509 looks for it; its key may be encrypted."""
+    os.makedirs(target, exist_ok=True)
+    shutil.copy(f"{folder}/ca-cert.pem", f"{target}/ca-cert.pem")
+    shutil.copy(f"{folder}/{name}-cert.pem", f"{target}/client-cert.pem")
+    if key_password:
+        _call(CERTTOOL, "--to-p8", "--load-privkey", f"{folder}/{name}-key.pem", "--password", key_password, "--outfile", f"{target}/client-key.pem")
+    else:
+        shutil.copy(f"{folder}/{name}-key.pem", f"{target}/client-key.pem")
 
 
 def make_keys(path, *users):

@@ -375,18 +375,23 @@ def migration():
     with machine.Machine() as m:
         for line in ("migrate_set_parameter max-bandwidth 3", "migrate_set_parameter downtime-limit 77",
                      "migrate_set_parameter cpu-throttle-initial 5", "migrate_set_parameter cpu-throttle-increment 6",
-                     "migrate_set_parameter max-cpu-throttle 50", "migrate_set_capability auto-converge on"):
+                     "migrate_set_parameter max-cpu-throttle 50", "migrate_set_parameter tls-hostname box",
+                     "migrate_set_parameter multifd-channels 9", "migrate_set_parameter multifd-compression zstd",
+                     "migrate_set_parameter multifd-zstd-level 3", "migrate_set_capability auto-converge on"):
             tap.equal(hmp(m, line), "", line)
         says(m, "info migrate_parameters", r"max-bandwidth: 3145728 bytes/second\nmax-postcopy-bandwidth: 0 bytes/second\ndowntime-limit: 77 ms\n"
-             r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\nmax-cpu-throttle: 50\n\Z")
-        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\npostcopy-ram: off\npostcopy-blocktime: off\npause-before-switchover: off\n\Z")
+             r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\nmax-cpu-throttle: 50\n"
+             r"tls-creds: ''\ntls-hostname: 'box'\ntls-authz: ''\nmultifd-channels: 9\nmultifd-compression: zstd\nmultifd-zlib-level: 1\nmultifd-zstd-level: 3\n\Z")
+        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\npostcopy-ram: off\npostcopy-blocktime: off\npause-before-switchover: off\nmultifd: off\n\Z")
         for line, word in (("migrate_set_parameter nosuch 1", "nosuch"), ("migrate_set_capability nosuch on", "nosuch"),
                            ("migrate_set_capability events maybe", "maybe"),
                            ("migrate_set_parameter downtime-limit 2000001", "2000000"),
                            ("migrate_set_parameter cpu-throttle-initial 0", "1 to 99"),
                            ("migrate_set_parameter cpu-throttle-initial 51", "max-cpu-throttle"),
                            ("migrate_set_parameter max-cpu-throttle 100", "1 to 99"),
-                           ("migrate_set_parameter cpu-throttle-increment 256", "percent"),
+                           ("migrate_set_parameter cpu-throttle-increment 256", "255"),
+                           ("migrate_set_parameter multifd-channels 0", "1 to 255"), ("migrate_set_parameter multifd-compression x", "zlib"),
+                           ("migrate_set_parameter block-bitmap-mapping 0", "block-bitmap-mapping"),
                            ("savevm", "no"), ("savevm x", "-incoming"), ("loadvm x", "-incoming"), ("delvm x", "-incoming")):
             says(m, line, f"Error: .*{word}")
         says(m, "info migrate_parameters", r"(.*\n)*cpu-throttle-initial: 5\n(.*\n)*max-cpu-throttle: 50\n")

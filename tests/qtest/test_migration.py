@@ -680,7 +680,8 @@ def bad_parameters():
     with start(MACHINES["pc"]) as m:
         before = m.qmp.command("query-migrate-parameters")
         tap.equal(before, {"max-bandwidth": 128 << 20, "max-postcopy-bandwidth": 0, "downtime-limit": 300, "cpu-throttle-initial": 20,
-                           "cpu-throttle-increment": 10, "max-cpu-throttle": 99})
+                           "cpu-throttle-increment": 10, "max-cpu-throttle": 99, "tls-creds": "", "tls-hostname": "", "tls-authz": "",
+                           "multifd-channels": 2, "multifd-compression": "none", "multifd-zlib-level": 1, "multifd-zstd-level": 1})
         for name, value in (("downtime-limit", 2000001), ("cpu-throttle-initial", 0), ("cpu-throttle-initial", 100),
                             ("cpu-throttle-increment", 0), ("max-cpu-throttle", 100), ("max-cpu-throttle", 19)):
             try:

@@ -84,13 +84,13 @@ def credentials(kind, folder_, side, *more):
 
 
 @contextlib.contextmanager
-def our_server(name, kind, folder_, *more, port=None):
+def our_server(name, kind, folder_, *more, port=None, objects=(), words=()):
     where = ("-p", str(port), "-b", "127.0.0.1") if port else ("-k", f"{name}/s")
     if not port:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{name}/s")
     with process((lambda: answers(port)) if port else (lambda: os.path.exists(f"{name}/s")),
-                 NBD, "-t", "-e", "0", "-f", "raw", *where, "--object", credentials(kind, folder_, "server", *more), "--tls-creds", "t", f"{name}/disk") as server:
+                 NBD, "-t", "-e", "0", "-f", "raw", *where, "--object", credentials(kind, folder_, "server", *more), "--tls-creds", "t", *(word for text in objects for word in ("--object", text)), *words, f"{name}/disk") as server:
         yield server
 
 
@@ -113,6 +113,25 @@ def certificates_for_our_server():
             fails("nbdinfo", f"nbds://localhost:{port}/?tls-certificates={name}/other")
             os.unlink(f"{name}/pki/client-cert.pem")
             fails("nbdinfo", uri)
+
+
+def who_may_come():
+    """tls-authz of our server, and of the program for images."""
+    with folder() as name:
+        certificates.client(f"{name}/pki", "other")
+        certificates.folder_of(f"{name}/pki", "other", f"{name}/theirs")
+        allowed, denied = (f"nbds+unix://localhost/?socket={name}/s&tls-certificates={name}/{who}&tls-hostname=localhost" for who in ("pki", "theirs"))
+        rules = "authz-list,id=a,policy=deny,rules.0.match=CN=cl?ent,rules.0.policy=allow,rules.0.format=glob"
+        with our_server(name, "x509", f"{name}/pki", objects=[rules], words=["--tls-authz", "a"]):
+            works("nbdinfo", allowed)
+            fails("nbdinfo", denied)
+            works("nbdinfo", allowed)
+        with machine.Machine(extra=["-object", credentials("x509", f"{name}/pki", "server"), "-object", rules, "-blockdev", f"raw,node-name=n0,file.driver=file,file.filename={name}/disk"]) as m:
+            m.qmp.command("nbd-server-start", addr={"type": "unix", "data": {"path": f"{name}/s"}}, **{"tls-creds": "t", "tls-authz": "a"})
+            m.qmp.execute({"execute": "block-export-add", "arguments": {"type": "nbd", "id": "e", "name": "", "node-name": "n0"}})
+            works("nbdinfo", allowed)
+            fails("nbdinfo", denied)
+            tap.equal("the authorization 'a' does not let 'CN=other' in" in m.errors(), True, m.errors())
 
 
 def any_client_may_come():
@@ -239,14 +258,14 @@ def commands():
 
         for says, words in (("No such file", {"qom-type": "tls-creds-x509", "dir": "/nowhere"}), ("dir=", {"qom-type": "tls-creds-psk"}),
                             ("priority", {"qom-type": "tls-creds-psk", "dir": name, "endpoint": "server", "priority": "WHAT"}),
-                            ("encrypted", {"qom-type": "tls-creds-x509", "dir": f"{name}/pki", "passwordid": "s"}),
-                            ("username", {"qom-type": "tls-creds-psk", "dir": name, "endpoint": "server", "username": "x"}),
-                            ("priority", {"qom-type": "tls-creds-psk", "dir": name, "priority": "NORMAL"})):
+                            ("no secret", {"qom-type": "tls-creds-x509", "dir": f"{name}/pki", "passwordid": "s"}),
+                            ("username", {"qom-type": "tls-creds-psk", "dir": name, "endpoint": "server", "username": "x"})):
             refused(says, "object-add", id="t", **words)
         where = {"type": "unix", "data": {"path": f"{m.dir}/s"}}
         refused("no TLS credentials", "nbd-server-start", addr=where, **{"tls-creds": "t"})
         add("psk", priority="NORMAL:-VERS-TLS1.3")
-        refused("tls-authz", "nbd-server-start", addr=where, **{"tls-creds": "t", "tls-authz": "x"})
+        refused("no authorization 'x'", "nbd-server-start", addr=where, **{"tls-creds": "t", "tls-authz": "x"})
+        refused("needs tls-creds", "nbd-server-start", addr=where, **{"tls-authz": "x"})
         m.qmp.command("nbd-server-start", addr=where, **{"tls-creds": "t"})
         refused("in use", "object-del", id="t")
         m.qmp.execute({"execute": "block-export-add", "arguments": {"type": "nbd", "id": "e", "name": "e", "node-name": "n0"}})
@@ -279,5 +298,5 @@ def strangers(path):
 
 if __name__ == "__main__":
     tap.run([(function.__name__, function) for function in (
-        certificates_for_our_server, any_client_may_come, keys_for_our_server, the_references_clients, our_client_has_certificates, our_client_has_a_key,
+        certificates_for_our_server, who_may_come, any_client_may_come, keys_for_our_server, the_references_clients, our_client_has_certificates, our_client_has_a_key,
         the_references_server, commands)])

@@ -262,7 +262,7 @@ def screens():
 
 REFUSED = [
     ("1", "unix:PATH"), (":-1", "unix:PATH"), (":99999", "59635"), (":1,share=x", "force-shared"), (":1,foo=1", "'foo'"),
-    (":1,password=x", "password=x"), (":1,tls-creds=t", "'t'"), (":1,tls-authz=t", "certificates"), (":1,sasl=on", "password-secret"), (":1,display=d", "display=d"),
+    (":1,password=x", "password=x"), (":1,tls-creds=t", "'t'"), (":1,tls-authz=t", "needs tls-creds"), (":1,sasl=on", "password-secret"), (":1,display=d", "display=d"),
     (":1,password-secret=s", "'s'"), ("unix:/nonexistent/x", "/nonexistent/x"), (":1,websocket=x", "websocket=x"), (":2,to=1", "to=1"),
     (":1,ipv4=off,ipv6=off", "leave one out"), ("none,id=1x", "id=1x"), ("unix:/tmp/x,to=4", "no ports"),
     ("127.0.0.1:1,reverse=on,to=5", "reverse=on"),

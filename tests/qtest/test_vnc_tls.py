@@ -29,11 +29,12 @@ def context(folder, client=True):
 
 
 @contextlib.contextmanager
-def server(more="", creds="verify-peer=on"):
+def server(more="", creds="verify-peer=on", objects=()):
     """A machine whose VNC server has certificates, and the folder with those of its clients, and its socket."""
     with tempfile.TemporaryDirectory() as folder:
         certificates.make(folder)
-        with machine.Machine("64M", extra=["-object", f"tls-creds-x509,id=t,dir={folder},endpoint=server,{creds}",
+        certificates.client(folder, "other")
+        with machine.Machine("64M", extra=["-object", f"tls-creds-x509,id=t,dir={folder},endpoint=server,{creds}", *objects,
                                            "-vnc", f"unix:{folder}/vnc,tls-creds=t{more}"]) as m:
             yield m, folder
 
@@ -91,6 +92,19 @@ def refused_clients():
             pass
         gone(sock)
         Viewer.at(f"{folder}/vnc", tls=(X509_NONE, context(folder))).look()
+
+
+def who_may_come():
+    with server(more=",tls-authz=a", objects=["-object", "authz-simple,id=a,identity=CN=client"]) as (m, folder):
+        made = ssl.create_default_context(cafile=f"{folder}/ca-cert.pem")
+        made.load_cert_chain(f"{folder}/other-cert.pem", f"{folder}/other-key.pem")
+        try:
+            Viewer.at(f"{folder}/vnc", tls=(X509_NONE, made)).look()
+            raise AssertionError("a client that may not come was let in")
+        except (ssl.SSLError, ConnectionError, EOFError):
+            m.qmp.event("VNC_DISCONNECTED")
+        Viewer.at(f"{folder}/vnc", tls=(X509_NONE, context(folder))).look()
+        tap.equal("does not let 'CN=other' in" in m.errors(), True, m.errors())
 
 
 def password():
@@ -172,10 +186,11 @@ def refused_options():
         base = ["-accel", "qtest", "-nodefaults", "-display", "none", "-M", "none", "-S"]
         for words, said in ((["-vnc", "none,tls-creds=t"], "'t'"),
                             (["-object", f"tls-creds-psk,id=t,dir={folder},endpoint=server", "-vnc", "none,tls-creds=t"], "tls-creds-x509"),
+                            (["-vnc", "none,tls-authz=a"], "needs tls-creds"),
                             (["-object", "tls-creds-anon,id=t,endpoint=client", "-vnc", "none,tls-creds=t"], "endpoint=server")):
             status, text = machine.run_program(*base, *words)
             tap.equal((status, said in text), (1, True), text)
 
 
-tap.run([("pictures by certificates", pictures), ("clients that do not take part", refused_clients), ("a password inside", password),
+tap.run([("pictures by certificates", pictures), ("clients that do not take part", refused_clients), ("who may come", who_may_come), ("a password inside", password),
          ("a viewer that listens", reverse), ("the end comes amid pictures", quit_amid), ("WebSocket", websocket), ("options that are refused", refused_options)])

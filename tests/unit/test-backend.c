@@ -10,7 +10,7 @@
 
 #include "backends/host-memory-backend.h"
 #include "backends/iothread.h"
-#include "backends/secret.h"
+#include "crypto/secret.h"
 #include "backends/thread-context.h"
 #include "qom/user-object.h"
 #include "util/error.h"

@@ -23,7 +23,7 @@
 
 typedef struct Options {
     const char *format, *cache, *discard, *detect_zeroes, *aio; /* NULL: not given */
-    const char *tls, *bitmap, *socket, *bind, *port, *name, *description, *pid_file;
+    const char *tls, *tls_authz, *bitmap, *socket, *bind, *port, *name, *description, *pid_file;
     const char *image;
     uint64_t clients; /* at once; 0: no limit of the user's */
     bool read_only, persistent, fork, image_options, depth, snapshot;
@@ -55,6 +55,7 @@ enum {
     IMAGE_OPTS,
     AIO,
     TLS,
+    TLS_AUTHZ,
     OBJECT_OPT,
     REFUSED
 };
@@ -99,11 +100,18 @@ static const Option table[] = {
     { { "verbose", no_argument, NULL, 'v' }, 'v', NULL, "without effect" },
     { { "help", no_argument, NULL, HELP }, 'h', NULL, "this" },
     { { "version", no_argument, NULL, VERSION }, 'V', NULL, "the version" },
-    { { "object", required_argument, NULL, OBJECT_OPT }, 0, "TYPE,id=ID[,...]", "TLS credentials" },
+    { { "object", required_argument, NULL, OBJECT_OPT },
+      0,
+      "TYPE,id=ID[,...]",
+      "TLS credentials, an authorization" },
     { { "tls-creds", required_argument, NULL, TLS },
       0,
       "ID",
       "clients have to use TLS with these" },
+    { { "tls-authz", required_argument, NULL, TLS_AUTHZ },
+      0,
+      "ID",
+      "who may be a client: an authz-list, ..." },
     { { "connect", required_argument, NULL, REFUSED }, 'c', NULL, NULL },
     { { "disconnect", no_argument, NULL, REFUSED }, 'd', NULL, NULL },
 };
@@ -153,6 +161,7 @@ static bool take_option(int found, GError **errp)
         [DISCARD] = &options.discard,
         [AIO] = &options.aio,
         [TLS] = &options.tls,
+        [TLS_AUTHZ] = &options.tls_authz,
         [DETECT_ZEROES] = &options.detect_zeroes,
     };
     bool *flags[] = {
@@ -327,7 +336,8 @@ static bool serve(BlockNode *node, GError **errp)
         .bitmaps = bitmaps,
     };
     SocketPlace place = { .server = true };
-    TlsCreds *tls = NULL;
+    const TlsSetupOptions secure = { options.tls, true, options.tls_authz, NULL };
+    TlsSetup *tls = NULL;
     int fd;
 
     if (options.bitmap && !bitmap) {
@@ -345,7 +355,11 @@ static bool serve(BlockNode *node, GError **errp)
     if (!socket_place_check(&place, errp)) {
         return false;
     }
-    if (options.tls && !(tls = tls_creds_get(options.tls, true, errp))) {
+    if (options.tls_authz && !options.tls) {
+        error_set(errp, "--tls-authz needs --tls-creds: without TLS clients have no names");
+        return false;
+    }
+    if (options.tls && !(tls = tls_setup_new(&secure, errp))) {
         return false;
     }
     fd = socket_place_open(&place, NULL, errp);

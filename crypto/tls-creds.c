@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "block/tls-creds.h"
+#include "crypto/tls-creds.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "crypto/secret.h"
 #include "util/error.h"
 
 #define TYPE_TLS_CREDS  "tls-creds"
@@ -15,6 +17,8 @@
 #define CA_REVOKED      "ca-crl.pem"
 #define SERVER_CERT     "server-cert.pem"
 #define SERVER_KEY      "server-key.pem"
+#define CLIENT_CERT     "client-cert.pem"
+#define CLIENT_KEY      "client-key.pem"
 #define KEYS            "keys.psk"
 #define PRIORITY        "NORMAL"
 #define PRIORITY_OF_PSK ":+ECDHE-PSK:+DHE-PSK:+PSK"
@@ -30,10 +34,12 @@ struct TlsCreds {
     char *dir, *priority, *username, *passwordid;
     int endpoint; /* TlsEndpoint */
     bool verify_peer, sanity_check;
-    /* made by `complete`, of a server */
+    /* made by `complete`; a server has other keys than a client */
     gnutls_certificate_credentials_t x509;
     gnutls_psk_server_credentials_t psk;
+    gnutls_psk_client_credentials_t psk_client;
     gnutls_anon_server_credentials_t anon;
+    gnutls_anon_client_credentials_t anon_client;
     gnutls_priority_t order;
 };
 OBJECT_CAST_DEFINE(TlsCreds, TLS_CREDS, TYPE_TLS_CREDS)
@@ -72,24 +78,43 @@ static bool check_readable(const char *path, GError **errp)
     return true;
 }
 
-/* The folder has what libnbd will look for. */
-static bool check_client(const TlsCreds *creds, GError **errp)
+/* The certificate that this end shows, and its key. */
+static bool load_own(TlsCreds *creds, GError **errp)
 {
-    g_autofree char *path = in_folder(creds, is_psk(creds) ? KEYS : CA_CERTIFICATE);
+    bool server = creds->endpoint == TLS_SERVER;
+    g_autofree char *cert = in_folder(creds, server ? SERVER_CERT : CLIENT_CERT),
+                    *key = in_folder(creds, server ? SERVER_KEY : CLIENT_KEY);
+    g_autofree char *password = NULL;
 
-    if (creds->priority) {
-        error_set(errp, "priority is of endpoint=server: a client's is libnbd's");
+    if (!server && access(cert, F_OK) < 0 && access(key, F_OK) < 0) {
+        return true; /* a client needs none, unless the server asks for it */
+    }
+    if (!check_readable(cert, errp) || !check_readable(key, errp)) {
         return false;
     }
-    return check_readable(path, errp);
+    if (creds->passwordid) {
+        size_t size;
+        const uint8_t *secret = secret_lookup(creds->passwordid, &size, errp);
+        if (!secret) {
+            g_prefix_error(errp, "passwordid=%s: ", creds->passwordid);
+            return false;
+        }
+        password = g_strndup((const char *)secret, size);
+    }
+    int ret = gnutls_certificate_set_x509_key_file2(creds->x509, cert, key, GNUTLS_X509_FMT_PEM,
+                                                    password, 0);
+    if (password) {
+        explicit_bzero(password, strlen(password));
+    }
+    g_autofree char *what = g_strdup_printf("%s with %s", cert, key);
+    return ok(ret, what, errp);
 }
 
 static bool load_x509(TlsCreds *creds, GError **errp)
 {
-    g_autofree char *ca = in_folder(creds, CA_CERTIFICATE), *revoked = in_folder(creds, CA_REVOKED),
-                    *cert = in_folder(creds, SERVER_CERT), *key = in_folder(creds, SERVER_KEY);
+    g_autofree char *ca = in_folder(creds, CA_CERTIFICATE), *revoked = in_folder(creds, CA_REVOKED);
 
-    if (!check_readable(ca, errp) || !check_readable(cert, errp) || !check_readable(key, errp) ||
+    if (!check_readable(ca, errp) ||
         !ok(gnutls_certificate_allocate_credentials(&creds->x509), "GnuTLS", errp)) {
         return false;
     }
@@ -99,28 +124,73 @@ static bool load_x509(TlsCreds *creds, GError **errp)
            (access(revoked, F_OK) < 0 ||
             ok(gnutls_certificate_set_x509_crl_file(creds->x509, revoked, GNUTLS_X509_FMT_PEM),
                revoked, errp)) &&
-           ok(gnutls_certificate_set_x509_key_file(creds->x509, cert, key, GNUTLS_X509_FMT_PEM),
-              cert, errp);
+           load_own(creds, errp);
 }
 
-static bool load_psk(TlsCreds *creds, GError **errp)
+static bool load_psk_server(TlsCreds *creds, const char *keys, GError **errp)
 {
-    g_autofree char *keys = in_folder(creds, KEYS);
-
     if (creds->username) {
         error_set(errp, "username is of endpoint=client: a server takes all that are in %s", keys);
         return false;
     }
-    if (!check_readable(keys, errp) ||
-        !ok(gnutls_psk_allocate_server_credentials(&creds->psk), "GnuTLS", errp)) {
+    if (!ok(gnutls_psk_allocate_server_credentials(&creds->psk), "GnuTLS", errp)) {
         return false;
     }
     gnutls_psk_set_server_known_dh_params(creds->psk, GNUTLS_SEC_PARAM_MEDIUM);
     return ok(gnutls_psk_set_server_credentials_file(creds->psk, keys), keys, errp);
 }
 
+/* The key of @user, in hexadecimal digits, in lines of USER:KEY. NULL: there is none. */
+static char *find_key(const char *text, const char *user)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    size_t len = strlen(user);
+
+    for (char **line = lines; *line; line++) {
+        if (strncmp(*line, user, len) == 0 && (*line)[len] == ':') {
+            return g_strdup(g_strchomp(*line + len + 1));
+        }
+    }
+    return NULL;
+}
+
+static bool load_psk_client(TlsCreds *creds, const char *keys, GError **errp)
+{
+    const char *user = creds->username ? creds->username : DEFAULT_USER;
+    g_autofree char *text = NULL, *key = NULL;
+    g_autoptr(GError) err = NULL;
+
+    if (!g_file_get_contents(keys, &text, NULL, &err)) {
+        error_set(errp, "%s", err->message);
+        return false;
+    }
+    key = find_key(text, user);
+    if (!key) {
+        error_set(errp, "%s has no key of '%s': give another username=, or make it by psktool",
+                  keys, user);
+        return false;
+    }
+    gnutls_datum_t datum = { .data = (unsigned char *)key, .size = (unsigned)strlen(key) };
+    return ok(gnutls_psk_allocate_client_credentials(&creds->psk_client), "GnuTLS", errp) &&
+           ok(gnutls_psk_set_client_credentials(creds->psk_client, user, &datum,
+                                                GNUTLS_PSK_KEY_HEX),
+              keys, errp);
+}
+
+static bool load_psk(TlsCreds *creds, GError **errp)
+{
+    g_autofree char *keys = in_folder(creds, KEYS);
+
+    return check_readable(keys, errp) &&
+           (creds->endpoint == TLS_SERVER ? load_psk_server(creds, keys, errp)
+                                          : load_psk_client(creds, keys, errp));
+}
+
 static bool load_anon(TlsCreds *creds, GError **errp)
 {
+    if (creds->endpoint == TLS_CLIENT) {
+        return ok(gnutls_anon_allocate_client_credentials(&creds->anon_client), "GnuTLS", errp);
+    }
     if (!ok(gnutls_anon_allocate_server_credentials(&creds->anon), "GnuTLS", errp)) {
         return false;
     }
@@ -128,7 +198,7 @@ static bool load_anon(TlsCreds *creds, GError **errp)
     return true;
 }
 
-static bool load_server(TlsCreds *creds, GError **errp)
+static bool load(TlsCreds *creds, GError **errp)
 {
     const char *more = is_x509(creds) ? "" : is_psk(creds) ? PRIORITY_OF_PSK : PRIORITY_OF_ANON;
     const char *base = creds->priority ? creds->priority : PRIORITY, *at;
@@ -149,17 +219,12 @@ static bool tls_complete(Object *obj, GError **errp)
     TlsCreds *creds = TLS_CREDS(obj);
     bool needs_folder = is_x509(creds) || is_psk(creds);
 
-    if (creds->passwordid) {
-        error_set(errp, "passwordid: keys that are encrypted are not read; protect the file");
-        return false;
-    }
     if (needs_folder && !creds->dir) {
         error_set(errp, "dir= is missing: the folder that has %s",
                   is_psk(creds) ? KEYS : "certificates");
         return false;
     }
-    return creds->endpoint == TLS_SERVER ? load_server(creds, errp)
-                                         : !needs_folder || check_client(creds, errp);
+    return load(creds, errp);
 }
 
 static void tls_finalize(Object *obj)
@@ -168,7 +233,9 @@ static void tls_finalize(Object *obj)
 
     g_clear_pointer(&creds->x509, gnutls_certificate_free_credentials);
     g_clear_pointer(&creds->psk, gnutls_psk_free_server_credentials);
+    g_clear_pointer(&creds->psk_client, gnutls_psk_free_client_credentials);
     g_clear_pointer(&creds->anon, gnutls_anon_free_server_credentials);
+    g_clear_pointer(&creds->anon_client, gnutls_anon_free_client_credentials);
     g_clear_pointer(&creds->order, gnutls_priority_deinit);
 }
 
@@ -206,6 +273,11 @@ bool tls_creds_has_keys(const TlsCreds *creds)
     return is_psk(creds);
 }
 
+bool tls_creds_verify(const TlsCreds *creds)
+{
+    return creds->verify_peer;
+}
+
 TlsClientConfig *tls_creds_client_config(const TlsCreds *creds, GError **errp)
 {
     TlsClientConfig *config;
@@ -215,6 +287,13 @@ TlsClientConfig *tls_creds_client_config(const TlsCreds *creds, GError **errp)
                   "a client cannot use the anonymous TLS credentials '%s': libnbd knows "
                   "certificates and keys",
                   creds->parent.name);
+        return NULL;
+    }
+    if (creds->priority || creds->passwordid) {
+        error_set(errp,
+                  "the TLS credentials '%s' have %s, and NBD's client, which is libnbd's, "
+                  "knows none",
+                  creds->parent.name, creds->priority ? "a priority" : "a passwordid");
         return NULL;
     }
     config = g_new0(TlsClientConfig, 1);
@@ -238,24 +317,37 @@ void tls_client_config_free(TlsClientConfig *config)
     }
 }
 
-gnutls_session_t tls_creds_server_session(const TlsCreds *creds, int fd)
+static void set_credentials(const TlsCreds *creds, gnutls_session_t session)
 {
+    bool server = creds->endpoint == TLS_SERVER;
+
+    if (is_x509(creds)) {
+        gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, creds->x509);
+    } else if (is_psk(creds)) {
+        gnutls_credentials_set(session, GNUTLS_CRD_PSK,
+                               server ? (void *)creds->psk : (void *)creds->psk_client);
+    } else {
+        gnutls_credentials_set(session, GNUTLS_CRD_ANON,
+                               server ? (void *)creds->anon : (void *)creds->anon_client);
+    }
+}
+
+gnutls_session_t tls_creds_session(const TlsCreds *creds, int fd, const char *hostname)
+{
+    bool server = creds->endpoint == TLS_SERVER;
     gnutls_session_t session;
 
-    if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0) {
+    if (gnutls_init(&session, (server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK |
+                                  GNUTLS_NO_SIGNAL) < 0) {
         return NULL;
     }
     gnutls_priority_set(session, creds->order);
-    if (creds->x509) {
-        gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, creds->x509);
-    } else if (creds->psk) {
-        gnutls_credentials_set(session, GNUTLS_CRD_PSK, creds->psk);
-    } else {
-        gnutls_credentials_set(session, GNUTLS_CRD_ANON, creds->anon);
-    }
-    if (creds->x509 && creds->verify_peer) {
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-        gnutls_session_set_verify_cert(session, NULL, 0);
+    set_credentials(creds, session);
+    if (is_x509(creds) && creds->verify_peer) {
+        if (server) {
+            gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+        }
+        gnutls_session_set_verify_cert(session, server ? NULL : hostname, 0);
     }
     gnutls_transport_set_int(session, fd);
     return session;
@@ -271,7 +363,7 @@ gnutls_session_t tls_creds_server_session(const TlsCreds *creds, int fd)
 
 static const Property tls_properties[] = {
     TEXT("dir", dir, "folder of the files"),
-    TEXT("priority", priority, "which ciphers a server takes, as GnuTLS writes it: NORMAL"),
+    TEXT("priority", priority, "which ciphers may be used, as GnuTLS writes it: NORMAL"),
     { .name = "endpoint",
       .kind = PROP_ENUM,
       .offset = offsetof(struct TlsCreds, endpoint),
@@ -289,7 +381,7 @@ static const Property tls_properties[] = {
 };
 
 static const Property x509_properties[] = {
-    TEXT("passwordid", passwordid, "refused: keys that are encrypted are not read"),
+    TEXT("passwordid", passwordid, "id of the secret that the private key is encrypted with"),
     { .name = "sanity-check",
       .kind = PROP_BOOL,
       .offset = offsetof(struct TlsCreds, sanity_check),
@@ -318,7 +410,7 @@ OBJECT_TYPE_REGISTER(tls_creds_type)
 static const ObjectType tls_x509_type = {
     .name = TYPE_TLS_X509,
     .parent = TYPE_TLS_CREDS,
-    .description = "certificates for TLS of NBD and VNC",
+    .description = "certificates for TLS",
     .user_creatable = true,
     .properties = x509_properties,
 };
@@ -327,7 +419,7 @@ OBJECT_TYPE_REGISTER(tls_x509_type)
 static const ObjectType tls_psk_type = {
     .name = TYPE_TLS_PSK,
     .parent = TYPE_TLS_CREDS,
-    .description = "shared keys for TLS of NBD",
+    .description = "shared keys for TLS",
     .user_creatable = true,
     .properties = psk_properties,
 };
@@ -336,7 +428,7 @@ OBJECT_TYPE_REGISTER(tls_psk_type)
 static const ObjectType tls_anon_type = {
     .name = TYPE_TLS_ANON,
     .parent = TYPE_TLS_CREDS,
-    .description = "TLS of a server of NBD or VNC without proof of who is there",
+    .description = "TLS without proof of who is there",
     .user_creatable = true,
 };
 OBJECT_TYPE_REGISTER(tls_anon_type)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "tls-creds-x509", "tls-creds-psk", "tls-creds-anon": what a server or a client has to show in
- * TLS, and to ask for: certificates, shared keys, or nothing. For NBD (docs/nbd.md) and
- * servers of VNC (docs/vnc.md): a server by GnuTLS; the client's side is libnbd's. Machine lock,
- * but for what says otherwise.
+ * TLS, and to ask for: certificates, shared keys, or nothing. By GnuTLS; but the client of NBD is
+ * libnbd's. Users but for that one: crypto/tls-setup.h. Machine lock, but for what says otherwise.
  */
-#ifndef BLOCK_TLS_CREDS_H
-#define BLOCK_TLS_CREDS_H
+#ifndef CRYPTO_TLS_CREDS_H
+#define CRYPTO_TLS_CREDS_H
 
 #include <gnutls/gnutls.h>
 
@@ -31,8 +30,11 @@ bool tls_creds_has_keys(const TlsCreds *creds);
 /* For clients; tls_client_config_free. Errors: libnbd does not know that kind. */
 TlsClientConfig *tls_creds_client_config(const TlsCreds *creds, GError **errp);
 void tls_client_config_free(TlsClientConfig *config); /* NULL is fine */
-/* A session of a server with @fd, which does not wait; gnutls_deinit. NULL: GnuTLS has no memory.
- * @creds stays at least as long. Any thread. */
-gnutls_session_t tls_creds_server_session(const TlsCreds *creds, int fd);
+/* Does the other side have to prove who it is, if there are certificates? Any thread. */
+bool tls_creds_verify(const TlsCreds *creds);
+/* A session with @fd, which does not wait; gnutls_deinit. @hostname: a client wants it in the
+ * server's certificate; NULL: any name will do. NULL: GnuTLS has no memory. @creds and @hostname
+ * stay at least as long. Any thread. */
+gnutls_session_t tls_creds_session(const TlsCreds *creds, int fd, const char *hostname);
 
 #endif

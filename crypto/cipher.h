@@ -3,8 +3,8 @@
  * Decryption for secrets: AES-256 in CBC mode (FIPS 197, NIST SP 800-38A section 6.2) with the
  * padding of PKCS #7 (RFC 5652 section 6.3).
  */
-#ifndef BACKENDS_CIPHER_H
-#define BACKENDS_CIPHER_H
+#ifndef CRYPTO_CIPHER_H
+#define CRYPTO_CIPHER_H
 
 #include <glib.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* TLS between a VNC client and the socket that LibVNCServer gets: both ends, and how they end. */
+/* TLS between the other end and the socket that a user gets: both ends, and how they end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,17 +9,20 @@
 #include <unistd.h>
 
 #include "qom/user-object.h"
-#include "ui/vnc-tls.h"
+#include "util/error.h"
+#include "util/main-loop.h"
+#include "crypto/tls-relay.h"
 
 #define WAIT_MS   20000
 #define LEFT_OVER 65536 /* more than goes at once, and less than the socket has room for */
 
 typedef struct Pair {
-    TlsCreds *creds;
-    VncTls *tls;
-    int plain; /* LibVNCServer's end */
+    TlsSetup *setup;
+    TlsRelay *relay;
+    int plain; /* the user's end */
     int fd;    /* the client's */
     gnutls_session_t client;
+    bool lost; /* not all that was written has gone */
 } Pair;
 
 static gpointer shake_hands(gpointer opaque)
@@ -44,7 +47,8 @@ static void set_up(Pair *p, gconstpointer data)
     json_object_object_add(props, "endpoint", json_object_new_string("server"));
     g_assert_nonnull(user_object_add("tls-creds-anon", "t", props, NULL));
     json_object_put(props);
-    p->creds = tls_creds_get("t", true, NULL);
+    p->setup = tls_setup_new(&(TlsSetupOptions){ "t", true, NULL, NULL }, NULL);
+    g_assert_nonnull(p->setup);
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
     p->fd = ends[0];
     /* little room: what the client does not read stays where it was written */
@@ -55,19 +59,24 @@ static void set_up(Pair *p, gconstpointer data)
     gnutls_credentials_set(p->client, GNUTLS_CRD_ANON, anon);
     gnutls_transport_set_int(p->client, p->fd);
     GThread *thread = g_thread_new("client", shake_hands, p);
-    p->tls = vnc_tls_new(p->creds, ends[1], WAIT_MS, &p->plain);
+    p->relay = tls_relay_new(p->setup, ends[1], WAIT_MS, NULL, NULL, NULL);
+    g_assert_nonnull(p->relay);
+    p->plain = tls_relay_wait(p->relay, NULL);
     g_thread_join(thread);
-    g_assert_nonnull(p->tls);
+    g_assert_cmpint(p->plain, >=, 0);
     gnutls_credentials_clear(p->client);
     gnutls_anon_free_client_credentials(anon);
 }
 
 static void tear_down(Pair *p, gconstpointer data)
 {
-    vnc_tls_free(p->tls);
+    g_assert_true(tls_relay_join(p->relay, NULL) == !p->lost);
+    tls_relay_unref(p->relay);
     gnutls_deinit(p->client);
-    tls_creds_unref(p->creds);
-    g_assert_true(user_object_del("t", NULL));
+    tls_setup_unref(p->setup);
+    while (!user_object_del("t", NULL)) { /* the thread gives it back by the main loop */
+        main_loop_iterate(true);
+    }
 }
 
 /* What was written before the end goes to a client that is slow, all of it, and the end at once. */
@@ -87,7 +96,7 @@ static void test_rest(Pair *p, gconstpointer data)
     close(p->fd);
 }
 
-/* Who waits for room to write, as LibVNCServer does, is woken when the client goes. */
+/* Who waits for room to write, as the library of VNC does, is woken when the client goes. */
 static void test_room(Pair *p, gconstpointer data)
 {
     static const char piece[4096];
@@ -110,6 +119,7 @@ static void test_room(Pair *p, gconstpointer data)
             g_assert_cmpint(select(p->plain + 1, NULL, &room, NULL, NULL), ==, 1);
         }
     }
+    p->lost = true;
     g_assert_true(gone);
     g_assert_cmpint(errno, ==, EPIPE);
     close(p->plain);
@@ -132,8 +142,9 @@ static void test_client_goes(Pair *p, gconstpointer data)
 int main(int argc, char *argv[])
 {
     g_test_init(&argc, &argv, NULL);
+    main_loop_init();
     signal(SIGPIPE, SIG_IGN);
-#define CASE(name, test) g_test_add("/vnc-tls/" name, Pair, NULL, set_up, test, tear_down)
+#define CASE(name, test) g_test_add("/tls-relay/" name, Pair, NULL, set_up, test, tear_down)
     CASE("rest", test_rest);
     CASE("room", test_room);
     CASE("client-goes", test_client_goes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/cipher.h"
+#include "crypto/cipher.h"
 
 #include <nettle/aes.h>
 #include <nettle/cbc.h>

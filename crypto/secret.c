@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/secret.h"
+#include "crypto/secret.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/keyctl.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "backends/cipher.h"
+#include "crypto/cipher.h"
 #include "util/error.h"
 
 /* More than any key or password; a file that is longer was named by mistake. */
@@ -13,10 +18,10 @@ typedef enum SecretFormat { SECRET_RAW, SECRET_BASE64 } SecretFormat;
 
 static const char *const format_names[] = { "raw", "base64", NULL };
 
+/* What both types have. */
 typedef struct Secret {
     Object parent;
     /* properties */
-    char *data, *file;
     char *keyid, *iv; /* the secret that is the key, and the initial vector in base64; or NULL */
     int format;       /* SecretFormat */
     /* made by `complete` */
@@ -24,7 +29,23 @@ typedef struct Secret {
     size_t size;
     bool loaded;
 } Secret;
-OBJECT_CAST_DEFINE(Secret, SECRET, TYPE_SECRET)
+OBJECT_CAST_DEFINE(Secret, SECRET, TYPE_SECRET_COMMON)
+
+typedef struct SecretOps {
+    bool (*read)(Secret *secret, GError **errp); /* into bytes and size */
+} SecretOps;
+
+typedef struct SecretGiven {
+    Secret parent;
+    char *data, *file; /* properties */
+} SecretGiven;
+OBJECT_CAST_DEFINE(SecretGiven, SECRET_GIVEN, "secret")
+
+typedef struct SecretKeyring {
+    Secret parent;
+    int32_t serial; /* property; 0: none */
+} SecretKeyring;
+OBJECT_CAST_DEFINE(SecretKeyring, SECRET_KEYRING, "secret_keyring")
 
 static void forget(void *bytes, size_t size)
 {
@@ -33,27 +54,59 @@ static void forget(void *bytes, size_t size)
     }
 }
 
-static bool secret_read(Secret *secret, GError **errp)
+static bool read_given(Secret *secret, GError **errp)
 {
+    const SecretGiven *given = SECRET_GIVEN(secret);
     g_autoptr(GError) err = NULL;
 
-    if (!secret->data == !secret->file) {
+    if (!given->data == !given->file) {
         error_set(errp,
-                  "a secret needs %s data= and file=", secret->data ? "only one of" : "one of");
+                  "a secret needs %s data= and file=", given->data ? "only one of" : "one of");
         return false;
     }
-    if (secret->data) {
-        secret->bytes = (uint8_t *)g_strdup(secret->data);
-        secret->size = strlen(secret->data);
+    if (given->data) {
+        secret->bytes = (uint8_t *)g_strdup(given->data);
+        secret->size = strlen(given->data);
         return true;
     }
-    if (!g_file_get_contents(secret->file, (char **)&secret->bytes, &secret->size, &err)) {
-        error_set(errp, "file=%s: %s", secret->file, err->message);
+    if (!g_file_get_contents(given->file, (char **)&secret->bytes, &secret->size, &err)) {
+        error_set(errp, "file=%s: %s", given->file, err->message);
         return false;
     }
     if (secret->size > MAX_SECRET) {
-        error_set(errp, "file=%s has %zu bytes, too many for a secret: the most is %u",
-                  secret->file, secret->size, MAX_SECRET);
+        error_set(errp, "file=%s has %zu bytes, too many for a secret: the most is %u", given->file,
+                  secret->size, MAX_SECRET);
+        return false;
+    }
+    return true;
+}
+
+static long read_key(int32_t serial, void *bytes, size_t size)
+{
+    return syscall(SYS_keyctl, KEYCTL_READ, serial, bytes, size);
+}
+
+static bool read_keyring(Secret *secret, GError **errp)
+{
+    const int32_t serial = SECRET_KEYRING(secret)->serial;
+    long size = serial ? read_key(serial, NULL, 0) : 0;
+
+    if (!serial) {
+        error_set(errp, "serial= is missing: the number of a key, as `keyctl add` tells it");
+        return false;
+    }
+    if (size >= 0 && size <= MAX_SECRET) {
+        secret->bytes = g_malloc0((size_t)size + 1);
+        secret->size = (size_t)size;
+        size = read_key(serial, secret->bytes, secret->size);
+    }
+    if (size < 0) {
+        error_set_errno(errp, errno, "serial=%" PRId32 ": the key cannot be read", serial);
+        return false;
+    }
+    if ((size_t)size != secret->size) { /* another one by now, or none that is of use */
+        error_set(errp, "serial=%" PRId32 " has %d bytes: the most is %u", serial, (int)size,
+                  MAX_SECRET);
         return false;
     }
     return true;
@@ -90,14 +143,15 @@ static bool secret_decode(Secret *secret, GError **errp)
 const uint8_t *secret_lookup(const char *id, size_t *size, GError **errp)
 {
     Object *obj = object_child(object_container("/objects"), id);
-    const Secret *secret = SECRET(obj);
+    const Secret *secret;
 
-    if (!obj || !object_is_a(obj, TYPE_SECRET)) {
+    if (!obj || !object_is_a(obj, TYPE_SECRET_COMMON)) {
         error_set(errp,
                   "there is no secret with the id '%s'; make it with -object secret,id=%s,...", id,
                   id);
         return NULL;
     }
+    secret = SECRET(obj);
     if (!secret->loaded) {
         error_set(errp, "the secret '%s' is not there yet", id);
         return NULL;
@@ -154,7 +208,9 @@ static bool secret_complete(Object *obj, GError **errp)
 {
     Secret *secret = SECRET(obj);
 
-    secret->loaded = secret_read(secret, errp) &&
+    const SecretOps *ops = object_type_ops(obj->type);
+
+    secret->loaded = ops->read(secret, errp) &&
                      (secret->format == SECRET_RAW || secret_decode(secret, errp)) &&
                      (!secret->keyid || secret_decrypt(secret, errp));
     return secret->loaded;
@@ -166,8 +222,14 @@ static void secret_finalize(Object *obj)
 
     forget(secret->bytes, secret->size);
     g_free(secret->bytes);
-    if (secret->data) {
-        forget(secret->data, strlen(secret->data));
+}
+
+static void given_finalize(Object *obj)
+{
+    const SecretGiven *given = SECRET_GIVEN(obj);
+
+    if (given->data) {
+        forget(given->data, strlen(given->data));
     }
 }
 
@@ -179,15 +241,6 @@ static struct json_object *secret_get_data(Object *obj, const Property *prop, GE
 }
 
 static const Property secret_properties[] = {
-    { .name = "data",
-      .kind = PROP_STRING,
-      .offset = offsetof(Secret, data),
-      .get = secret_get_data,
-      .description = "the secret itself" },
-    { .name = "file",
-      .kind = PROP_STRING,
-      .offset = offsetof(Secret, file),
-      .description = "file that holds the secret" },
     { .name = "format",
       .kind = PROP_ENUM,
       .offset = offsetof(Secret, format),
@@ -213,13 +266,60 @@ static const Property secret_properties[] = {
 };
 
 static const ObjectType secret_type = {
-    .name = TYPE_SECRET,
+    .name = TYPE_SECRET_COMMON,
     .parent = "object",
-    .description = "a password or key that other objects name",
     .instance_size = sizeof(Secret),
-    .user_creatable = true,
+    .abstract = true,
     .properties = secret_properties,
     .finalize = secret_finalize,
     .complete = secret_complete,
 };
 OBJECT_TYPE_REGISTER(secret_type)
+
+static const Property given_properties[] = {
+    { .name = "data",
+      .kind = PROP_STRING,
+      .offset = offsetof(SecretGiven, data),
+      .get = secret_get_data,
+      .description = "the secret itself" },
+    { .name = "file",
+      .kind = PROP_STRING,
+      .offset = offsetof(SecretGiven, file),
+      .description = "file that holds the secret" },
+    { 0 },
+};
+
+static const SecretOps given_ops = { .read = read_given };
+
+static const ObjectType given_type = {
+    .name = "secret",
+    .parent = TYPE_SECRET_COMMON,
+    .description = "a password or key that other objects name",
+    .instance_size = sizeof(SecretGiven),
+    .user_creatable = true,
+    .properties = given_properties,
+    .ops = &given_ops,
+    .finalize = given_finalize,
+};
+OBJECT_TYPE_REGISTER(given_type)
+
+static const Property keyring_properties[] = {
+    { .name = "serial",
+      .kind = PROP_INT32,
+      .offset = offsetof(SecretKeyring, serial),
+      .description = "number of the key, as keyctl tells it" },
+    { 0 },
+};
+
+static const SecretOps keyring_ops = { .read = read_keyring };
+
+static const ObjectType keyring_type = {
+    .name = "secret_keyring",
+    .parent = TYPE_SECRET_COMMON,
+    .description = "a password or key in a keyring of the host's kernel",
+    .instance_size = sizeof(SecretKeyring),
+    .user_creatable = true,
+    .properties = keyring_properties,
+    .ops = &keyring_ops,
+};
+OBJECT_TYPE_REGISTER(keyring_type)
