@@ -196,11 +196,7 @@ def serial_mouse():
         text = bytes(byte + 0x20 for byte in said[2:])
         tap.equal((text[:1], text[1:3], text[-1:]), (b"(", bytes((0x21, 0x44)), b")"))
         tap.equal(text[3:-3], b"DIM0001\\\\MOUSE\\PNP0F0C\\SERIAL MOUSE")
-        tap.equal(int
-
-
-if __name__ == "__main__":
-    tap.run(text[-3:-1], 16), (sum(said[2:-3]) + said[-1]) & 0xff, "the sum")
+        tap.equal(int(text[-3:-1], 16), (sum(said[2:-3]) + said[-1]) & 0xff, "the sum")
         tap.equal([mouse["name"] for mouse in m.qmp.command("query-mice") if mouse["current"]], ["Serial Mouse"])
         for events, packet in (
                 ([move("x", 5)], "40 05 00"), ([move("y", -3)], "4c 00 3d"), ([move("x", -70), move("y", 90)], "46 3a 1a"),
@@ -253,8 +249,9 @@ def refused_kinds():
                 raise AssertionError(kind)
 
 
-tap.run([("a serial mouse", serial_mouse), ("testdev", test_device), ("kinds that are refused", refused_kinds),
-         ("a serial port's backends", serial_port),
+if __name__ == "__main__":
+    tap.run([("a serial mouse", serial_mouse), ("testdev", test_device), ("kinds that are refused", refused_kinds),
+             ("a serial port's backends", serial_port),
              ("wait=true", wait_for_a_client), ("yank while it waits", yank_wait),
              ("a monitor's backend", unchangeable),
              ("QMP in a WebSocket", qmp_in_websocket)])
