@@ -550,6 +550,11 @@ void char_leave(CharFrontend *fe, gpointer left, GDestroyNotify free)
     fe->chr->free_left = free;
 }
 
+gpointer char_left(const CharFrontend *fe)
+{
+    return fe->chr->left;
+}
+
 gpointer char_take_left(CharFrontend *fe)
 {
     return g_steal_pointer(&fe->chr->left);

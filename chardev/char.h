@@ -98,7 +98,9 @@ void char_hang_up(CharFrontend *fe);
 /* What the other side knows from this front end, for the next one of the same connection: @left,
  * freed by @free when that ends, or another is left. */
 void char_leave(CharFrontend *fe, gpointer left, GDestroyNotify free);
-/* It is the caller's; NULL: nothing was left. */
+/* It, borrowed; NULL: nothing was left. */
+gpointer char_left(const CharFrontend *fe);
+/* The same, and now it is the caller's. */
 gpointer char_take_left(CharFrontend *fe);
 
 #endif

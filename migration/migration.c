@@ -9,6 +9,7 @@
 #include "hw/core/runstate.h"
 #include "hw/core/save-check.h"
 #include "hw/memtarget/memory-target.h"
+#include "hw/virtio/vhost-ask.h"
 #include "migration/bitmaps.h"
 #include "migration/config.h"
 #include "migration/dbus-vmstate.h"
@@ -27,6 +28,7 @@
 #include "util/error.h"
 #include "util/machine-lock.h"
 #include "util/main-loop.h"
+#include "util/task.h"
 #include "util/trace.h"
 
 MigrationParams migration_params = {
@@ -206,6 +208,9 @@ static bool begin(GError **errp)
         migration_set_status(MIGRATION_STATUS_ACTIVE);
     }
     machine_unlock();
+    if (ok) {
+        vhost_ask_in_thread(); /* what is written from now on, they mark */
+    }
     return ok;
 }
 
@@ -226,8 +231,8 @@ static bool check_unchanged(GError **errp)
     return same;
 }
 
-/* Main thread: take everything that only the machine can be asked for, which stands. The rest goes
- * as fast as it can. */
+/* Take everything that only the machine can be asked for, which stands. The rest goes as fast as it
+ * can. In a task, which may wait for back-ends, or the main thread. */
 static void take_all(void)
 {
     if (!going.cancelled && check_unchanged(&going.err) && save_check(&going.err) &&
@@ -249,11 +254,17 @@ static void take_all(void)
         }
         set_limit(going.postcopy ? migration_params.max_postcopy_bandwidth : 0);
     }
-    going.frozen = true;
-    g_cond_signal(&going.frozen_cond);
 }
 
-/* Main thread: stop the machine. */
+static void frozen(void *opaque)
+{
+    if (!going.waits) {
+        going.frozen = true;
+        g_cond_signal(&going.frozen_cond);
+    }
+}
+
+/* A task: stop the machine. */
 static void freeze(void *opaque)
 {
     if (!going.cancelled) {
@@ -264,7 +275,7 @@ static void freeze(void *opaque)
         runstate_stop(RUN_STATE_FINISH_MIGRATE);
         runstate_finish_reset(); /* what vCPUs asked for on their way */
         runstate_set(RUN_STATE_FINISH_MIGRATE);
-        going.waits = migration_pause_before_switchover;
+        going.waits = migration_pause_before_switchover && !going.cancelled;
     }
     if (going.waits) {
         migration_set_status(MIGRATION_STATUS_PRE_SWITCHOVER);
@@ -273,9 +284,14 @@ static void freeze(void *opaque)
     }
 }
 
+static void begin_freezing(void *opaque)
+{
+    task_run(freeze, frozen, NULL);
+}
+
 static bool wait_frozen(void)
 {
-    main_loop_schedule(freeze, NULL);
+    main_loop_schedule(begin_freezing, NULL);
     machine_lock();
     while (!going.frozen && !going.ends) {
         machine_cond_wait(&going.frozen_cond);
@@ -690,6 +706,7 @@ bool migration_continue(MigrationStatus state, GError **errp)
     going.waits = false;
     migration_set_status(MIGRATION_STATUS_DEVICE);
     take_all();
+    frozen(NULL);
     return true;
 }
 
@@ -708,6 +725,7 @@ static void cancel(void)
         if (going.waits) {
             going.waits = false;
             take_all();
+            frozen(NULL);
         }
     }
 }

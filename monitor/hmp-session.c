@@ -110,6 +110,7 @@ static void run(void *opaque)
 
     vhost_ask_before_command();
     hmp_run(&r->hmp, r->line);
+    vhost_ask_after_command();
 }
 
 static void greet(HmpMonitor *mon);

@@ -213,6 +213,9 @@ static void run(void *opaque)
     request->result = qmp_dispatch(
         request->cmd->name, json_object_object_get(request->json, "arguments"), &request->err);
     running = outer;
+    if (request->cmd->may_wait) {
+        vhost_ask_after_command();
+    }
 }
 
 /* Consumes @request. */

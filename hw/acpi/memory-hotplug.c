@@ -20,10 +20,15 @@ static MemoryHotplugSlot *selected_slot(MemoryHotplug *mh)
 
 /* ---- reading ---- */
 
+static bool has_insert_event(const MemoryHotplugSlot *slot)
+{
+    return slot->insert_event && !slot->unsettled;
+}
+
 static uint32_t slot_flags(const MemoryHotplugSlot *slot)
 {
     return (slot->dimm && !slot->ejecting ? MEMHP_ENABLED : 0) |
-           (slot->insert_event ? MEMHP_INSERT : 0) | (slot->remove_event ? MEMHP_REMOVE : 0);
+           (has_insert_event(slot) ? MEMHP_INSERT : 0) | (slot->remove_event ? MEMHP_REMOVE : 0);
 }
 
 /* The 4-byte register at @offset (a multiple of 4) of @slot. An empty slot has no place. */
@@ -54,7 +59,7 @@ static uint32_t read_slot_reg(const MemoryHotplugSlot *slot, hwaddr offset)
 static uint32_t next_event_slot(const MemoryHotplug *mh)
 {
     for (unsigned n = 0; n < mh->slots.count; n++) {
-        if (mh->slots.list[n].insert_event || mh->slots.list[n].remove_event) {
+        if (has_insert_event(&mh->slots.list[n]) || mh->slots.list[n].remove_event) {
             return n;
         }
     }

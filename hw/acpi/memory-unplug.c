@@ -7,6 +7,7 @@
 
 #include "hw/acpi/slot.h"
 #include "hw/mem/guest-fit.h"
+#include "hw/mem/memory-device.h"
 #include "hw/mem/pc-dimm.h"
 #include "memory/ram-hold.h"
 #include "qapi/qapi-events.h"
@@ -177,6 +178,16 @@ MemoryHotplugSlot *memory_unplug_slot_of(const MemoryHotplugSlots *slots, const 
     return slot && slot->dimm == dev ? slot : NULL;
 }
 
+static void announce(void *opaque)
+{
+    MemoryHotplugSlot *slot = opaque;
+
+    slot->unsettled = false;
+    if (slot->insert_event) {
+        notify(slot->all, true);
+    }
+}
+
 void memory_unplug_plugged(MemoryHotplugSlots *slots, Device *dev)
 {
     MemoryHotplugSlot *slot = chosen_slot(slots, dev);
@@ -189,8 +200,8 @@ void memory_unplug_plugged(MemoryHotplugSlots *slots, Device *dev)
     dimm_state_init(&slot->state, &slot->unplug);
     send_state(slot, NULL);
     if (dev->hotplugged) {
-        slot->insert_event = true;
-        notify(slots, true);
+        slot->insert_event = slot->unsettled = true;
+        memory_device_when_settled(announce, slot);
     }
 }
 
@@ -236,8 +247,9 @@ void memory_unplug_unplugged(MemoryHotplugSlots *slots, Device *dev)
     MemoryHotplugSlot *slot = memory_unplug_slot_of(slots, dev);
 
     if (slot) {
+        memory_device_forget_settled(announce, slot);
         slot->dimm = NULL;
-        slot->ejecting = false;
+        slot->ejecting = slot->unsettled = false;
         dev->unplug = NULL;
         end_events(slot, true, true);
         if (unplug_pending(&slot->unplug)) { /* it was taken without the guest's doing */

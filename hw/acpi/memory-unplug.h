@@ -30,6 +30,7 @@ typedef struct MemoryHotplugSlot {
     UnplugRecord unplug; /* kept when the slot is empty */
     /* derived */
     MemoryDeviceState told; /* what users know of it */
+    bool unsettled;         /* somebody has to take its memory before the guest hears of it */
 } MemoryHotplugSlot;
 
 /* The slots of a machine. */

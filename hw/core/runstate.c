@@ -20,6 +20,7 @@ static RunstateActions actions = {
     .watchdog = WATCHDOG_ACTION_RESET,
 };
 static void (*stop_handler)(RunState state);
+static void (*stopped)(RunState state);
 static bool (*prepare)(void);
 static int exit_status; /* 0: what ended the program was asked for */
 
@@ -176,11 +177,8 @@ void runstate_start(void)
     }
 }
 
-void runstate_stop(RunState to)
+static void stop(RunState to)
 {
-    if (!runstate_is_running()) {
-        return;
-    }
     vcpu_pause_all();
     clock_stop(); /* nobody has read what is later than where it stops */
     set_state(to);
@@ -189,6 +187,21 @@ void runstate_stop(RunState to)
     if (stop_handler) {
         stop_handler(to);
     }
+    if (stopped) {
+        stopped(to);
+    }
+}
+
+void runstate_stop(RunState to)
+{
+    while (runstate_is_running()) { /* perhaps again: somebody may have waited */
+        stop(to);
+    }
+}
+
+void runstate_set_stopped(void (*fn)(RunState state))
+{
+    stopped = fn;
 }
 
 void runstate_set_stop_handler(void (*fn)(RunState state))
@@ -305,10 +318,9 @@ static void carry_out_requests(void)
     }
 }
 
-/* Commands that may wait have done so. */
 static bool may_carry_out(void)
 {
-    return !prepare || task_is_current() || prepare();
+    return !prepare || prepare();
 }
 
 static void process_requests(void *opaque)

@@ -375,6 +375,58 @@ unsigned memory_device_room(const Machine *machine)
     return room;
 }
 
+typedef struct SettledCall {
+    void (*fn)(void *opaque);
+    void *opaque;
+} SettledCall;
+
+static GQueue settled_calls; /* of SettledCall */
+
+bool memory_device_is_settled(void)
+{
+    for (MemoryGuard *guard = guards; guard; guard = guard->next) {
+        if (guard->busy && guard->busy(guard)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void memory_device_when_settled(void (*fn)(void *opaque), void *opaque)
+{
+    if (memory_device_is_settled()) {
+        fn(opaque);
+    } else {
+        SettledCall *call = g_new(SettledCall, 1);
+
+        *call = (SettledCall){ fn, opaque };
+        g_queue_push_tail(&settled_calls, call);
+    }
+}
+
+void memory_device_forget_settled(void (*fn)(void *opaque), void *opaque)
+{
+    for (GList *at = settled_calls.head, *next; at; at = next) {
+        const SettledCall *call = at->data;
+
+        next = at->next;
+        if (call->fn == fn && call->opaque == opaque) {
+            g_free(at->data);
+            g_queue_delete_link(&settled_calls, at);
+        }
+    }
+}
+
+/* Of each the guest may be told, and more may be mapped. */
+void memory_device_settled(void)
+{
+    while (settled_calls.length && memory_device_is_settled()) {
+        g_autofree SettledCall *call = g_queue_pop_head(&settled_calls);
+
+        call->fn(call->opaque);
+    }
+}
+
 static bool check_guards(const Machine *machine, const MemoryDevice *md, GError **errp)
 {
     for (MemoryGuard *guard = guards; guard; guard = guard->next) {

@@ -102,12 +102,23 @@ struct MemoryGuard {
                   GError **errp);
     /* Ranges that it can still take. */
     unsigned (*room)(MemoryGuard *guard, const Machine *machine);
+    /* It has not taken yet what was mapped: the guest must not use that before. NULL: it always
+     * has. */
+    bool (*busy)(MemoryGuard *guard);
     MemoryGuard *next; /* private */
 };
 void memory_device_add_guard(MemoryGuard *guard);
 void memory_device_remove_guard(MemoryGuard *guard);
 /* Ranges that all of them can still take; UINT_MAX: there are none of them. */
 unsigned memory_device_room(const Machine *machine);
+/* Call @fn(@opaque) as soon as all of them have taken what is mapped: at once, or later from the
+ * main loop. And do not any more; harmless where it was not asked for. */
+void memory_device_when_settled(void (*fn)(void *opaque), void *opaque);
+void memory_device_forget_settled(void (*fn)(void *opaque), void *opaque);
+/* Have they? */
+bool memory_device_is_settled(void);
+/* One of them has, or goes. */
+void memory_device_settled(void);
 
 /* ---- what a HotplugHandler calls ---- */
 

@@ -16,13 +16,15 @@
 #include "net/net.h"
 #include "util/error.h"
 #include "util/loop.h"
+#include "util/machine-lock.h"
 #include "util/task.h"
 
 /* ---- the question ---- */
 
 typedef struct Question {
     int fd;
-    int error; /* 0: it has answered */
+    unsigned before; /* answers that are to come before, to nobody */
+    int error;       /* 0: it has answered */
 } Question;
 
 static int wait_for(int fd, short events, gint64 deadline)
@@ -62,6 +64,22 @@ static bool is_answer(VhostUserHeader header)
            header.size == sizeof(uint64_t);
 }
 
+/* Answers that the device before did not wait for. */
+static int skip(const Question *q, gint64 deadline)
+{
+    uint8_t payload[sizeof(VhostUserTable) + VHOST_USER_CONFIG_MAX];
+    int error = 0;
+
+    for (unsigned i = 0; i < q->before && !error; i++) {
+        VhostUserHeader header;
+
+        error = move(q->fd, &header, sizeof(header), false, deadline);
+        error = error || header.size <= sizeof(payload) ? error : EPROTO;
+        error = error ? error : move(q->fd, payload, header.size, false, deadline);
+    }
+    return error;
+}
+
 /* Without the machine lock. */
 static void ask(void *opaque)
 {
@@ -71,6 +89,7 @@ static void ask(void *opaque)
     uint64_t features;
 
     q->error = move(q->fd, &header, sizeof(header), true, deadline);
+    q->error = q->error ? q->error : skip(q, deadline);
     q->error = q->error ? q->error : move(q->fd, &header, sizeof(header), false, deadline);
     q->error = q->error || is_answer(header) ? q->error : EPROTO;
     q->error = q->error ? q->error : move(q->fd, &features, sizeof(features), false, deadline);
@@ -99,50 +118,64 @@ static const char *text_of(struct json_object *props, const char *key)
                : NULL;
 }
 
-static int copy_of(const CharFrontend *fe)
+static void question_for(const CharFrontend *fe, Question *q)
 {
-    int fd = char_fd(fe);
+    const VhostLeft *left = char_left(fe);
 
-    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    q->fd = char_fd(fe) < 0 ? -1 : fcntl(char_fd(fe), F_DUPFD_CLOEXEC, 0);
+    q->before = left ? left->answers.length : 0;
 }
 
-/* -1: there is none, or nobody is there, which the device says. */
-static int find_backend(struct json_object *props)
+/* They have come. */
+static void forget_left(const CharFrontend *fe, Question *q)
+{
+    VhostLeft *left = char_left(fe);
+
+    if (left) {
+        g_queue_clear_full(&left->answers, g_free);
+        g_array_set_size(left->leaving, 0);
+    }
+}
+
+/* Nothing is done where there is none, or nobody is there, which the device says. */
+static void with_backend(struct json_object *props, void (*fn)(const CharFrontend *fe, Question *q),
+                         Question *q)
 {
     const char *driver = text_of(props, "driver"), *chardev = text_of(props, "chardev"),
                *netdev = text_of(props, "netdev");
     CharFrontend fe;
-    int fd;
 
     if (netdev) {
         const NetClient *nc = net_client_find(netdev);
         const CharFrontend *its = nc && !nc->peer ? net_vhost_user_chardev(nc) : NULL;
 
-        return its ? copy_of(its) : -1;
+        if (its) {
+            fn(its, q);
+        }
+    } else if (driver && chardev && g_str_has_prefix(driver, "vhost-user-") &&
+               vhost_attach(&fe, chardev, NULL)) {
+        fn(&fe, q);
+        char_detach(&fe);
     }
-    if (!driver || !chardev || !g_str_has_prefix(driver, "vhost-user-") ||
-        !vhost_attach(&fe, chardev, NULL)) {
-        return -1;
-    }
-    fd = copy_of(&fe);
-    char_detach(&fe);
-    return fd;
 }
 
 bool vhost_ask_before_add(struct json_object *props, GError **errp)
 {
-    int fd = find_backend(props);
-    Question q = { .fd = fd };
+    Question q = { .fd = -1 };
 
-    if (fd < 0) {
+    with_backend(props, question_for, &q);
+    if (q.fd < 0) {
         return true;
     }
     task_wait(ask, &q);
     set_error(q.error, errp);
     if (q.error) {
-        shutdown(fd, SHUT_RDWR); /* an answer that comes later would be that of another question */
+        /* An answer that comes later would be that of another question. */
+        shutdown(q.fd, SHUT_RDWR);
+    } else {
+        with_backend(props, forget_left, NULL);
     }
-    close(fd);
+    close(q.fd);
     return !q.error;
 }
 
@@ -210,16 +243,6 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer opaque)
     return take(opaque) ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
-void vhost_ask_read(VhostAsk *a)
-{
-    take(a);
-}
-
-void vhost_ask_give_up(VhostAsk *a)
-{
-    end(a, ETIMEDOUT);
-}
-
 static gboolean on_late(gpointer opaque)
 {
     end(opaque, ETIMEDOUT);
@@ -256,6 +279,7 @@ static GMutex mutex;
 static GCond changed;
 static unsigned asked, told; /* rounds, up to which all have answered; under the mutex */
 static bool reset_waits, reset_may;
+static GSource *loud; /* after a reset */
 
 static void all_answered(void)
 {
@@ -294,22 +318,108 @@ static void wait_for_all(void *opaque)
     g_mutex_unlock(&mutex);
 }
 
-void vhost_ask_before_command(void)
+static void ask_and_wait(void)
 {
-    if (task_is_current() && ask_all()) {
+    if (ask_all()) {
         unsigned mine = asked;
 
         task_wait(wait_for_all, &mine);
     }
 }
 
+/* What they are told only when they have done something else comes behind that. A guest that gives
+ * them more and more to do is not waited for. */
+static void settle(void)
+{
+    for (unsigned n = 0; n < 2 && !vhost_all_settled(); n++) {
+        ask_and_wait();
+        vhost_settle_all(false);
+    }
+}
+
+void vhost_ask_before_command(void)
+{
+    if (task_is_current()) {
+        ask_and_wait();
+        settle();
+    }
+}
+
+void vhost_ask_after_command(void)
+{
+    if (task_is_current()) {
+        settle();
+    }
+}
+
+void vhost_ask_in_thread(void)
+{
+    unsigned mine;
+    bool waits;
+
+    machine_lock();
+    waits = ask_all();
+    mine = asked;
+    machine_unlock();
+    if (waits) {
+        wait_for_all(&mine);
+    }
+}
+
+/* States in which everything is taken, at once, that a machine is. */
+static bool is_for_good(RunState state)
+{
+    return state == RUN_STATE_FINISH_MIGRATE || state == RUN_STATE_SAVE_VM ||
+           state == RUN_STATE_RESTORE_VM;
+}
+
+static void stopped(RunState state)
+{
+    vhost_do_writes();
+    if (task_is_current()) {
+        settle();
+    } else if (is_for_good(state)) {
+        vhost_settle_all(true);
+    }
+}
+
+static gboolean be_loud(gpointer opaque)
+{
+    g_clear_pointer(&loud, g_source_unref);
+    vhost_quiet_all(false);
+    return G_SOURCE_REMOVE;
+}
+
+/* When the reset has been. */
+static void be_loud_soon(void)
+{
+    if (!loud) {
+        loud = g_idle_source_new();
+        g_source_set_priority(loud, G_PRIORITY_DEFAULT);
+        g_source_set_callback(loud, be_loud, NULL, NULL);
+        loop_attach(loop_main(), loud);
+    }
+}
+
+/* They must have given the rings back before the guest begins anew. */
 static bool reset_may_begin(void)
 {
     /* Who has answered is not asked again by the guest's next request. */
-    bool may = reset_may || (!reset_waits && !ask_all());
+    bool may = reset_may;
 
+    if (task_is_current()) {
+        vhost_quiet_all(true);
+        ask_and_wait();
+        may = true;
+    } else if (!may && !reset_waits) {
+        vhost_quiet_all(true);
+        may = !ask_all();
+    }
     reset_may = false;
     reset_waits = !may;
+    if (may) {
+        be_loud_soon();
+    }
     return may;
 }
 
@@ -317,4 +427,5 @@ void vhost_ask_watch(void)
 {
     vhost_set_checked(all_answered);
     runstate_set_prepare(reset_may_begin);
+    runstate_set_stopped(stopped);
 }

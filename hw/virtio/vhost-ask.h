@@ -20,7 +20,13 @@ bool vhost_ask_before_add(struct json_object *props, GError **errp);
  * back-ends do: those that answer nothing are hung up on before anybody has to wait for them with
  * the machine lock. In a task, whose command begins then; elsewhere nobody is asked. */
 void vhost_ask_before_command(void);
-/* There is a device with such a back-end: they are asked before resets, too. */
+/* And when the command is through: its reply comes when they have done what they were told by it.
+ */
+void vhost_ask_after_command(void);
+/* They have done all that they were told until now. A thread without the machine lock. */
+void vhost_ask_in_thread(void);
+/* There is a device with such a back-end: they are asked before resets, too, and have given the
+ * rings back when a command has stopped the machine. */
 void vhost_ask_watch(void);
 
 typedef struct VhostAsk VhostAsk;
@@ -30,9 +36,5 @@ typedef struct VhostAsk VhostAsk;
 VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), void *opaque);
 /* Nobody wants to know any more; an answer may still come. NULL is fine. */
 void vhost_ask_forget(VhostAsk *ask);
-/* For who waits for it: take what has come, or end it as if time had run out; it may be gone then.
- */
-void vhost_ask_read(VhostAsk *ask);
-void vhost_ask_give_up(VhostAsk *ask);
 
 #endif

@@ -37,6 +37,13 @@ typedef struct VhostLogArea {
 /* Where a feature is that is no device's. */
 enum { VHOST_F_LOG_ALL = 26 };
 
+/* A ring that is to be given back, and who is told how far it is. */
+typedef struct VhostStop VhostStop;
+struct VhostStop {
+    unsigned ring;
+    void (*fn)(VhostStop *stop, uint32_t base);
+};
+
 typedef struct VhostOps {
     /* What the driver has accepted of its features. */
     bool (*set_features)(VhostBackend *be, uint64_t features, GError **errp);
@@ -47,8 +54,8 @@ typedef struct VhostOps {
     bool (*set_ring_addr)(VhostBackend *be, const VhostRingAddr *addr, GError **errp);
     bool (*set_ring_call)(VhostBackend *be, unsigned ring, int fd, GError **errp);
     bool (*enable_ring)(VhostBackend *be, unsigned ring, bool on, GError **errp);
-    /* It gives it back, and tells how far it is. */
-    bool (*stop_ring)(VhostBackend *be, unsigned ring, uint32_t *base, GError **errp);
+    /* It gives it back, and tells how far it is, at once, or later, unless it goes. */
+    bool (*stop_ring)(VhostBackend *be, VhostStop *stop, GError **errp);
     /* All memory of the guest, each range in the file @fds[i]; or, where `pieces` is set, one range
      * more, or one less. */
     bool (*set_table)(VhostBackend *be, const VhostRegion *regions, const int *fds, unsigned count,
@@ -56,6 +63,10 @@ typedef struct VhostOps {
     bool (*add_region)(VhostBackend *be, const VhostRegion *region, int fd, GError **errp);
     bool (*remove_region)(VhostBackend *be, const VhostRegion *region, GError **errp);
     bool (*set_log)(VhostBackend *be, const VhostLogArea *log, GError **errp);
+    /* It has been told all for now; and so many answers are to come. NULL: at once it has done what
+     * it is told. */
+    bool (*settle)(VhostBackend *be, GError **errp);
+    unsigned (*awaited)(const VhostBackend *be);
     /* It has failed: nothing more to do with it. */
     void (*hang_up)(VhostBackend *be);
 } VhostOps;

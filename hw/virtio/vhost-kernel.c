@@ -113,15 +113,16 @@ static bool enable_ring(VhostBackend *be, unsigned ring, bool on, GError **errp)
     return s->enable(s->opaque, ring, on, errp);
 }
 
-static bool stop_ring(VhostBackend *be, unsigned ring, uint32_t *base, GError **errp)
+static bool stop_ring(VhostBackend *be, VhostStop *stop, GError **errp)
 {
     const VhostKernel *s = of_backend(be);
-    struct vhost_vring_state state = { ring % s->rings_each, 0 };
+    struct vhost_vring_state state = { stop->ring % s->rings_each, 0 };
 
-    if (!control(fd_of(s, ring), VHOST_GET_VRING_BASE, &state, "to tell how far a ring is", errp)) {
+    if (!control(fd_of(s, stop->ring), VHOST_GET_VRING_BASE, &state, "to tell how far a ring is",
+                 errp)) {
         return false;
     }
-    *base = state.num;
+    stop->fn(stop, state.num);
     return true;
 }
 

@@ -102,6 +102,7 @@ static bool send_changes(VhostMemory *memory, GError **errp)
                                                      &range_at(memory->sent, i)->region, errp)) {
                 return false;
             }
+            append(memory->leaving, range_at(memory->sent, i));
             g_array_remove_index(memory->sent, i);
         }
     }
@@ -142,6 +143,9 @@ static bool send_all(VhostMemory *memory, GError **errp)
                                          errp)) {
         return false;
     }
+    for (unsigned i = 0; i < memory->sent->len; i++) {
+        append(memory->leaving, range_at(memory->sent, i));
+    }
     g_array_set_size(memory->sent, 0);
     for (unsigned i = 0; i < memory->wanted->len; i++) {
         append(memory->sent, range_at(memory->wanted, i));
@@ -166,20 +170,28 @@ bool vhost_memory_send(VhostMemory *memory, GError **errp)
 void vhost_memory_forget(VhostMemory *memory)
 {
     g_array_set_size(memory->sent, 0);
+    g_array_set_size(memory->leaving, 0);
 }
 
-GArray *vhost_memory_leave(VhostMemory *memory)
+void vhost_memory_settled(VhostMemory *memory)
 {
-    GArray *told = memory->sent;
-
-    memory->sent = ranges_new();
-    return told;
+    g_array_set_size(memory->leaving, 0);
 }
 
-void vhost_memory_take(VhostMemory *memory, GArray *told)
+void vhost_memory_leave(VhostMemory *memory, VhostLeft *left)
 {
-    g_array_unref(memory->sent);
-    memory->sent = told;
+    left->leaving = g_steal_pointer(&memory->leaving);
+    memory->leaving = ranges_new();
+    if (memory->backend->pieces) {
+        left->ranges = g_steal_pointer(&memory->sent);
+        memory->sent = ranges_new();
+    }
+}
+
+void vhost_memory_take(VhostMemory *memory, VhostLeft *left)
+{
+    memory->sent = g_steal_pointer(&left->ranges);
+    memory->leaving = g_steal_pointer(&left->leaving);
 }
 
 uint64_t vhost_memory_size(const VhostMemory *memory)
@@ -270,6 +282,13 @@ static unsigned guard_room(MemoryGuard *guard, const Machine *machine)
                                             : 0;
 }
 
+static bool guard_busy(MemoryGuard *guard)
+{
+    VhostMemory *memory = (VhostMemory *)((char *)guard - offsetof(VhostMemory, guard));
+
+    return memory->busy(memory->opaque);
+}
+
 bool vhost_memory_fits(VhostMemory *memory, GError **errp)
 {
     return check_room(memory, machine_current(), 0, errp);
@@ -308,11 +327,11 @@ bool vhost_memory_begin(VhostMemory *memory, GError **errp)
         }
     }
     memory->wanted = ranges_new();
-    memory->sent = ranges_new();
+    memory->sent = memory->sent ? memory->sent : ranges_new();
+    memory->leaving = memory->leaving ? memory->leaving : ranges_new();
     memory->stale = true;
     if (!vhost_memory_fits(memory, errp)) {
         g_clear_pointer(&memory->wanted, g_array_unref);
-        g_clear_pointer(&memory->sent, g_array_unref);
         return false;
     }
     memory->listener = (MemoryListener){ .region_del = region_changed,
@@ -320,6 +339,7 @@ bool vhost_memory_begin(VhostMemory *memory, GError **errp)
                                          .commit = map_changed };
     memory->guard.check = guard_check;
     memory->guard.room = guard_room;
+    memory->guard.busy = guard_busy;
     address_space_add_listener(&address_space_memory, &memory->listener);
     memory_device_add_guard(&memory->guard);
     return true;
@@ -331,6 +351,7 @@ void vhost_memory_end(VhostMemory *memory)
         memory_device_remove_guard(&memory->guard);
         address_space_remove_listener(&address_space_memory, &memory->listener);
         g_clear_pointer(&memory->wanted, g_array_unref);
-        g_clear_pointer(&memory->sent, g_array_unref);
     }
+    g_clear_pointer(&memory->sent, g_array_unref);
+    g_clear_pointer(&memory->leaving, g_array_unref);
 }

@@ -14,15 +14,17 @@
 
 typedef struct VhostMemory {
     VhostBackend *backend; /* borrowed */
-    /* After the map has changed, and the back-end knows. */
+    /* After the map has changed. */
     void (*changed)(void *opaque);
+    bool (*busy)(void *opaque); /* it does not, yet */
     void *opaque;
     const char *name; /* of the device, for messages; borrowed */
     /* private */
     MemoryListener listener;
     MemoryGuard guard;
     bool stale;            /* the map has changed since `wanted` was made */
-    GArray *wanted, *sent; /* of VhostRange: as the map is, and as the back-end has it */
+    GArray *wanted, *sent; /* of VhostRange: as the map is, and as the back-end was told it is */
+    GArray *leaving;       /* that it was told to leave, and may still write to */
 } VhostMemory;
 
 /* A range of the map; it keeps the block, so that no other gets its place. */
@@ -30,6 +32,12 @@ typedef struct VhostRange {
     VhostRegion region;
     RamBlock *block; /* a reference */
 } VhostRange;
+
+/* What one device leaves to the next of a connection. */
+typedef struct VhostLeft {
+    GQueue answers;           /* that are to come: vhost_user_leave_answers() */
+    GArray *ranges, *leaving; /* VhostMemory.sent and .leaving; NULL: none */
+} VhostLeft;
 
 /* Follow the map from now on. The back-end is there. Errors: memory that it cannot reach, as it is
  * not shared; more ranges than it takes. */
@@ -40,11 +48,12 @@ void vhost_memory_end(VhostMemory *memory);
 bool vhost_memory_fits(VhostMemory *memory, GError **errp);
 /* Tell the back-end of all of it, or of what has changed since it was told. */
 bool vhost_memory_send(VhostMemory *memory, GError **errp);
-/* The back-end keeps what it was told, for another device: g_array_unref() ends it. Nothing was
- * told afterwards. And back: a back-end that was told @told, which is taken, by the device before.
- */
-GArray *vhost_memory_leave(VhostMemory *memory);
-void vhost_memory_take(VhostMemory *memory, GArray *told);
+/* It has done all that it was told: what has gone is free. */
+void vhost_memory_settled(VhostMemory *memory);
+/* The back-end keeps what it was told, for another device. Nothing was told afterwards. And back,
+ * before vhost_memory_begin(). */
+void vhost_memory_leave(VhostMemory *memory, VhostLeft *left);
+void vhost_memory_take(VhostMemory *memory, VhostLeft *left);
 /* There is another back-end, or none: it was told nothing. */
 void vhost_memory_forget(VhostMemory *memory);
 /* Bytes from 0 on to the end of the last range. */

@@ -82,6 +82,16 @@ static void set_base(Vhost *vhost, VirtQueue *vq, uint32_t base)
     }
 }
 
+static void told_base(VhostStop *stop, uint32_t base)
+{
+    VhostRing *ring = (VhostRing *)((char *)stop - offsetof(VhostRing, stop));
+
+    if (ring->stopping) {
+        ring->stopping = false;
+        set_base(ring->vhost, virtio_queue(ring->vhost->vdev, ring->number), base);
+    }
+}
+
 /* ---- interrupts ---- */
 
 static const VirtioBus *bus_of(const Vhost *vhost)
@@ -218,13 +228,13 @@ bool vhost_ring_update(Vhost *vhost, unsigned n, GError **errp)
         if (!give(vhost, n, errp) || !enable(vhost, n, n < vhost->in_use, errp)) {
             return false;
         }
-        /* The driver may have told the one before, or have been told that it need not. */
-        shared_event_signal(vhost->vdev->queues[n].kick_fd);
+        ring->given = true;
         return true;
     }
     call_fd = call_fd_of(ring);
     if (call_fd != ring->call_fd) {
         ring->call_fd = call_fd;
+        ring->call_changed = true;
         if (!vhost->backend->ops->set_ring_call(vhost->backend, n, call_fd, errp)) {
             return false;
         }
@@ -235,22 +245,34 @@ bool vhost_ring_update(Vhost *vhost, unsigned n, GError **errp)
 bool vhost_ring_stop(Vhost *vhost, unsigned n, GError **errp)
 {
     VhostRing *ring = &vhost->rings[n];
-    uint32_t base;
 
-    if ((ring->enabled && !enable(vhost, n, false, errp)) ||
-        !vhost->backend->ops->stop_ring(vhost->backend, n, &base, errp)) {
+    if (ring->enabled && !enable(vhost, n, false, errp)) {
         return false;
     }
     ring->started = ring->enabled = false;
-    set_base(vhost, virtio_queue(vhost->vdev, n), base);
-    return true;
+    ring->stopping = true;
+    ring->stop = (VhostStop){ n, told_base };
+    return vhost->backend->ops->stop_ring(vhost->backend, &ring->stop, errp);
+}
+
+void vhost_ring_settled(VhostRing *ring)
+{
+    /* The driver may have told the one before, or have been told that it need not. */
+    if (ring->given && ring->started) {
+        shared_event_signal(ring->vhost->vdev->queues[ring->number].kick_fd);
+    }
+    ring->given = false;
+    if (ring->call_changed && ring->started) {
+        shared_event_signal(ring->call_fd);
+    }
+    ring->call_changed = false;
 }
 
 void vhost_ring_recover(Vhost *vhost, unsigned n)
 {
     VirtQueue *vq = virtio_queue(vhost->vdev, n);
 
-    vhost->rings[n].started = vhost->rings[n].enabled = false;
+    vhost->rings[n].started = vhost->rings[n].enabled = vhost->rings[n].stopping = false;
     if (is_packed(vhost)) {
         virtq_break(vq, "its back-end has gone, and only that knew how far it was");
     } else if (read_used(vhost, vq, &vq->used)) {

@@ -17,7 +17,10 @@ bool vhost_send_features(Vhost *vhost, GError **errp);
 bool vhost_ring_send_addr(Vhost *vhost, unsigned n, GError **errp);
 /* Ring @n is enabled, used or interrupts otherwise than the back-end knows: tell it. */
 bool vhost_ring_update(Vhost *vhost, unsigned n, GError **errp);
-/* The back-end gives it back. */
+/* The back-end has done all that it was told: it looks at a ring that it was given, and what it
+ * signalled meanwhile where the driver did not look any more, that is told anew. */
+void vhost_ring_settled(VhostRing *ring);
+/* The back-end gives it back, now or later: VhostRing.stopping. */
 bool vhost_ring_stop(Vhost *vhost, unsigned n, GError **errp);
 /* The back-end has gone: the ring is where the driver knows it to be. */
 void vhost_ring_recover(Vhost *vhost, unsigned n);

@@ -28,20 +28,6 @@ static void serve_side(VirtioDevice *vdev)
     vhost_gpu_serve(VHOST_USER_GPU(vdev));
 }
 
-static const VhostClass vhost_class = {
-    .features = UINT64_MAX,
-    .came = came,
-    .gone = gone,
-    .serve_side = serve_side,
-};
-
-/* Where pictures are is known to the back-end only. */
-static bool check_migrate(const Device *dev, GError **errp)
-{
-    error_set(errp, "its pictures are in its back-end, which cannot give them");
-    return false;
-}
-
 /* What is on its way of pictures is of the time before. */
 static void gpu_reset(VirtioDevice *vdev)
 {
@@ -49,6 +35,22 @@ static void gpu_reset(VirtioDevice *vdev)
 
     vhost_gpu_serve(s);
     virtio_gpu_reset_scanouts(&s->parent);
+}
+
+/* A driver that has begun anew meanwhile has shown nothing yet: it has no ring. */
+static const VhostClass vhost_class = {
+    .features = UINT64_MAX,
+    .came = came,
+    .gone = gone,
+    .serve_side = serve_side,
+    .stopped = gpu_reset,
+};
+
+/* Where pictures are is known to the back-end only. */
+static bool check_migrate(const Device *dev, GError **errp)
+{
+    error_set(errp, "its pictures are in its back-end, which cannot give them");
+    return false;
 }
 
 static bool meet(VhostUserGpu *s, GError **errp)

@@ -65,36 +65,30 @@ static bool enable_ring(VhostBackend *be, unsigned ring, bool on, GError **errp)
            send_ring(be, VHOST_USER_SET_VRING_ENABLE, ring, on, errp);
 }
 
-static bool stop_ring(VhostBackend *be, unsigned ring, uint32_t *base, GError **errp)
+static bool stopped(void *opaque, const void *payload, GError **errp)
 {
-    const VhostUserRing state = { ring, 0 };
-    VhostUser *vu = of_backend(be);
+    VhostStop *stop = opaque;
     VhostUserRing reply;
 
-    if (!vhost_user_ask(vu, VHOST_USER_GET_VRING_BASE, &state, sizeof(state), &reply, sizeof(reply),
-                        NULL, errp)) {
+    memcpy(&reply, payload, sizeof(reply));
+    if (reply.index != stop->ring) {
+        error_set(errp, "the back-end tells of ring %u where %u was asked for", reply.index,
+                  stop->ring);
         return false;
     }
-    if (reply.index != ring) {
-        error_set(errp, "the back-end tells of ring %u where %u was asked for", reply.index, ring);
-        return vhost_user_give_up(vu);
-    }
-    *base = reply.num;
+    stop->fn(stop, reply.num);
     return true;
 }
 
-/* ---- memory ---- */
-
-/* When it has an answer, the back-end has done what was asked before. */
-static bool settle(VhostBackend *be, GError **errp)
+static bool stop_ring(VhostBackend *be, VhostStop *stop, GError **errp)
 {
-    VhostUser *vu = of_backend(be);
-    uint64_t features;
+    const VhostUserRing state = { stop->ring, 0 };
 
-    return vhost_user_has(vu, VHOST_USER_PROTOCOL_F_REPLY_ACK) ||
-           vhost_user_ask(vu, VHOST_USER_GET_FEATURES, NULL, 0, &features, sizeof(features), NULL,
-                          errp);
+    return vhost_user_ask_later(of_backend(be), VHOST_USER_GET_VRING_BASE, &state, sizeof(state),
+                                sizeof(VhostUserRing), stopped, stop, errp);
 }
+
+/* ---- memory ---- */
 
 static bool set_table(VhostBackend *be, const VhostRegion *regions, const int *fds, unsigned count,
                       GError **errp)
@@ -106,17 +100,14 @@ static bool set_table(VhostBackend *be, const VhostRegion *regions, const int *f
     return vhost_user_send(of_backend(be), VHOST_USER_SET_MEM_TABLE, &table,
                            offsetof(VhostUserTable, regions) +
                                count * (unsigned)sizeof(VhostRegion),
-                           fds, count, errp) &&
-           settle(be, errp);
+                           fds, count, errp);
 }
 
 static bool add_region(VhostBackend *be, const VhostRegion *region, int fd, GError **errp)
 {
     const VhostUserOneRegion one = { .region = *region };
 
-    return vhost_user_send(of_backend(be), VHOST_USER_ADD_MEM_REG, &one, sizeof(one), &fd, 1,
-                           errp) &&
-           settle(be, errp);
+    return vhost_user_send(of_backend(be), VHOST_USER_ADD_MEM_REG, &one, sizeof(one), &fd, 1, errp);
 }
 
 static bool remove_region(VhostBackend *be, const VhostRegion *region, GError **errp)
@@ -124,13 +115,22 @@ static bool remove_region(VhostBackend *be, const VhostRegion *region, GError **
     const VhostUserOneRegion one = { .region = *region };
 
     return vhost_user_send(of_backend(be), VHOST_USER_REM_MEM_REG, &one, sizeof(one), NULL, 0,
-                           errp) &&
-           settle(be, errp);
+                           errp);
 }
 
 static bool set_log(VhostBackend *be, const VhostLogArea *log, GError **errp)
 {
     return vhost_user_set_log(of_backend(be), log->fd, log->size, errp);
+}
+
+static bool settle(VhostBackend *be, GError **errp)
+{
+    return vhost_user_settle(of_backend(be), errp);
+}
+
+static unsigned awaited(const VhostBackend *be)
+{
+    return of_backend((VhostBackend *)(uintptr_t)be)->awaited.length;
 }
 
 static void hang_up(VhostBackend *be)
@@ -149,5 +149,7 @@ const VhostOps vhost_user_ops = {
     .add_region = add_region,
     .remove_region = remove_region,
     .set_log = set_log,
+    .settle = settle,
+    .awaited = awaited,
     .hang_up = hang_up,
 };

@@ -7,11 +7,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "accel/vcpu.h"
 #include "chardev/chardev.h"
 #include "hw/virtio/vhost-ask.h"
 #include "hw/virtio/vhost-log.h"
 #include "hw/virtio/vhost-ring.h"
+#include "hw/virtio/vhost-wait.h"
 #include "util/error.h"
 #include "util/loop.h"
 
@@ -20,10 +20,6 @@
     (1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK | \
      1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |                               \
      1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
-
-static GPtrArray *devices; /* of Vhost, whose back-ends are other programs */
-static unsigned checks;    /* vhost_checks(): of them, those that are `awaited` */
-static void (*checked)(void);
 
 /* Something failed with the back-end, which is hung up on. */
 static void complain(const Vhost *vhost, const char *what, GError *err)
@@ -48,79 +44,19 @@ void vhost_fail(Vhost *vhost, const char *what, GError *err)
     complain(vhost, what, err);
 }
 
-/* ---- writes that wait ---- */
-
-typedef struct Write {
-    VhostWriteFn *fn;
-    void *opaque;
-    hwaddr addr;
-    uint64_t value;
-    unsigned size;
-    X86Cpu *cpu;
-} Write;
-
-/* Of each the device may do whatever it does, even drop the others. */
-static void do_writes(Vhost *vhost, bool drop)
-{
-    Write *write;
-
-    if (vhost->later_source) {
-        g_source_destroy(vhost->later_source);
-        g_clear_pointer(&vhost->later_source, g_source_unref);
-    }
-    while ((write = g_queue_pop_head(&vhost->later))) {
-        vhost->doing = true;
-        if (!drop) {
-            write->fn(write->opaque, write->addr, write->value, write->size);
-        }
-        vhost->doing = false;
-        vcpu_wait_end(write->cpu);
-        g_free(write);
-    }
-}
-
-static gboolean do_writes_now(gpointer opaque)
-{
-    do_writes(opaque, false);
-    return G_SOURCE_REMOVE;
-}
-
-/* Whoever is being asked something is not to be asked more in between: from the main loop. */
-static void do_writes_soon(Vhost *vhost)
-{
-    if (vhost->later.length && !vhost->later_source) {
-        vhost->later_source = g_idle_source_new();
-        g_source_set_priority(vhost->later_source, G_PRIORITY_DEFAULT);
-        g_source_set_callback(vhost->later_source, do_writes_now, vhost, NULL);
-        loop_attach(loop_main(), vhost->later_source);
-    }
-}
-
-static void check(Vhost *vhost);
-
-bool vhost_write_later(Vhost *vhost, VhostWriteFn *fn, void *opaque, hwaddr addr, uint64_t value,
-                       unsigned size)
-{
-    X86Cpu *cpu;
-    Write *write;
-
-    if (!vhost || vhost->kernel || !vhost->backend->up || !(cpu = vcpu_wait_self())) {
-        return false;
-    }
-    check(vhost);
-    if (!vhost->user.ask) { /* it has just gone */
-        vcpu_wait_end(cpu);
-        return false;
-    }
-    write = g_new(Write, 1);
-    *write = (Write){ fn, opaque, addr, value, size, cpu };
-    g_queue_push_tail(&vhost->later, write);
-    return true;
-}
-
 /* ---- starting and stopping ---- */
 
-static void stop(Vhost *vhost)
+/* Those that the back-end has not said it gives back. */
+static void recover_rings(Vhost *vhost)
+{
+    for (unsigned i = 0; i < vhost->ring_count; i++) {
+        if (vhost->rings[i].started || vhost->rings[i].stopping) {
+            vhost_ring_recover(vhost, i);
+        }
+    }
+}
+
+void vhost_stop(Vhost *vhost)
 {
     g_autoptr(GError) err = NULL;
     bool ok = vhost->backend->up;
@@ -135,9 +71,13 @@ static void stop(Vhost *vhost)
             vhost_ring_recover(vhost, i);
         }
     }
+    if (!ok) {
+        recover_rings(vhost);
+    }
     if (err) {
         complain(vhost, "stopping its rings", g_steal_pointer(&err));
     }
+    vhost_told(vhost);
 }
 
 static bool start_rings(Vhost *vhost, GError **errp)
@@ -178,33 +118,32 @@ void vhost_update(Vhost *vhost)
     if (vhost->lost) {
         vhost_fail_all(vhost);
     } else if (!may_run(vhost)) {
-        stop(vhost);
-    } else if (!(vhost->running ? start_rings(vhost, &err) : start(vhost, &err))) {
+        vhost_stop(vhost);
+    } else if (vhost_is_busy(vhost) || vhost->quiet) {
+        vhost_tell_later(vhost);
+    } else if (vhost->running ? start_rings(vhost, &err) : start(vhost, &err)) {
+        vhost_told(vhost);
+    } else {
         vhost_fail(vhost, "its back-end does not take the rings", g_steal_pointer(&err));
-        stop(vhost);
-    }
-}
-
-static void finish_writes(Vhost *vhost)
-{
-    if (vhost->later.length && !vhost->doing) {
-        vhost_user_finish_ask(&vhost->user);
-        do_writes(vhost, false);
+        vhost_stop(vhost);
     }
 }
 
 void vhost_pause(Vhost *vhost)
 {
     if (vhost && vhost->rings) {
-        finish_writes(vhost); /* whose CPUs have gone on, for the machine that is saved */
-        stop(vhost);
+        vhost_stop(vhost);
     }
 }
 
 void vhost_reset(Vhost *vhost)
 {
     if (vhost) {
-        do_writes(vhost, true);
+        vhost_drop_writes(vhost);
+        for (unsigned i = 0; i < vhost->ring_count; i++) {
+            vhost->was_reset = vhost->was_reset || vhost->rings[i].stopping;
+            vhost->rings[i].stopping = false; /* wherever it was */
+        }
         vhost_inflight_forget(vhost);
     }
 }
@@ -221,13 +160,38 @@ void vhost_use_rings(Vhost *vhost, unsigned given, unsigned count)
     }
 }
 
+static void tell_memory(Vhost *vhost)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (vhost_is_busy(vhost)) {
+        vhost_tell_later(vhost);
+    } else if (!vhost_memory_send(&vhost->memory, &err)) {
+        vhost_fail(vhost, "its back-end does not take the memory", g_steal_pointer(&err));
+    }
+    vhost_told(vhost);
+}
+
+/* It knows something of the memory, and is to know the rest. */
+static bool has_memory(const Vhost *vhost)
+{
+    return vhost->backend->up && vhost->memory.sent->len;
+}
+
+void vhost_tell(Vhost *vhost)
+{
+    if (has_memory(vhost)) {
+        tell_memory(vhost);
+    }
+    vhost_update(vhost);
+}
+
 /* The map is another. A ring may be elsewhere now, or nowhere. */
 static void memory_changed(void *opaque)
 {
     Vhost *vhost = opaque;
-    g_autoptr(GError) err = NULL;
 
-    if (!vhost->backend->up || !vhost->memory.sent->len) {
+    if (!has_memory(vhost)) {
         return;
     }
     for (unsigned i = 0; vhost->running && i < vhost->ring_count; i++) {
@@ -235,9 +199,14 @@ static void memory_changed(void *opaque)
             virtio_needs_reset(vhost->vdev, "a ring is no memory any more");
         }
     }
-    if (!vhost_memory_send(&vhost->memory, &err)) {
-        vhost_fail(vhost, "its back-end does not take the memory", g_steal_pointer(&err));
-    }
+    tell_memory(vhost);
+}
+
+static bool memory_is_busy(void *opaque)
+{
+    const Vhost *vhost = opaque;
+
+    return vhost_is_busy(vhost) || vhost->again;
 }
 
 /* ---- the back-end comes and goes ---- */
@@ -288,24 +257,11 @@ static bool meet(Vhost *vhost, GError **errp)
     return true;
 }
 
-static void end_check(Vhost *vhost)
-{
-    do_writes_soon(vhost);
-    vhost->checking = false;
-    if (vhost->awaited) {
-        vhost->awaited = false;
-        if (--checks == 0 && checked) {
-            checked();
-        }
-    }
-}
-
 /* An answer that comes later would be taken for that to another question. */
 static void forget_ask(Vhost *vhost)
 {
-    if (vhost->user.ask) {
-        vhost_ask_forget(g_steal_pointer(&vhost->user.ask));
-        end_check(vhost);
+    if (vhost->ask) {
+        vhost_ask_forget(g_steal_pointer(&vhost->ask));
         if (char_fd(vhost->user.chardev) >= 0) {
             char_hang_up(vhost->user.chardev);
         }
@@ -317,7 +273,7 @@ static void answered(void *opaque, GError *ask_err)
     Vhost *vhost = opaque;
     g_autoptr(GError) err = ask_err;
 
-    vhost->user.ask = NULL;
+    vhost->ask = NULL;
     if (err || !meet(vhost, &err) || !check_again(vhost, &err)) {
         complain(vhost, "its back-end is not taken", g_steal_pointer(&err));
         vhost->backend->up = false;
@@ -333,85 +289,71 @@ static void answered(void *opaque, GError *ask_err)
 /* Nobody stands until it answers. */
 static void came(Vhost *vhost)
 {
-    if (!vhost->backend->up && !vhost->user.ask && char_fd(vhost->user.chardev) >= 0) {
-        vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), answered, vhost);
+    if (!vhost->backend->up && !vhost->ask && char_fd(vhost->user.chardev) >= 0) {
+        vhost->ask = vhost_ask_start(char_fd(vhost->user.chardev), answered, vhost);
     }
 }
 
-static void check_answered(void *opaque, GError *ask_err)
+static void left_free(gpointer data)
 {
-    Vhost *vhost = opaque;
+    VhostLeft *left = data;
 
-    vhost->user.ask = NULL;
-    if (ask_err) {
-        complain(vhost, "its back-end is hung up on", ask_err);
-        vhost_user_give_up(&vhost->user);
-    }
-    end_check(vhost);
-}
-
-static void check(Vhost *vhost)
-{
-    if (vhost->backend->up && !vhost->user.ask && char_fd(vhost->user.chardev) >= 0) {
-        vhost->checking = true;
-        vhost->user.ask = vhost_ask_start(char_fd(vhost->user.chardev), check_answered, vhost);
-    }
-}
-
-void vhost_check_all(void)
-{
-    for (unsigned i = 0; devices && i < devices->len; i++) {
-        Vhost *vhost = devices->pdata[i];
-
-        check(vhost);
-        if (vhost->checking && !vhost->awaited) {
-            vhost->awaited = true;
-            checks++;
-        }
-    }
-}
-
-unsigned vhost_checks(void)
-{
-    return checks;
-}
-
-void vhost_set_checked(void (*fn)(void))
-{
-    checked = fn;
+    g_queue_clear_full(&left->answers, g_free);
+    g_clear_pointer(&left->ranges, g_array_unref);
+    g_clear_pointer(&left->leaving, g_array_unref);
+    g_free(left);
 }
 
 /* One that takes memory piece by piece keeps what it was given, while the connection stays, and has
- * no room for as much once more. */
-static void leave_memory(Vhost *vhost)
+ * no room for as much once more. What it has not answered yet, it will. */
+static void leave(Vhost *vhost)
 {
-    if (vhost->user.chardev && vhost->backend->up && vhost->backend->pieces) {
-        char_leave(vhost->user.chardev, vhost_memory_leave(&vhost->memory),
-                   (GDestroyNotify)g_array_unref);
+    VhostLeft *left;
+
+    if (!vhost->user.chardev || !vhost->backend->up) {
+        return;
+    }
+    left = g_new0(VhostLeft, 1);
+    if (vhost_user_leave_answers(&vhost->user, &left->answers)) {
+        vhost_memory_leave(&vhost->memory, left);
+        char_leave(vhost->user.chardev, left, left_free);
+    } else {
+        left_free(left);
+        char_hang_up(vhost->user.chardev);
     }
 }
 
-static void take_memory(Vhost *vhost)
+static void take(Vhost *vhost)
 {
-    GArray *left = char_take_left(vhost->user.chardev);
+    VhostLeft *left = char_take_left(vhost->user.chardev);
 
     if (left) {
+        vhost_user_take_answers(&vhost->user, &left->answers);
         vhost_memory_take(&vhost->memory, left);
+        left_free(left);
     }
+}
+
+/* What it was told, and asked, is over. */
+static void end_connection(Vhost *vhost)
+{
+    vhost->backend->up = false;
+    vhost_stop(vhost);
+    recover_rings(vhost);
+    vhost_user_end(&vhost->user);
+    vhost_memory_forget(&vhost->memory);
+    vhost_wait_over(vhost);
 }
 
 void vhost_lose(Vhost *vhost)
 {
     forget_ask(vhost);
-    leave_memory(vhost);
+    vhost_stop(vhost);
+    leave(vhost);
     if (vhost->user.chardev) {
         vhost->user.chardev->event = NULL;
-        vhost->backend->up = false;
     }
-    stop(vhost);
-    vhost->backend->up = false;
-    vhost_user_end(&vhost->user);
-    vhost_memory_forget(&vhost->memory);
+    end_connection(vhost);
     if (!vhost->lost) {
         vhost->lost = true;
         vhost_watch_ours(vhost);
@@ -422,18 +364,23 @@ void vhost_lose(Vhost *vhost)
 static void gone(Vhost *vhost)
 {
     forget_ask(vhost);
+    end_connection(vhost);
     if (!char_can_reconnect(vhost->user.chardev)) {
         error_report("%s: its back-end has gone, and no other can come", vhost->vdev->name);
         vhost_lose(vhost);
-    } else {
-        vhost->backend->up = false;
-        stop(vhost);
-        vhost_user_end(&vhost->user);
-        vhost_memory_forget(&vhost->memory);
     }
     if (vhost->class->gone) {
         vhost->class->gone(vhost->vdev);
     }
+}
+
+/* Nobody was waiting for it; gone() comes. */
+static void failed(void *opaque, GError *err)
+{
+    Vhost *vhost = opaque;
+
+    complain(vhost, "its back-end is hung up on", err);
+    vhost_wait_over(vhost);
 }
 
 static void chardev_event(void *opaque, CharEvent event)
@@ -529,6 +476,7 @@ static Vhost *prepare(VirtioDevice *vdev, const VhostClass *class, CharFrontend 
     vhost->backend = &vhost->user.base;
     vhost->memory.backend = vhost->backend;
     vhost->memory.changed = memory_changed;
+    vhost->memory.busy = memory_is_busy;
     vhost->memory.opaque = vhost;
     vhost->memory.name = vdev->name;
     vdev->vhost = vhost;
@@ -560,17 +508,17 @@ Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *char
     vhost = prepare(vdev, class, chardev);
     vhost->user.config_changed = config_changed;
     vhost->user.serve_side = serve_side;
+    vhost->user.failed = failed;
     vhost->user.opaque = vhost;
     chardev->event = chardev_event;
     chardev->opaque = vhost;
+    take(vhost);
     if (!meet(vhost, errp) || !vhost_memory_begin(&vhost->memory, errp)) {
         vhost_free(vhost);
         return NULL;
     }
-    take_memory(vhost);
     vhost_log_init(vhost);
-    devices = devices ? devices : g_ptr_array_new();
-    g_ptr_array_add(devices, vhost);
+    vhost_wait_begin(vhost);
     vhost_ask_watch();
     return vhost;
 }
@@ -601,25 +549,18 @@ void vhost_free(Vhost *vhost)
     if (!vhost) {
         return;
     }
-    if (!vhost->checking) {
-        forget_ask(vhost);
-    } else {
-        vhost_user_finish_ask(&vhost->user); /* the next device has the connection */
-    }
-    if (devices) {
-        g_ptr_array_remove(devices, vhost);
-    }
-    do_writes(vhost, true);
-    stop(vhost);
+    forget_ask(vhost);
+    vhost_stop(vhost);
     if (vhost->memory.wanted) {
-        leave_memory(vhost);
+        leave(vhost);
         vhost_log_fini(vhost);
-        vhost_memory_end(&vhost->memory);
     }
+    vhost_memory_end(&vhost->memory);
     if (vhost->user.chardev) {
         vhost->user.chardev->event = NULL;
     }
     vhost_user_end(&vhost->user);
+    vhost_wait_end(vhost);
     for (unsigned i = 0; i < vhost->ring_count; i++) {
         VirtioQueue *queue = &vhost->vdev->queues[i];
 

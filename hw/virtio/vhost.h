@@ -32,6 +32,8 @@ typedef struct VhostClass {
     void (*config_changed)(VirtioDevice *vdev);
     /* VhostUser.side_fd, which the device sets, can be read. May be NULL if it never does. */
     void (*serve_side)(VirtioDevice *vdev);
+    /* The device was reset, and now its back-end works on its rings no more. May be NULL. */
+    void (*stopped)(VirtioDevice *vdev);
     /* Answer all in @vq by errors: there will be no back-end. NULL: it waits for ever. */
     VirtioQueueFn *fail;
 } VhostClass;
@@ -46,8 +48,12 @@ typedef struct VhostRing {
     unsigned number;
     VhostRingAddr addr;    /* where the back-end has it */
     bool started, enabled; /* as the back-end was told */
-    int call_fd;           /* that it was given; -1: none */
-    int own_call;          /* an eventfd whose signals the main loop makes interrupts of */
+    bool given;            /* it has not looked at it yet */
+    bool stopping;         /* how far it is will be told by `stop` */
+    VhostStop stop;
+    int call_fd;       /* that it was given; -1: none */
+    bool call_changed; /* it may still use the one before */
+    int own_call;      /* an eventfd whose signals the main loop makes interrupts of */
     GSource *own_source;
     GSource *kick_source; /* of notifications, where the ring is ours */
 } VhostRing;
@@ -63,14 +69,18 @@ typedef struct Vhost {
     unsigned given;      /* of them, those that are the back-end's now: the others are ours */
     unsigned in_use;     /* of them, the driver's */
     VhostRing *rings;
-    GQueue later; /* of writes that wait until it has answered */
-    GSource *later_source;
-    bool doing;    /* one of them */
-    bool checking; /* `user.ask` is of a back-end that is used, not of one that came */
-    bool awaited;  /* and vhost_check_all() wants to know */
-    bool running;  /* the back-end has what is enabled of the rings */
-    bool lost;     /* there will be no back-end */
-    bool said;     /* that the kernel does not do what is asked */
+    struct VhostAsk *ask; /* who has come is asked whether it answers; NULL: nobody is */
+    unsigned checks;      /* such questions to one that is used */
+    unsigned awaited;     /* so many answers vhost_check_all() wants to know of */
+    GQueue later;         /* of writes that wait until it has answered */
+    GQueue standing;      /* of X86Cpu, until it has done what it was told */
+    GSource *later_source, *settle_source;
+    bool again;     /* it is to be told more */
+    bool quiet;     /* but not now: there will be a reset */
+    bool was_reset; /* the device, while it had rings */
+    bool running;   /* the back-end has what is enabled of the rings */
+    bool lost;      /* there will be no back-end */
+    bool said;      /* that the kernel does not do what is asked */
     int inflight_fd;
     uint64_t inflight_size, inflight_offset;
     MemoryListener log_listener;
@@ -98,6 +108,14 @@ void vhost_check_all(void);
 unsigned vhost_checks(void);
 /* @fn is called from the main loop when they all have, or have gone. */
 void vhost_set_checked(void (*fn)(void));
+/* Have all of them done what they were told, and are to be told nothing more? */
+bool vhost_all_settled(void);
+/* Those who wait for what is done are through now; @wait: all of it, with the machine lock. */
+void vhost_settle_all(bool wait);
+/* The machine stands: what CPUs wrote, and waits, is done, so that they have gone on. */
+void vhost_do_writes(void);
+/* The machine will be reset: they give the rings back, and get none before @quiet ends. */
+void vhost_quiet_all(bool quiet);
 
 /* Is a back-end there? */
 static inline bool vhost_is_up(const Vhost *vhost)

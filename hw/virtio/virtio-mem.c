@@ -233,6 +233,34 @@ static uint16_t (*const requests[REQ__MAX])(VirtioMem *s, const Request *request
     [REQ_STATE] = tell_state,
 };
 
+static void respond(VirtQueue *vq, VirtqElement *element, const Response *response)
+{
+    virtq_push(vq, element, (uint32_t)virtq_write(element, 0, response, sizeof(*response)));
+}
+
+/* The guest may use what it asked for. */
+static void settled(void *opaque)
+{
+    static const Response response = { .type = RESP_ACK };
+    VirtioMem *s = opaque;
+    VirtQueue *vq = virtio_queue(&s->parent, 0);
+
+    respond(vq, g_steal_pointer(&s->acked), &response);
+    virtio_notify(&s->parent, vq);
+    virtio_queue_again(&s->parent, vq);
+}
+
+static void drop_acked(VirtioDevice *vdev, VirtQueue *vq)
+{
+    VirtioMem *s = VIRTIO_MEM(vdev);
+
+    if (s->acked) {
+        memory_device_forget_settled(settled, s);
+        virtq_drop(vq, g_steal_pointer(&s->acked));
+    }
+}
+
+/* False: no more now. */
 static bool answer(VirtioMem *s, VirtQueue *vq, VirtqElement *element)
 {
     Request request = { 0 };
@@ -246,7 +274,12 @@ static bool answer(VirtioMem *s, VirtQueue *vq, VirtqElement *element)
     }
     response.type =
         request.type < REQ__MAX ? requests[request.type](s, &request, &response) : RESP_ERROR;
-    virtq_push(vq, element, (uint32_t)virtq_write(element, 0, &response, sizeof(response)));
+    if (request.type == REQ_PLUG && response.type == RESP_ACK && !memory_device_is_settled()) {
+        s->acked = element;
+        memory_device_when_settled(settled, s);
+        return false;
+    }
+    respond(vq, element, &response);
     return true;
 }
 
@@ -254,8 +287,12 @@ static void handle_requests(VirtioDevice *vdev, VirtQueue *vq)
 {
     VirtqElement *element = NULL;
 
+    if (VIRTIO_MEM(vdev)->acked) {
+        return;
+    }
     for (unsigned n = 0; n < REQUESTS_A_TURN && (element = virtq_pop(vq)); n++) {
         if (!answer(VIRTIO_MEM(vdev), vq, element)) {
+            virtio_notify(vdev, vq);
             return;
         }
     }
@@ -507,6 +544,7 @@ static void mem_unrealize(VirtioDevice *vdev)
 {
     VirtioMem *s = VIRTIO_MEM(vdev);
 
+    drop_acked(vdev, virtio_queue(vdev, 0));
     virtio_mem_map_destroy(&s->map);
     s->most_slots = 0;
     ram_parts_end(ram_of(s));
@@ -716,6 +754,7 @@ static const VirtioDeviceClass mem_class = {
     .config_size = sizeof(Config),
     .realize = mem_realize,
     .unrealize = mem_unrealize,
+    .queue_reset = drop_acked,
     .config_read = config_read,
 };
 

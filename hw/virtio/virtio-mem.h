@@ -32,6 +32,7 @@ typedef struct VirtioMem {
     /* wiring */
     unsigned most_slots; /* of `map`; settled with its place, 0 before */
     VirtioMemMap map;    /* while it is realized */
+    VirtqElement *acked; /* a request whose blocks somebody else has to take first; or NULL */
 } VirtioMem;
 OBJECT_CAST_DEFINE(VirtioMem, VIRTIO_MEM, TYPE_VIRTIO_MEM)
 

@@ -14,38 +14,7 @@ import machine
 import tap
 import vhost_backend as vhost
 import virtio_driver
-
-MIB = 1 << 20
-RAM = ["-object", "memory-backend-memfd,id=ram,size=16M", "-machine", "pc,memory-backend=ram"]
-SLOT = 4
-
-
-@contextlib.contextmanager
-def setup(*devices, memory="16M,slots=32,maxmem=8G", chardev="reconnect=1", extra=RAM, **backend):
-    """A back-end and a machine with its chardev c0."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/backend"
-        end = vhost.Backend(path, **backend)
-        words = [word.replace("PATH", path) for word in extra]
-        try:
-            with machine.Machine(memory=memory, extra=[*words, "-chardev", f"socket,id=c0,path={path},{chardev}",
-                                                       *devices]) as m:
-                yield end, m
-        finally:
-            end.close()
-
-
-def disk(*more, **options):
-    return setup("-device", f"vhost-user-blk-pci,id=d0,chardev=c0,addr={SLOT}", *more, **options)
-
-
-def ready(m, features=1 << 32, queues=1):
-    driver = virtio_driver.Driver(m, SLOT)
-    driver.begin(features)
-    for n in range(queues):
-        driver.queue(n)
-    driver.ready()
-    return driver
+from vhost_machine import MIB, RAM, SLOT, disk, firmware, ready, setup
 
 
 def refused(m, command, **arguments):
@@ -220,6 +189,7 @@ def silent():
     for devices, add in (([], {"driver": "vhost-user-blk-pci", "id": "d0", "chardev": "c0", "addr": f"{SLOT}"}),
                          (["-netdev", "vhost-user,id=n0,chardev=c0"], {"driver": "virtio-net-pci", "id": "d0", "netdev": "n0", "addr": f"{SLOT}"})):
         with setup(*devices, protocol=vhost.DISK if not devices else NET) as (end, m):
+            machine.vm.wait_until(lambda m=m: "disconnected" not in str(m.qmp.command("query-chardev")), "the connection")
             end.silent = True
             m.qmp.send(json.dumps({"execute": "device_add", "arguments": add}).encode() + b"\n")
             end.wait(lambda end=end: end.asked, "the question")
@@ -286,18 +256,6 @@ def falls_silent():
         end.speak()
         m.qmp.event("RESET", guest=True)
         tap.equal(ready(m).talk(0, b"anew"), b"anew")
-
-
-def firmware(path, *writes, more=b""):
-    """64 KiB of code: wait for a byte of the serial port, and then write to I/O ports: (port, value), a value of 32 bits for the first and
-    second port of PCI's configuration; and then more."""
-    code = bytes.fromhex("ba fd 03 ec a8 01 74 fb ba f8 03 ec")  # mov dx, LSR; in al, dx; test al, 1; jz; mov dx, RBR; in al, dx
-    for port, value in writes:
-        code += b"\xba" + struct.pack("<H", port)
-        code += b"\x66\xb8" + struct.pack("<I", value) + b"\x66\xef" if port in (0xcf8, 0xcfc) else bytes([0xb0, value, 0xee])
-    code += more + bytes.fromhex("f4 eb fd")  # hlt; jmp
-    with open(path, "wb") as file:
-        file.write((bytes(0xf000) + code).ljust(0xfff0, b"\0") + bytes.fromhex("e9 0d f0").ljust(16, b"\0"))
 
 
 def a_cpu_waits():
@@ -723,7 +681,7 @@ def moved():
         with machine.Machine(memory="16M,slots=32,maxmem=8G", extra=[
                 *RAM, "-chardev", f"socket,id=c0,path={folder}/other", "-device",
                 f"vhost-user-blk-pci,id=d0,chardev=c0,addr={SLOT}", "-incoming", f"file:{folder}/state"]) as there:
-            there.qmp.event("RESUME")
+            machine.vm.wait_until(lambda: there.qmp.command("query-status")["status"] == "running", "it has come")
             driver.m = there
             tap.equal(driver.fetch(0x5100, 9), b"meanwhile", "what was written meanwhile")
             tap.equal(driver.used(0), 2)

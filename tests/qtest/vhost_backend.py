@@ -61,6 +61,8 @@ class Backend(threading.Thread):
         self.requests = self.pictures = self.log = self.log_file = None
         self.kicks = 0
         self.silent = self.asked = False  # it does not say what it can do; somebody waits for that
+        self.mute, self.unsaid = (), []  # it answers no such request, nor what comes behind it
+        self.mute_behind = None  # nor what comes behind this one
         self.hold = False  # requests stay in flight, until the connection ends
         self.waits = False  # it looks at a ring only when it is notified, as most do
         self.sock = None
@@ -98,6 +100,13 @@ class Backend(threading.Thread):
         with self.lock:
             self.silent = False
             self.answer(GET_FEATURES, struct.pack("<Q", self.features))
+
+    def say(self):
+        """Answer all to which it was mute, and be it no more."""
+        with self.lock:
+            self.mute, unsaid, self.unsaid = (), self.unsaid, []
+            for reply in unsaid:
+                self.sock.sendall(reply)
 
     def change_config(self, data):
         """Tell the front-end, and wait for its acknowledgement."""
@@ -176,6 +185,9 @@ class Backend(threading.Thread):
         if reply is None:
             raise EOFError
         header = struct.pack("<III", reply[0], reply[1], len(reply[2]))
+        if request in self.mute or self.unsaid:
+            self.unsaid.append(header + reply[2])
+            return
         if len(reply) > 3:
             self.sock.sendall(header)
             socket.send_fds(self.sock, [reply[2]], reply[3])
@@ -214,6 +226,8 @@ class Backend(threading.Thread):
             self.regions = [r for r in self.regions if r.words() != words]
 
     def message(self, request, flags, payload, fds):
+        if request == self.mute_behind:
+            self.mute, self.mute_behind = range(64), None
         number = struct.unpack_from("<Q", payload)[0] if len(payload) >= 8 else 0
         asked = {GET_FEATURES: self.features, GET_PROTOCOL_FEATURES: self.protocol, GET_QUEUE_NUM: self.queues,
                  GET_MAX_MEM_SLOTS: self.slots}
@@ -315,6 +329,7 @@ class Backend(threading.Thread):
                     ring.set_fd("kick", None)
                     ring.set_fd("call", None)
                 self.regions, self.rings, self.log, self.hold = [], {}, None, False
+                self.mute, self.unsaid = (), []
                 self.lock.notify_all()
             self.sock.close()
             if not self.listen:
