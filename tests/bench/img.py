@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dimmable-img beside qemu-img, where that is installed: img.py BUILD-DIR [RUNS [GIB]]. Seconds of copies of 4 GiB, of
+"""dimmable-img beside qemu-img, where that is installed: img.py BUILD-DIR [RUNS [GIB [WORDS]]]. Seconds of copies of 4 GiB, of
 other commands on images of a quarter of that, and of requests of `bench`: the best of RUNS (default 3), the two programs
 in turn, and the median of the ratios of each turn, which says most on a host that does other things, too; short ones have
-ten times as many turns. Lower is better."""
+ten times as many turns. Lower is better. WORDS: only lines that have them."""
 import os
 import shutil
 import statistics
@@ -74,11 +74,14 @@ def make(program, folder, size):
 def main():
     build, runs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
     size = (int(sys.argv[3]) if len(sys.argv) > 3 else 4) << 30
+    only = sys.argv[4] if len(sys.argv) > 4 else ""
     programs = [f"{build}/tools/img/dimmable-img"] + [p for p in [shutil.which("qemu-img")] if p]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         make(programs[0], folder, size)
         print(f"{'':72}{'dimmable':>12}" + (f"{'QEMU':>12}{'ratio':>8}" if len(programs) > 1 else ""))
         for name, words, before in (*copies(folder), *others(folder), *requests(folder)):
+            if only not in name:
+                continue
             took = [[] for _ in programs]
             for turn in range(10 * runs if "500" in words else runs):
                 for i, program in list(enumerate(programs))[::-1 if turn % 2 else 1]:
