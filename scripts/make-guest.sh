@@ -56,12 +56,13 @@ generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc6
 
 # Drivers of adapters, in the same archive.
 adapter_modules="vmw_pvscsi scsi_transport_spi sym53c8xx raid_class scsi_transport_sas megaraid_sas mptbase mptscsih mptsas esp_scsi am53c974 mii 8139cp vmxnet3 pcnet32 8390 ne2k-pci e100 tulip"
-sound_modules="soundcore snd snd-timer snd-pcm snd-hwdep ledtrig-audio snd-hda-core snd-hda-codec snd-hda-codec-generic snd-intel-sdw-acpi snd-intel-dspcfg snd-hda-intel snd-mixer-oss snd-pcm-oss mc snd-seq-device snd-rawmidi snd-usbmidi-lib snd-usb-audio"
+floppy_modules="floppy"
+sound_modules="soundcore ac97_bus snd-ac97-codec snd-intel8x0 gameport snd-ens1370 snd snd-timer snd-pcm snd-hwdep ledtrig-audio snd-hda-core snd-hda-codec snd-hda-codec-generic snd-intel-sdw-acpi snd-intel-dspcfg snd-hda-intel snd-mixer-oss snd-pcm-oss mc snd-seq-device snd-rawmidi snd-usbmidi-lib snd-usb-audio"
 # For tests/nested/hostdev_cases.py: KVM, and what a host gives to its guests.
 host_modules="irqbypass kvm ccp kvm-amd failover net_failover virtio_net uinput virtio_input"
 # For tests/guest/test_misc.py: a management controller, a crypto card, a network card on USB.
 misc_modules="ipmi_msghandler ipmi_si ipmi_devintf crypto_engine virtio_crypto af_alg algif_skcipher usbnet cdc_ether rndis_host"
-generic_modules="$generic_modules $adapter_modules $sound_modules $host_modules $misc_modules"
+generic_modules="$generic_modules $adapter_modules $sound_modules $floppy_modules $host_modules $misc_modules"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]

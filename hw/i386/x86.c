@@ -23,6 +23,7 @@
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
+#include "hw/timer/pcspk.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -211,6 +212,9 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
         if (machine->serial[i] && !isa_serial_create(i, machine->serial[i], errp)) {
             return false;
         }
+    }
+    if (x86->pcspk_audiodev && !pcspk_create(x86->pit, x86->pcspk_audiodev, errp)) {
+        return false;
     }
     return (!ops->fdc || fdc_create(errp)) && x86_init_fw_cfg(x86, rtc, errp);
 }
@@ -428,7 +432,8 @@ static const Property x86_machine_properties[] = {
     { .name = "pcspk-audiodev",
       .kind = PROP_STRING,
       .offset = offsetof(X86Machine, pcspk_audiodev),
-      .description = "accepted: there is no sound, nor a speaker" },
+      .description =
+          "id of the -audiodev where the speaker's sound goes; without it nobody hears it" },
     { .name = "nvdimm-persistence",
       .kind = PROP_STRING,
       .offset = offsetof(X86Machine, nvdimm_persistence),

@@ -51,7 +51,7 @@ typedef struct X86Machine {
     char *nvdimm_persistence;  /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
     uint64_t max_ram_below_4g; /* property; bytes, the board's own if none was given */
     bool fd_bootchk;           /* property */
-    char *pcspk_audiodev;      /* property, of no use: there is no sound */
+    char *pcspk_audiodev;      /* property; NULL: nobody hears the speaker */
     bool sata;                 /* property: q35's disk controller */
     int smbios_entry;          /* property "smbios-entry-point-type": SmbiosEntry */
     uint64_t max_fw_size;      /* property; bytes of firmware, files and flash together */

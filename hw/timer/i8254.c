@@ -62,6 +62,8 @@ struct I8254 {
     /* wiring */
     Irq irq; /* OUT of counter 0 */
     MemoryRegion ports, speaker;
+    void (*tone_changed)(void *opaque); /* NULL: nobody asks */
+    void *tone_opaque;
 };
 
 /* ---- time ---- */
@@ -406,6 +408,13 @@ static void i8254_write_control(I8254 *s, uint8_t value)
     };
 }
 
+static void i8254_tell_tone(const I8254 *s)
+{
+    if (s->tone_changed) {
+        s->tone_changed(s->tone_opaque);
+    }
+}
+
 static uint64_t i8254_read(void *opaque, hwaddr addr, unsigned size)
 {
     I8254 *s = opaque;
@@ -434,6 +443,7 @@ static void i8254_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
         i8254_set_irq(s, counter_out(&s->counters[0]));
         i8254_arm(s);
     }
+    i8254_tell_tone(s);
 }
 
 static uint64_t i8254_speaker_read(void *opaque, hwaddr addr, unsigned size)
@@ -452,6 +462,7 @@ static void i8254_speaker_write(void *opaque, hwaddr addr, uint64_t value, unsig
     i8254_settle(s);
     s->port61 = value & PORT61_WRITABLE;
     counter_set_gate(&s->counters[2], value & PORT61_GATE);
+    i8254_tell_tone(s);
 }
 
 static const MemoryRegionOps i8254_ops = { i8254_read, i8254_write, 1, 1 };
@@ -602,6 +613,20 @@ static const IrqLines i8254_lines[] = {
     {},
 };
 IRQ_LINES_REGISTER(i8254_lines)
+
+uint32_t i8254_tone(const I8254 *s)
+{
+    enum { OPEN = PORT61_GATE | PORT61_SPEAKER, SQUARE = 3 };
+    const Counter *c = &s->counters[2];
+
+    return (s->port61 & OPEN) == OPEN && c->mode == SQUARE && c->loaded ? c->initial : 0;
+}
+
+void i8254_on_tone(I8254 *s, void (*fn)(void *opaque), void *opaque)
+{
+    s->tone_changed = fn;
+    s->tone_opaque = opaque;
+}
 
 I8254 *i8254_create(MemoryRegion *io, Irq irq)
 {

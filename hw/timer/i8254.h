@@ -28,6 +28,10 @@ I8254 *i8254_create(MemoryRegion *io, Irq irq);
  * lost_tick_policy is discard: @heard says whether anything takes the edges of the line, and
  * whoever gives the guest the interrupt calls i8254_tick_taken(). */
 void i8254_make_up(I8254 *pit, bool (*heard)(void *opaque), void *opaque);
+/* The period of what counter 2 plays, in ticks, while port 0x61 lets it through; 0: silence. */
+uint32_t i8254_tone(const I8254 *pit);
+/* Call @fn(@opaque) whenever that may have changed; NULL: no more. */
+void i8254_on_tone(I8254 *pit, void (*fn)(void *opaque), void *opaque);
 /* The guest has taken interrupt 0. */
 void i8254_tick_taken(I8254 *pit);
 

@@ -117,6 +117,7 @@ MACHINES = {
     "pc-hda": ["-machine", "pc", "-audiodev", "none,id=a", "-device", "intel-hda,id=h6", "-device", "ich9-intel-hda,id=h9",
                "-device", "hda-duplex,bus=h9.0,audiodev=a", "-device", "hda-micro,bus=h9.0", "-device", "hda-output,bus=h6.0",
                "-device", "piix3-usb-uhci,id=u", "-device", "usb-audio,audiodev=a,bus=u.0"],
+    "pc-sound": ["-machine", "pc,pcspk-audiodev=a", "-audiodev", "none,id=a", "-device", "AC97,audiodev=a", "-device", "ES1370,audiodev=a"],
     "pc-ehci": ["-machine", "pc", "-device", "usb-ehci,id=e", "-device", "ich9-usb-ehci1,id=m", "-device", "ich9-usb-ehci2",
                 "-device", "pci-ohci,id=o,num-ports=15", "-device", "usb-kbd,bus=o.0,port=15", "-device", "pci-ohci,masterbus=e.0",
                 "-device", "ich9-usb-uhci1,masterbus=m.0,firstport=2", "-device", "usb-tablet,bus=e.0", "-device", "usb-kbd,bus=m.0,port=3",

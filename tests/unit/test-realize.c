@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "accel/choose.h"
+#include "audio/audio.h"
 #include "block/node.h"
 #include "chardev/chardev.h"
 #include "fsdev/fsdev.h"
@@ -121,7 +122,12 @@ static void add_device(const char *text)
 static void add_objects(void)
 {
     g_autoptr(GError) err = NULL;
+    struct json_object *audio = keyval_parse("none,id=speaker", "driver", NULL);
     struct json_object *props = keyval_parse("size=128M", NULL, NULL);
+
+    audio_dev_new(audio, &err);
+    g_assert_no_error(err);
+    json_object_put(audio);
 
     user_object_add("memory-backend-ram", "m0", props, &err);
     g_assert_no_error(err);
@@ -286,6 +292,7 @@ static Machine *machine_make(const char *type, bool all)
         add_objects();
         add_flash(machine);
         X86_MACHINE(machine)->nvdimm = true;
+        X86_MACHINE(machine)->pcspk_audiodev = g_strdup("speaker");
     }
     machine_init(machine, &err);
     g_assert_no_error(err);
@@ -487,6 +494,8 @@ static void check(const char *type)
     add_device(q35 ? "piix3-usb-uhci" : "piix3-usb-uhci,addr=1.2");
     add_device("ich9-intel-hda,id=hda,bus=b0,addr=14");
     add_device("intel-hda,id=hda6,bus=b0,addr=15");
+    add_device("AC97,bus=b0,addr=16");
+    add_device("ES1370,bus=b0,addr=17");
     add_device("hda-duplex,bus=hda.0");
     add_device("hda-micro,bus=hda.0,cad=5");
     add_device("hda-output,bus=hda6.0");
