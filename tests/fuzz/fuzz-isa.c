@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What PCs have had for long: floppy drives with ISA DMA, and the sound cards AC97 and ES1370 with
- * lists of memory anywhere; any register, and commands of the right shape with anything in them,
- * while time passes, and the machine stops, goes on and is reset.
+ * What PCs have had for long: floppy drives with ISA DMA, and the sound cards sb16, AC97 and ES1370
+ * with lists of memory anywhere; any register, and commands of the right shape with anything in
+ * them, while time passes, and the machine stops, goes on and is reset.
  */
 #include "hw/pci/pci.h"
 #include "tests/fuzz/driver.h"
@@ -19,6 +19,7 @@ static void populate(Machine *machine)
     driver_add_node("null-co,node-name=fd1,size=737280,read-zeroes=on");
     driver_add("floppy,drive=fd0");
     driver_add("floppy,drive=fd1");
+    driver_add("sb16");
     driver_add("AC97,addr=10");
     driver_add("ES1370,addr=11");
 }
@@ -160,6 +161,32 @@ static void step_es1370(FuzzInput *in)
     out(0xd000, (uint32_t)size << 16 | (how & 0xf0), 4);
 }
 
+/* A command to the sb16, with its channel and port of the mixer. */
+static void step_sb16(FuzzInput *in)
+{
+    static const uint8_t commands[16] = { 0x14, 0x1c, 0x24, 0x2c, 0x40, 0x41, 0x48, 0x90,
+                                          0xb0, 0xb6, 0xb8, 0xc0, 0xc6, 0xce, 0xd0, 0xe3 };
+    const unsigned how = (unsigned)fuzz_take(in, 1), which = how >> 6;
+
+    if (which == 0) {
+        out(0x226, how & 1, 1);
+    } else if (which == 1) {
+        address_space_load(&address_space_io, 0x220 + (how & 15), 1);
+    } else if (which == 2) {
+        out(0x224, fuzz_take(in, 1), 1);
+        out(0x225, fuzz_take(in, 1), 1);
+    } else {
+        out(0x22c, how & 0x10 ? fuzz_take(in, 1) : commands[how & 15], 1);
+        for (unsigned i = 0; i < 3; i++) {
+            out(0x22c, fuzz_take(in, 1), 1);
+        }
+        out(MODE, (how & 0x20 ? 0x58 : 0x54) | 1, 1);
+        out(MASK, 1, 1);
+        out(0xd6, (how & 0x20 ? 0x58 : 0x54) | 1, 1);
+        out(0xd4, 1, 1);
+    }
+}
+
 static void step_config(FuzzInput *in)
 {
     const unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
@@ -174,8 +201,8 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     step_read,        step_bytes,     step_map,        step_card,
     step_ac97,        step_es1370,    step_config,     fuzz_step_run,
     fuzz_step_settle, fuzz_step_time, fuzz_step_reset, fuzz_step_next_timer,
-    step_command,     step_channel,   step_read,       step_card,
-    step_command,     step_channel,   step_ac97,       fuzz_step_settle,
+    step_command,     step_channel,   step_read,       step_sb16,
+    step_command,     step_sb16,      step_ac97,       fuzz_step_settle,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

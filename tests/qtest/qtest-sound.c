@@ -231,6 +231,116 @@ static void test_es1370_records(void)
     g_free(finish(&card, &count));
 }
 
+/* ---- sb16 ---- */
+
+enum { SB = 0x220, SB_MIXER = SB + 4, SB_RESET = SB + 6, SB_READ = SB + 0xa, SB_WRITE = SB + 0xc };
+enum { SB_STATUS = SB + 0xe, SB_ACK_16 = SB + 0xf, SB_IRQ = 5 };
+
+static void sb_send(QTest *qt, unsigned count, ...)
+{
+    va_list args;
+
+    va_start(args, count);
+    while (count--) {
+        g_assert_cmphex(qtest_inb(qt, SB_WRITE) & 0x80, ==, 0);
+        qtest_outb(qt, SB_WRITE, (uint8_t)va_arg(args, int));
+    }
+    va_end(args);
+}
+
+static uint8_t sb_read(QTest *qt)
+{
+    g_assert_cmphex(qtest_inb(qt, SB_STATUS), ==, 0x80);
+    return qtest_inb(qt, SB_READ);
+}
+
+static uint8_t sb_mixer(QTest *qt, uint8_t index)
+{
+    qtest_outb(qt, SB_MIXER, index);
+    return qtest_inb(qt, SB_MIXER + 1);
+}
+
+/* Channel 5 goes through the ramp, again and again; @mode: from memory, or to it. */
+static void sb_dma(QTest *qt, uint8_t mode)
+{
+    qtest_outb(qt, 0xd4, 5);
+    qtest_outb(qt, 0xd8, 0);
+    qtest_outb(qt, 0xd6, mode | 1);
+    qtest_outb(qt, 0xc4, DATA >> 1 & 0xff);
+    qtest_outb(qt, 0xc4, DATA >> 9 & 0xff);
+    qtest_outb(qt, 0x8b, DATA >> 16);
+    qtest_outb(qt, 0xc6, (BYTES / 2 - 1) & 0xff);
+    qtest_outb(qt, 0xc6, (BYTES / 2 - 1) >> 8);
+    qtest_outb(qt, 0xd4, 1);
+}
+
+static void test_sb16(void)
+{
+    Card card = start("-device sb16,audiodev=a");
+    QTest *qt = card.qt;
+    unsigned count;
+
+    qtest_irq_intercept_in(qt, "ioapic");
+    qtest_outb(qt, SB_RESET, 1);
+    qtest_outb(qt, SB_RESET, 0);
+    g_assert_cmphex(sb_read(qt), ==, 0xaa);
+    sb_send(qt, 1, 0xe1);
+    g_assert_cmphex(sb_read(qt), ==, 4);
+    g_assert_cmphex(sb_read(qt), ==, 5);
+    sb_send(qt, 2, 0xe0, 0x5a);
+    g_assert_cmphex(sb_read(qt), ==, 0xa5);
+    g_assert_cmphex(qtest_inb(qt, SB_STATUS), ==, 0);
+    g_assert_cmphex(sb_mixer(qt, 0x80), ==, 2);
+    g_assert_cmphex(sb_mixer(qt, 0x81), ==, 0x22);
+    put_ramp(qt);
+    sb_dma(qt, 0x58);
+    sb_send(qt, 3, 0x41, 24000 >> 8, 24000 & 0xff);
+    sb_send(qt, 4, 0xb6, 0x30, (FRAMES - 1) & 0xff, (FRAMES - 1) >> 8); /* half of it */
+    qtest_clock_step(qt, 50 * MS);
+    g_assert_false(qtest_get_irq(qt, SB_IRQ));
+    qtest_clock_step(qt, 60 * MS);
+    g_assert_true(qtest_get_irq(qt, SB_IRQ));
+    g_assert_cmphex(sb_mixer(qt, 0x82), ==, 2);
+    qtest_inb(qt, SB_ACK_16);
+    g_assert_false(qtest_get_irq(qt, SB_IRQ));
+    sb_send(qt, 1, 0xd9); /* no more after this block */
+    qtest_clock_step(qt, 150 * MS);
+    g_assert_true(qtest_get_irq(qt, SB_IRQ));
+    g_autofree int16_t *samples = finish(&card, &count);
+    g_assert_cmpuint(count / 2, >=, 2 * FRAMES - 4); /* at twice the rate */
+    for (int i = 4; i < 2 * FRAMES - 8; i++) {
+        g_assert_cmpint(ABS(samples[2 * i] - i * 3), <, 12);
+    }
+}
+
+static void test_sb16_rest(void)
+{
+    Card card = start("-device sb16,audiodev=a");
+    QTest *qt = card.qt;
+    unsigned count;
+
+    put_ramp(qt);
+    sb_dma(qt, 0x54);
+    sb_send(qt, 4, 0xb8, 0x10, 99, 0); /* records 100 samples, once */
+    qtest_clock_step(qt, 50 * MS);
+    g_assert_cmphex(sb_mixer(qt, 0x82), ==, 2);
+    g_assert_cmphex(qtest_readw(qt, DATA + 2 * 99), ==, 0);
+    g_assert_cmphex(qtest_readw(qt, DATA + 2 * 101), !=, 0);
+    sb_send(qt, 1, 0xf2);
+    g_assert_cmphex(sb_mixer(qt, 0x82), ==, 3);
+    qtest_inb(qt, SB_STATUS);
+    g_assert_cmphex(sb_mixer(qt, 0x82), ==, 2);
+    sb_send(qt, 2, 0xe4, 0x12);
+    sb_send(qt, 1, 0xe8);
+    g_assert_cmphex(sb_read(qt), ==, 0x12);
+    for (unsigned i = 0; i < 256; i++) { /* anything */
+        qtest_outb(qt, SB_WRITE, (uint8_t)(i * 7));
+        qtest_outb(qt, (uint16_t)(SB + i % 16), (uint8_t)(i * 31));
+        qtest_clock_step(qt, MS);
+    }
+    g_free(finish(&card, &count));
+}
+
 /* ---- the speaker ---- */
 
 static void test_speaker(void)
@@ -262,6 +372,9 @@ int main(int argc, char *argv[])
     static const QTestRefused refused[] = {
         { "-device AC97,audiodev=x", "audiodev 'x' not found" },
         { "-device ES1370,audiodev=x", "audiodev 'x' not found" },
+        { "-device sb16,irq=3", "'irq' 3" },
+        { "-device sb16,dma=2", "dma" },
+        { "-device sb16 -device sb16", "sb16" },
         { "-machine pcspk-audiodev=x", "pcspk-audiodev=x: audiodev 'x' not found" },
     };
 
@@ -270,6 +383,8 @@ int main(int argc, char *argv[])
     g_test_add_func("/sound/ac97-rest", test_ac97_rest);
     g_test_add_func("/sound/es1370", test_es1370);
     g_test_add_func("/sound/es1370-records", test_es1370_records);
+    g_test_add_func("/sound/sb16", test_sb16);
+    g_test_add_func("/sound/sb16-rest", test_sb16_rest);
     g_test_add_func("/sound/speaker", test_speaker);
     qtest_add_refused("/sound/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();

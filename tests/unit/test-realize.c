@@ -494,6 +494,7 @@ static void check(const char *type)
     add_device(q35 ? "piix3-usb-uhci" : "piix3-usb-uhci,addr=1.2");
     add_device("ich9-intel-hda,id=hda,bus=b0,addr=14");
     add_device("intel-hda,id=hda6,bus=b0,addr=15");
+    add_device("sb16");
     add_device("AC97,bus=b0,addr=16");
     add_device("ES1370,bus=b0,addr=17");
     add_device("hda-duplex,bus=hda.0");
