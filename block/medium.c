@@ -139,6 +139,9 @@ static bool exchange(BlockBackend *backend, BlockNode *node, bool empty, GError 
     if (!block_node_check_idle(before, errp)) {
         return false;
     }
+    if (block_medium_tray(backend)->leaves) {
+        block_medium_tray(backend)->leaves(backend->opaque);
+    }
     before->refs++;
     block_hold_all();
     block_edge_detach(&backend->edge);

@@ -16,7 +16,10 @@ typedef struct BlockTrayOps {
     void (*move)(void *opaque, bool open);
     void (*ask_eject)(void *opaque); /* the guest, which has locked it */
     void (*changed)(void *opaque);   /* another medium is there, or none; the tray is open */
-    bool writes;                     /* it writes to what is not read-only */
+    /* The medium is about to go: requests that are under way end. NULL: they may go on with the one
+     * that comes. */
+    void (*leaves)(void *opaque);
+    bool writes; /* it writes to what is not read-only */
 } BlockTrayOps;
 
 /* Those of @backend, or NULL: its medium stays. Of one without a tray there are is_locked and

@@ -195,7 +195,8 @@ static bool disk_move(IsaFdc *s, bool writes, uint64_t place)
     return false;
 }
 
-void fdc_data_cancel(IsaFdc *s)
+/* Wait for the sector that is under way, whatever becomes of it. */
+static void drain(IsaFdc *s)
 {
     const Floppy *floppy = fdc_drive(s);
 
@@ -204,6 +205,19 @@ void fdc_data_cancel(IsaFdc *s)
         block_drain(floppy->conf.backend);
     }
     s->cancelled = false;
+}
+
+void fdc_data_disk_leaves(IsaFdc *s, unsigned unit)
+{
+    if (s->phase == FDC_BUSY && (s->command[C_DRIVE] & 3u) == unit) {
+        drain(s);
+        fail(s, ST1_NO_MARK, 0);
+    }
+}
+
+void fdc_data_cancel(IsaFdc *s)
+{
+    drain(s);
     if (s->phase == FDC_DATA) {
         s->phase = FDC_COMMAND;
         s->given = 0;

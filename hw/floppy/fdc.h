@@ -95,6 +95,8 @@ void fdc_data_go_on(IsaFdc *s);
 bool fdc_data_to_host(const IsaFdc *s);
 /* Bytes that are moved before something is done with them. */
 unsigned fdc_data_block(const IsaFdc *s);
+/* The disk of drive @unit is about to go: a command that is at it fails. */
+void fdc_data_disk_leaves(IsaFdc *s, unsigned unit);
 /* Nothing is under way with the disk any more. */
 void fdc_data_cancel(IsaFdc *s);
 

@@ -119,6 +119,14 @@ static bool is_locked(void *opaque)
     return false;
 }
 
+/* What is written is not for the next one, which may be smaller, too. */
+static void disk_leaves(void *opaque)
+{
+    Floppy *floppy = opaque;
+
+    fdc_data_disk_leaves(floppy->fdc, floppy->unit);
+}
+
 static void disk_changed(void *opaque)
 {
     Floppy *floppy = opaque;
@@ -132,9 +140,9 @@ static void resized(void *opaque)
     look(opaque);
 }
 
-static const BlockTrayOps tray_ops = { .is_locked = is_locked,
-                                       .changed = disk_changed,
-                                       .writes = true };
+static const BlockTrayOps tray_ops = {
+    .is_locked = is_locked, .changed = disk_changed, .leaves = disk_leaves, .writes = true
+};
 static const BlockBackendOps backend_ops = { .resized = resized, .tray = &tray_ops };
 
 /* ---- life ---- */

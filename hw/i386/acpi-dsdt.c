@@ -84,19 +84,21 @@ static Aml *dsdt_floppy(unsigned unit, FloppyType type)
 /* _FDE: which of four drives are there; 2: no tape drive is known of. */
 static void dsdt_floppies(Aml *isa)
 {
-    enum { PORTS = 0x3f2, RATE_PORT = 0x3f7, TAPE = 4 };
+    enum { PORTS = 2, RATE_PORT = 7, TAPE = 4 };
+    const IsaFdc *s = fdc_find();
     uint32_t present[5] = { [TAPE] = GUINT32_TO_LE(2) };
     Aml *fdc;
 
-    if (!fdc_find()) {
+    if (!s) {
         return;
     }
     for (unsigned i = 0; i < FDC_DRIVES; i++) {
         present[i] = GUINT32_TO_LE(fdc_drive_type(i) != FLOPPY_NONE);
     }
     fdc = aml_device("FDC0", dsdt_hid("PNP0700"),
-                     aml_name("_CRS", aml_resources(aml_io(PORTS, 4), aml_io(RATE_PORT, 1),
-                                                    aml_irq(6), aml_dma(2))),
+                     aml_name("_CRS", aml_resources(aml_io((uint16_t)(s->iobase + PORTS), 4),
+                                                    aml_io((uint16_t)(s->iobase + RATE_PORT), 1),
+                                                    aml_irq(s->irq_number), aml_dma(s->channel))),
                      aml_name("_FDE", aml_buffer(present, sizeof(present))));
     for (unsigned i = 0; i < FDC_DRIVES; i++) {
         if (fdc_drive_type(i) != FLOPPY_NONE) {

@@ -130,6 +130,10 @@ VARIANTS = [
         "<audio id='1' type='file' path='@FOLDER@/out.wav'/>", "<controller type='usb' index='0' model='qemu-xhci'/>",
         "<redirdev bus='usb' type='unix'><source mode='bind' path='@FOLDER@/redir'/></redirdev>",
         "<redirfilter><usbdev class='0x08' vendor='0x1234' product='0xbeef' version='2.56' allow='yes'/><usbdev allow='no'/></redirfilter>")),
+    ("floppy drives and old sound cards", more(
+        "<disk type='file' device='floppy'><driver name='qemu' type='raw'/><source file='@FOLDER@/nvdimm'/><target dev='fda' bus='fdc'/></disk>",
+        "<disk type='file' device='floppy'><target dev='fdb' bus='fdc'/></disk>",
+        *[f"<sound model='{model}'/>" for model in ("ac97", "es1370", "sb16")])),
     ("memory of a node of the host", {"<vcpu>": "<numatune><memnode cellid='0' mode='preferred' nodeset='0'/></numatune><vcpu>"}),
     ("memory of no other node", {"<vcpu>": "<numatune><memory mode='restrictive' nodeset='0'/></numatune><vcpu>"}),
     ("memory at once, of a node of the host", {
@@ -420,22 +424,31 @@ def cpus_and_save(machine):
 def disks(machine):
     """A disk comes, has figures, grows and goes; a medium is taken out, and others are put in."""
     name, target, bus = f"disks-{machine}", *{"pc": ("hdb", "ide"), "q35": ("sdb", "sata")}[machine]
-    for medium in "one", "two", "three":
+    for medium in "one", "two", "three", "four":
         with open(f"{SESSION.dir}/{medium}", "wb") as file:
             file.truncate(8 * MIB)
     drive = (f"<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='@FOLDER@/one'/>"
              f"<target dev='{target}' bus='{bus}'/></disk>")
+    drive += "<disk type='file' device='floppy'><driver name='qemu' type='raw'/><source file='@FOLDER@/one'/><readonly/><target dev='fda' bus='fdc'/></disk>"
     ports = ROOT_PORTS if machine == "q35" else ""
     SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", variant_xml(name, machine, more(drive, ports))))
 
     def media():
-        return {words[0]: words[1] for words in map(str.split, SESSION.virsh("domblklist", name).splitlines())}
+        found = {words[0]: words[1] for words in map(str.split, SESSION.virsh("domblklist", name).splitlines())}
+        floppy.append(found.pop("fda"))
+        return found
+    floppy = []
     tap.equal(media(), {target: f"{SESSION.dir}/one"})
     SESSION.virsh("change-media", name, target, "--eject")
     tap.equal(media(), {target: "-"})
     SESSION.virsh("change-media", name, target, f"{SESSION.dir}/two", "--insert")
     SESSION.virsh("change-media", name, target, f"{SESSION.dir}/three", "--update")
     tap.equal(media(), {target: f"{SESSION.dir}/three"})
+    SESSION.virsh("change-media", name, "fda", "--eject")
+    media()
+    SESSION.virsh("change-media", name, "fda", f"{SESSION.dir}/four", "--insert")
+    media()
+    tap.equal(floppy[-3:], [f"{SESSION.dir}/one", "-", f"{SESSION.dir}/four"])
     SESSION.virsh("attach-disk", name, f"{SESSION.dir}/two", "vdb", "--driver", "qemu", "--subdriver", "raw")
     tap.equal(media(), {target: f"{SESSION.dir}/three", "vdb": f"{SESSION.dir}/two"})
     tap.equal("vdb rd_bytes 0" in SESSION.virsh("domblkstat", name, "vdb"), True, "figures")

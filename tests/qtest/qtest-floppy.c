@@ -105,7 +105,7 @@ static char *make_image(const char *name, unsigned kib)
 
 static QTest *start(const char *path, const char *more)
 {
-    QTest *qt = qtest_start("-m 16 -nodefaults -drive if=floppy,format=raw,file=%s %s", path, more);
+    QTest *qt = qtest_start("-m 16 -nodefaults -drive if=floppy,format=raw,file=%s%s", path, more);
 
     qtest_irq_intercept_in(qt, "ioapic");
     qtest_outb(qt, DOR, ON);
@@ -436,6 +436,28 @@ static void test_change(void)
     qtest_quit(qt);
 }
 
+/* A disk that goes while it is read: what waits does not go on with the next one. */
+static void test_leaves(void)
+{
+    g_autofree char *path = make_image("floppy-leaves", 1440);
+    QTest *qt = start(path, ",throttling.iops-total=1");
+
+    for (unsigned i = 0; i < 3; i++) {
+        set_dma(qt, TO_MEMORY, MEMORY, SECTOR);
+        send(qt, "66 00 00 00 01 02 12 1b ff");
+        if (i == 0) {
+            assert_command(qt, "", "00 00 00 00 00 02 02");
+        } else if (i == 1) { /* it has to wait */
+            g_assert_cmphex(qtest_inb(qt, STATUS), ==, BUSY);
+            qtest_qmp_ok(qt, "eject", "{'device': 'floppy0'}");
+            assert_command(qt, "", "40 01 00 00 00 01 02");
+        } else {
+            assert_command(qt, "", "40 01 00 00 00 01 02");
+        }
+    }
+    qtest_quit(qt);
+}
+
 /* Anything, anywhere. */
 static void test_anything(void)
 {
@@ -566,6 +588,7 @@ int main(int argc, char *argv[])
     g_test_add_func("/floppy/pio", test_pio);
     g_test_add_func("/floppy/waits", test_waits);
     g_test_add_func("/floppy/change", test_change);
+    g_test_add_func("/floppy/leaves", test_leaves);
     g_test_add_func("/floppy/anything", test_anything);
     g_test_add_func("/floppy/state", test_state);
     g_test_add_func("/floppy/drives", test_drives);
