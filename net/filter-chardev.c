@@ -136,6 +136,7 @@ static bool take_frame(FilterChardev *s)
     }
     if (header) {
         memcpy(&o, data + head, sizeof(o));
+        o.flags &= NET_OFFLOAD_CSUM | NET_OFFLOAD_VALID;
     }
     pass(s, &o, data + head + header, size - header);
     g_byte_array_remove_range(s->frame, 0, (guint)(head + size));

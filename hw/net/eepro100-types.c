@@ -41,18 +41,17 @@ static const ObjectType eepro100_type = {
 };
 OBJECT_TYPE_REGISTER(eepro100_type)
 
-/* The ROM is that of one device's ID. */
-#define CLASS(Rom)                                                                               \
-    {                                                                                            \
-        .device = { PCI_DEVICE_CLASS_CORE, .category = "network",                                \
-                    .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, .state = &eepro100_state }, \
-        .rom = (Rom), .realize = eepro100_realize, .unrealize = eepro100_unrealize,              \
-        .reset = eepro100_reset, .loaded = eepro100_loaded,                                      \
-    }
-static const PciFunctionClass with_rom = CLASS("efi-eepro100.rom");
-static const PciFunctionClass without_rom = CLASS(NULL);
+static const PciFunctionClass eepro100_class = {
+    .device = { PCI_DEVICE_CLASS_CORE, .category = "network",
+                .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, .state = &eepro100_state },
+    .rom = "efi-eepro100.rom",
+    .realize = eepro100_realize,
+    .unrealize = eepro100_unrealize,
+    .reset = eepro100_reset,
+    .loaded = eepro100_loaded,
+};
 
-#define CARD(Name, Id, Revision, Class)     \
+#define CARD(Name, Id, Revision)            \
     static void Name##_init(Object *obj)    \
     {                                       \
         init(obj, Id, Revision);            \
@@ -62,21 +61,21 @@ static const PciFunctionClass without_rom = CLASS(NULL);
         .parent = TYPE_EEPRO100,            \
         .description = "Intel card " #Name, \
         .instance_size = sizeof(Eepro100),  \
-        .ops = &(Class),                    \
+        .ops = &eepro100_class,             \
         .init = Name##_init,                \
     };                                      \
     OBJECT_TYPE_REGISTER(Name##_type)
 
-CARD(i82550, ID_82559ER, 0x0e, without_rom)
-CARD(i82551, ID_82559ER, 0x0f, without_rom)
-CARD(i82557a, ID_82557, 0x01, with_rom)
-CARD(i82557b, ID_82557, 0x02, with_rom)
-CARD(i82557c, ID_82557, 0x03, with_rom)
-CARD(i82558a, ID_82557, 0x04, with_rom)
-CARD(i82558b, ID_82557, 0x05, with_rom)
-CARD(i82559a, ID_82557, 0x06, with_rom)
-CARD(i82559b, ID_82557, 0x07, with_rom)
-CARD(i82559c, ID_82557, 0x08, with_rom)
-CARD(i82559er, ID_82559ER, 0x09, without_rom)
-CARD(i82562, ID_82559ER, 0x0e, without_rom)
-CARD(i82801, ID_82801, 0x03, without_rom)
+CARD(i82550, ID_82559ER, 0x0e)
+CARD(i82551, ID_82559ER, 0x0f)
+CARD(i82557a, ID_82557, 0x01)
+CARD(i82557b, ID_82557, 0x02)
+CARD(i82557c, ID_82557, 0x03)
+CARD(i82558a, ID_82557, 0x04)
+CARD(i82558b, ID_82557, 0x05)
+CARD(i82559a, ID_82557, 0x06)
+CARD(i82559b, ID_82557, 0x07)
+CARD(i82559c, ID_82557, 0x08)
+CARD(i82559er, ID_82559ER, 0x09)
+CARD(i82562, ID_82559ER, 0x0e)
+CARD(i82801, ID_82801, 0x03)

@@ -75,7 +75,6 @@ static void ne2k_pci_init(Object *obj)
 static const PciFunctionClass ne2k_pci_class = {
     .device = { PCI_DEVICE_CLASS_CORE, .category = "network",
                 .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, .state = &ne2k_pci_state },
-    .rom = "efi-ne2k_pci.rom",
     .realize = realize,
     .unrealize = unrealize,
     .reset = reset,

@@ -222,7 +222,7 @@ void pcnet_transmit(void *opaque)
             break;
         }
         if (!left) {
-            nic_card_transmit_later(&s->card);
+            nic_card_transmit_soon(&s->card); /* a ring in a ROM has no end */
             break;
         }
         take(s, &ring, count);

@@ -227,6 +227,7 @@ void vmxnet3_transmit(void *opaque)
 {
     Vmxnet3 *s = opaque;
 
+    vmxnet3_tell_link(s);
     for (unsigned n = 0; n < VMXNET3_QUEUES; n++) {
         unsigned left = NIC_CARD_TURN;
 

@@ -90,7 +90,7 @@ void vmxnet3_interrupt(Vmxnet3 *s, unsigned vector)
 
 static void deactivate(Vmxnet3 *s)
 {
-    s->active = false;
+    s->active = s->link_untold = false;
     memset(s->pending, 0, sizeof(s->pending));
     memset(s->masked, 1, sizeof(s->masked));
     pci_set_irq(&s->parent, 0);
@@ -144,15 +144,22 @@ static void activate(Vmxnet3 *s)
     }
 }
 
-/* That the driver hears whether there is a link it asks for by itself. */
+void vmxnet3_tell_link(Vmxnet3 *s)
+{
+    if (s->link_untold && vmxnet3_runs(s)) {
+        s->link_untold = false;
+        vmxnet3_events(s, VMXNET3_EVENT_LINK, 0);
+        vmxnet3_interrupt(s, s->event_vector);
+    }
+}
+
+/* Memory changes only while the machine runs. */
 static void link_changed(NetClient *nc)
 {
     Vmxnet3 *s = nc->opaque;
 
-    if (s->active && pci_can_dma(&s->parent)) {
-        vmxnet3_events(s, VMXNET3_EVENT_LINK, 0);
-        vmxnet3_interrupt(s, s->event_vector);
-    }
+    s->link_untold = s->active;
+    vmxnet3_tell_link(s);
 }
 
 static void stop(Vmxnet3 *s)
@@ -489,6 +496,7 @@ static const StateField vmxnet3_fields[] = {
     STATE_STRUCTS(Vmxnet3, rx, &queue_state),
     STATE_BOOL(Vmxnet3, auto_mask),
     STATE_UINT_MAX(Vmxnet3, event_vector, VMXNET3_VECTORS - 1),
+    STATE_BOOL(Vmxnet3, link_untold),
     STATE_BOOLS(Vmxnet3, pending),
     STATE_BOOLS(Vmxnet3, masked),
     STATE_UINT(Vmxnet3, rx_mode),

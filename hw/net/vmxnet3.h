@@ -85,6 +85,7 @@ typedef struct Vmxnet3 {
     Vmxnet3Queue tx[VMXNET3_QUEUES], rx[VMXNET3_QUEUES];
     bool auto_mask; /* an interrupt that was sent is masked by that */
     uint8_t event_vector;
+    bool link_untold; /* it changed while the machine stood */
     bool pending[VMXNET3_VECTORS], masked[VMXNET3_VECTORS];
     uint32_t rx_mode;
     uint32_t group_count; /* beyond VMXNET3_GROUPS: all are taken */
@@ -102,7 +103,9 @@ OBJECT_CAST_DEFINE(Vmxnet3, VMXNET3, TYPE_VMXNET3)
 /* May it get at memory, and work, now? */
 bool vmxnet3_runs(const Vmxnet3 *s);
 void vmxnet3_interrupt(Vmxnet3 *s, unsigned vector);
-/* Count a packet by its address, @n times. */
+/* If the link has changed: tell the driver. */
+void vmxnet3_tell_link(Vmxnet3 *s);
+/* Count a packet by its address. */
 void vmxnet3_count(Vmxnet3Queue *q, const uint8_t *packet, uint64_t size);
 
 static inline uint64_t vmxnet3_place(const Vmxnet3Ring *ring)

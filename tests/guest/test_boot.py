@@ -387,6 +387,8 @@ GROUPS = {
         ("strict=off: the rest after the first one", lambda: blank_disk_first("network\n", "strict=off")),
         ("strict=on, and reboot-timeout", lambda: blank_disk_first("", "strict=on,reboot-timeout=1", expected=0)),
         ("menu=on", menu)],
+    "cards": [(card, lambda card=card: network(
+        "network\n", "-device", f"{DISK}a", "-device", f"{card},netdev=n0", "-boot", "n")) for card in ("vmxnet3", "pcnet", "i82557b", "i82551")],
     "formats": [(f"{guest} on {board}{how}", lambda g=guest, h=how, b=board: multiboot(g, h, b))
                 for guest in ("multiboot-elf.elf32", "multiboot-flat.bin", "multiboot-kludge.elf64")
                 for board, how in (("pc", ""), ("q35", ",firmware=on"))] + [

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pcnet by a driver of our own, with each form of descriptors; the other end of the cable is a
  * socket. */
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,7 +93,7 @@ static void initialize(const Net *n, uint16_t mode)
     }
     qtest_memwrite(n->qt, at, own_mac, 6);
     at += n->style ? 8 : 6;
-    qtest_writeq(n->qt, at, UINT64_C(1) << 63); /* one group */
+    qtest_writeq(n->qt, at, UINT64_C(1) << 16); /* the group of 01:00:5e:00:00:02 */
     qtest_writel(n->qt, at + 8, RX | (n->style ? 0 : 2u << 29));
     qtest_writel(n->qt, at + 12, TX | (n->style ? 0 : 2u << 29));
     for (unsigned i = 0; i < RING; i++) {
@@ -205,7 +206,11 @@ static void test_rings(gconstpointer style)
     wait_for(&n, RINT);
     g_assert_cmpuint(length_of(&n, RX, 1), ==, 64);
     g_assert_cmphex(qtest_readb(n.qt, DATA + 0x11000), ==, 0xff);
-    for (unsigned i = 0; i < 3; i++) { /* there are two buffers */
+    memcpy(all, (const uint8_t[]){ 1, 0, 0x5e, 0, 0, 2 }, 6); /* a group that is wanted */
+    wire_send(n.fd, all, sizeof(all));
+    wait_for(&n, RINT);
+    g_assert_cmphex(qtest_readb(n.qt, DATA + 0x12000 + 5), ==, 2);
+    for (unsigned i = 0; i < 2; i++) { /* there is one buffer */
         wire_send(n.fd, all, sizeof(all));
     }
     wait_for(&n, MISS);
@@ -273,6 +278,35 @@ static void test_senseless(void)
     stop(&n);
 }
 
+/* Descriptors in a ROM are given back to nobody: the card goes on for ever, but takes its time. */
+static void test_rom(void)
+{
+    g_autofree char *path = g_strdup_printf("/tmp/qtest-pcnet-%d", getpid());
+    uint8_t rom[65536];
+    Net n = { .style = 2 };
+
+    memset(rom, 0xff, sizeof(rom));
+    g_assert_true(g_file_set_contents(path, (const char *)rom, sizeof(rom), NULL));
+    n.qt = qtest_start("-m 64 -bios %s -netdev hubport,id=n0,hubid=0 -device "
+                       "pcnet,id=card,netdev=n0,addr=4,romfile=",
+                       path);
+    g_unlink(path);
+    qpci_write(n.qt, DEVFN, 0x10, 4, IO);
+    qpci_write(n.qt, DEVFN, 4, 2, 7);
+    set_csr(&n, 58, 2);
+    set_csr(&n, 30, 0);
+    set_csr(&n, 31, 0xffff);
+    set_csr(&n, 78, 0xfffd); /* three */
+    set_csr(&n, 0, 0x42);
+    set_csr(&n, 0, 0x48);
+    g_assert_cmpuint(csr(&n, 74), ==, 2); /* 256 were looked at */
+    qtest_clock_step(n.qt, 999000);
+    g_assert_cmpuint(csr(&n, 74), ==, 2);
+    qtest_clock_step(n.qt, 1000);
+    g_assert_cmpuint(csr(&n, 74), ==, 1);
+    qtest_quit(n.qt);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -282,5 +316,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/pcnet/rings, in another order", GUINT_TO_POINTER(3), test_rings);
     g_test_add_func("/pcnet/suspended", test_suspended);
     g_test_add_func("/pcnet/senseless", test_senseless);
+    g_test_add_func("/pcnet/rom", test_rom);
     return g_test_run();
 }

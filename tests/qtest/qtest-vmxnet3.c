@@ -186,6 +186,15 @@ static void test_registers(void)
     g_assert_cmphex(command(&n, GET_LINK), ==, 0);
     qtest_writel(n.qt, SLOW + EVENTS, 4);
     g_assert_cmphex(qtest_readl(n.qt, SHARED + 696), ==, 0);
+    /* What happens while the machine stands is told when it goes on. */
+    qtest_qmp_ok(n.qt, "stop", "{}");
+    qtest_qmp_ok(n.qt, "set_link", "{'name': 'card', 'up': true}");
+    g_assert_cmphex(qtest_readl(n.qt, SHARED + 696), ==, 0);
+    qtest_qmp_ok(n.qt, "cont", "{}");
+    wait_for(&n);
+    g_assert_cmphex(qtest_readl(n.qt, SHARED + 696), ==, 4);
+    qtest_qmp_ok(n.qt, "set_link", "{'name': 'card', 'up': false}");
+    wait_for(&n);
     g_assert_cmphex(command(&n, QUIESCE), ==, 0);
     qtest_qmp_ok(n.qt, "set_link", "{'name': 'card', 'up': true}");
     g_assert_false(interrupted(&n));
