@@ -224,6 +224,9 @@ static void loader_reset(Device *dev)
         const LoaderPart *part = &g_array_index(s->parts, LoaderPart, i);
         const uint8_t *bytes = g_bytes_get_data(s->bytes, NULL);
 
+        if (!dma_is_ram(&memory, part->addr, part->size)) {
+            continue; /* a DIMM that has gone */
+        }
         if (part->file_size) {
             dma_write(&memory, part->addr, bytes + part->offset, part->file_size);
         }

@@ -31,11 +31,12 @@ static void put_u32(uint8_t *at, uint32_t value)
 
 static bool append(IpmiSim *s, const uint8_t *event, uint16_t *id)
 {
-    uint8_t *record = s->sel[s->sel_count];
+    uint8_t *record;
 
     if (s->sel_count == SIM_SEL_MAX) {
         return false;
     }
+    record = s->sel[s->sel_count];
     *id = s->sel_next_id;
     s->sel_next_id = *id >= LAST - 1 ? 1 : *id + 1;
     s->sel_count++;
@@ -169,7 +170,9 @@ static uint8_t delete_entry(IpmiSim *s, SimCall *call)
         return IPMI_NOT_PRESENT;
     }
     sim_put(call, sim_u16(s->sel[n]), 2);
-    memmove(s->sel[n], s->sel[n + 1], (s->sel_count - n - 1) * SIM_SEL_RECORD);
+    if (n + 1 < s->sel_count) {
+        memmove(s->sel[n], s->sel[n + 1], (s->sel_count - n - 1) * SIM_SEL_RECORD);
+    }
     s->sel_count--;
     s->sel_erased = now(s);
     new_reservation(&s->sel_reservation);

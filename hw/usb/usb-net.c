@@ -256,12 +256,16 @@ static int net_control(UsbDevice *dev, const UsbSetup *setup, uint8_t *data)
     }
 }
 
+/* What waits for room comes then, or is lost. */
 static void forget_frames(UsbNet *s)
 {
     s->in_len = s->in_pos = s->out_len = 0;
     s->in_full = s->too_long = false;
     memset(s->in, 0, sizeof(s->in));
     memset(s->out, 0, sizeof(s->out));
+    if (s->nic.client.ops) { /* else it is just being made */
+        net_client_ready(&s->nic.client);
+    }
 }
 
 /* Of a machine that stands nothing changes: it is being loaded. */

@@ -180,6 +180,30 @@ static void test_filter(void)
     end(&n);
 }
 
+/* Frames that nobody has read are lost when the data interface is switched off; then others come.
+ */
+static void test_switched(void)
+{
+    uint8_t frame[64];
+    Net n;
+
+    start(&n);
+    for (unsigned i = 0; i < 20; i++) {
+        wire_fill(frame, sizeof(frame), own_mac);
+        wire_send(n.fd, frame, sizeof(frame));
+    }
+    expect_frame(&n, frame, sizeof(frame)); /* they are there */
+    control(&n, STANDARD_INTERFACE, 11, 0, 1, QUSB_SUCCESS);
+    control(&n, STANDARD_INTERFACE, 11, 1, 1, QUSB_SUCCESS);
+    frame[63] = 0x77;
+    wire_send(n.fd, frame, sizeof(frame));
+    do { /* of those some may have been on their way */
+        qusb_submit(&n.u, n.slot, IN, DATA, 2048);
+        g_assert_cmpuint(await(&n, IN, NULL), ==, QUSB_SHORT);
+    } while (qtest_readb(n.u.qt, DATA + 63) != 0x77);
+    end(&n);
+}
+
 /* The link is told of once, and when it changes. */
 static void test_link(void)
 {
@@ -204,6 +228,7 @@ int main(int argc, char **argv)
     g_test_add_func("/usb-net/descriptors", test_descriptors);
     g_test_add_func("/usb-net/frames", test_frames);
     g_test_add_func("/usb-net/filter", test_filter);
+    g_test_add_func("/usb-net/switched", test_switched);
     g_test_add_func("/usb-net/link", test_link);
     return g_test_run();
 }
