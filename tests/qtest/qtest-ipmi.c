@@ -405,6 +405,16 @@ static void test_ipmi_extern(void)
     SEND(fd, "\x06\xa1\x00\xa1\x07\xa1\x04\xa1");
     json_object_put(qtest_event(qt, "RESET"));
     g_assert_cmphex(qtest_inb(qt, KCS + 1), ==, 0);
+    /* While the machine stands, nothing of it changes. */
+    qtest_qmp_ok(qt, "stop", NULL);
+    SEND(fd, "\x01\xa1\x09\xa1");
+    g_usleep(20000);
+    json_object_put(qtest_qmp(qt, "query-status", NULL));
+    g_assert_cmpuint(qtest_event_count(qt, "POWERDOWN"), ==, 0);
+    g_assert_cmphex(qtest_inb(qt, KCS + 1), ==, 0);
+    qtest_qmp_ok(qt, "cont", NULL);
+    json_object_put(qtest_event(qt, "POWERDOWN"));
+    g_assert_cmphex(qtest_inb(qt, KCS + 1), ==, SMS_ATN);
     /* It goes while it is asked, and is away then. */
     kcs_write(qt, request, sizeof(request));
     close(fd);
