@@ -177,19 +177,27 @@ class Libvirt:
 
     # ---- virsh ----
 
-    def virsh(self, *args, timeout=120):
-        """Its output, stripped; VirshError with its message if it fails."""
+    def begin(self, *args, timeout=120):
+        """Start virsh; a function that waits for its end, and is as virsh()."""
         process = self.popen(["virsh", "-q", "-c", "qemu:///session", *args], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-        if process.returncode:
-            raise VirshError(f"virsh {' '.join(args)}: {err.strip()}")
-        return out.strip()
+
+        def end():
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+            if process.returncode:
+                raise VirshError(f"virsh {' '.join(args)}: {err.strip()}")
+            return out.strip()
+
+        return end
+
+    def virsh(self, *args, timeout=120):
+        """Its output, stripped; VirshError with its message if it fails."""
+        return self.begin(*args, timeout=timeout)()
 
     def newest_domain_log(self):
         """Of the domain that was started last: what its emulator has said."""

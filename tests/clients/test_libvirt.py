@@ -4,6 +4,8 @@
 end."""
 import os
 import re
+import signal
+import subprocess
 import sys
 
 import libvirtd
@@ -261,8 +263,31 @@ class Life:
 
 # ---- from one daemon to another ----
 
+BUSY = ("head -c 20000000 /dev/urandom > /tmp/pattern; md5sum < /tmp/pattern > /tmp/sum; (while :; do cp /tmp/pattern /tmp/copy; "
+        "md5sum < /tmp/copy | cmp - /tmp/sum || echo lost >> /tmp/mark; done) > /dev/null 2>&1 &")
+# How it goes: as it is; or it goes on there, and its memory follows: after the first round, or when it is told to.
+WAYS = ([], ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "30"], ["--postcopy", "--bandwidth", "10"])
+
+
+def move(source, target, name, words):
+    """One way. With postcopy the other daemon hears that it goes on before its memory is there."""
+    xml = source.virsh("dumpxml", name, "--migratable")
+    xml = source.write("target.xml", xml.replace(f"{source.dir}/{name}.serial", f"{target.dir}/{name}.serial"))
+    events = target.popen(["virsh", "-q", "-c", "qemu:///session", "event", "--event", "lifecycle", "--loop"],
+                          stdout=subprocess.PIPE, text=True)
+    end = source.begin("migrate", "--live", *words, "--xml", xml, "--persistent", "--undefinesource", name, target.uri(),
+                       "--migrateuri", "tcp://127.0.0.1")
+    if words and "--postcopy-after-precopy" not in words:
+        vm.wait_until(lambda: "Memory" in source.virsh("domjobinfo", name), "a job")
+        source.virsh("migrate-postcopy", name)
+    end()
+    events.send_signal(signal.SIGINT)
+    said = events.communicate(timeout=vm.LONG)[0]
+    tap.equal("Resumed Post-copy" in said, "--postcopy" in words, said)
+
+
 def migrate():
-    """A running guest with a DIMM goes to another daemon, which adds one more, and comes back."""
+    """A running guest with a DIMM goes to another daemon, which adds one more, comes back, and goes again."""
     name = define("q35")
     SESSION.virsh("start", name)
     guest = Guest(SESSION, name)
@@ -270,22 +295,22 @@ def migrate():
     total = guest.mem_total()
     SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML))
     guest.run("echo stays > /tmp/mark")
+    guest.run(BUSY)
     with libvirtd.Libvirt(f"{BUILD}/dimmable") as other:
-        for source, target, plugged in ((SESSION, other, 1), (other, SESSION, 2)):
-            xml = source.virsh("dumpxml", name, "--migratable")
-            xml = source.write("target.xml", xml.replace(f"{source.dir}/{name}.serial", f"{target.dir}/{name}.serial"))
-            source.virsh("migrate", "--live", "--xml", xml, "--persistent", "--undefinesource", name, target.uri(),
-                         "--migrateuri", "tcp://127.0.0.1")
+        source, target = SESSION, other
+        for number, words in enumerate(WAYS):
+            move(source, target, name, words)
             guest.close()
             tap.equal((source.virsh("list", "--all", "--name"), target.state(name)), ("", "running"))
             guest = Guest(target, name)
             tap.equal(guest.run("cat /tmp/mark").strip(), "stays")
-            vm.wait_until(lambda n=plugged: guest.mem_total() == total + n * DIMM, "MemTotal")
+            vm.wait_until(lambda n=number: guest.mem_total() == total + (n + 1) * DIMM, "MemTotal")
             target.virsh("attach-device", name, target.write("dimm.xml", DIMM_XML))
-    vm.wait_until(lambda: guest.mem_total() == total + 3 * DIMM, "MemTotal of three DIMMs")
-    guest.close()
-    SESSION.virsh("destroy", name)
-    SESSION.virsh("undefine", name)
+            source, target = target, source
+        vm.wait_until(lambda: guest.mem_total() == total + 4 * DIMM, "MemTotal of four DIMMs")
+        guest.close()
+        source.virsh("destroy", name)
+        source.virsh("undefine", name)
 
 
 # ---- KVM, paused ----
