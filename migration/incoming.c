@@ -85,7 +85,7 @@ static void incoming_ended(void *opaque)
     const bool postcopy = coming.machine.postcopy;
     if (!there) {
         if (postcopy) {
-            postcopy_dest_refuse(coming.err->message);
+            postcopy_dest_refuse(NULL, coming.err->message);
         }
         give_up();
         return;
@@ -182,6 +182,9 @@ static void read_all(Arrivals *arrivals)
     } else if (!postcopy && read && coming.machine.asks && answers) {
         coming.asking = stream;
     } else {
+        if (coming.err) {
+            postcopy_dest_refuse(stream, coming.err->message);
+        }
         stream_free(stream);
     }
 }

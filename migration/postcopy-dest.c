@@ -360,13 +360,26 @@ static void set_status(MigrationStatus status)
 
 /* ---- a new connection ---- */
 
-/* With state_lock: wait where the machine came from, if nothing else was said. */
+/* Wait where the machine came from, if nothing else was said. */
 static void listen_again(void)
 {
-    if (dest.place && dest.channel.fd < 0 && dest.channel.listener < 0 &&
-        channel_open_in(&dest.channel, dest.place, NULL, NULL)) {
-        fcntl(dest.channel.listener, F_SETFL, O_NONBLOCK);
+    Channel channel = { .fd = -1, .listener = -1 };
+
+    g_mutex_lock(&dest.state_lock);
+    const bool none = dest.channel.fd < 0 && dest.channel.listener < 0 && !dest.ends;
+    g_autofree char *place = none ? g_strdup(dest.place) : NULL;
+    g_mutex_unlock(&dest.state_lock);
+    if (!place || !channel_open_in(&channel, place, NULL, NULL)) {
+        return;
     }
+    fcntl(channel.listener, F_SETFL, O_NONBLOCK);
+    g_mutex_lock(&dest.state_lock);
+    if (dest.channel.fd < 0 && dest.channel.listener < 0 && !dest.ends) {
+        dest.channel = channel;
+    } else {
+        channel_close(&channel, NULL);
+    }
+    g_mutex_unlock(&dest.state_lock);
 }
 
 static void lose_stream(const GError *err)
@@ -377,11 +390,11 @@ static void lose_stream(const GError *err)
     Stream *stream = g_steal_pointer(&dest.stream);
     g_free(dest.err);
     dest.err = g_strdup(err->message);
-    listen_again(); /* who hears that it is lost may come at once */
     g_mutex_unlock(&dest.state_lock);
     g_mutex_unlock(&dest.send_lock);
-    stream_free(stream);
     dest.staged = NULL;
+    listen_again(); /* who hears that it is lost may come at once */
+    stream_free(stream);
     error_warn("postcopy: the connection is lost: %s", err->message);
     set_status(MIGRATION_STATUS_POSTCOPY_PAUSED);
 }
@@ -391,25 +404,28 @@ static int next_connection(void)
 {
     for (;;) {
         eventfd_t count;
-        int fd = -1;
+        int fd = -1, timeout_ms = -1;
 
+        listen_again();
         g_mutex_lock(&dest.state_lock);
         const bool ends = dest.ends;
-        if (!ends) {
-            listen_again();
-        }
         struct pollfd fds[] = { { .fd = dest.kick, .events = POLLIN },
                                 { .fd = dest.channel.listener, .events = POLLIN } };
         if (!ends && dest.channel.fd >= 0) {
             fd = channel_take_fd(&dest.channel);
         } else if (!ends && dest.channel.listener >= 0) {
             fd = accept4(dest.channel.listener, NULL, NULL, SOCK_CLOEXEC);
+            if (fd < 0 && errno != EAGAIN) { /* there are no descriptors, for instance */
+                fds[1].fd = -1;
+                timeout_ms = 100;
+            }
         }
         g_mutex_unlock(&dest.state_lock);
         if (ends || fd >= 0) {
             return fd;
         }
-        poll(fds, G_N_ELEMENTS(fds), -1); /* of one that is closed meanwhile the kick tells */
+        poll(fds, G_N_ELEMENTS(fds),
+             timeout_ms); /* of one that is closed meanwhile the kick tells */
         eventfd_read(dest.kick, &count);
     }
 }
@@ -543,8 +559,8 @@ static gpointer pages_thread(gpointer opaque)
     if (!wait_runs()) {
         return NULL;
     }
-    send_record(RECORD_ANSWER, NULL,
-                NULL); /* if it does not arrive, the machine is here all the same */
+    /* If it does not arrive, the machine is here all the same. */
+    send_record(RECORD_ANSWER, NULL, NULL);
     stream_cancel(dest.stream);
     g_mutex_lock(&dest.lock);
     dest.begun = false;
@@ -647,13 +663,13 @@ void postcopy_dest_runs(void (*over)(void))
     tell(NULL);
 }
 
-void postcopy_dest_refuse(const char *why)
+void postcopy_dest_refuse(Stream *unused, const char *why)
 {
     g_mutex_lock(&dest.send_lock);
     g_mutex_lock(&dest.state_lock);
-    Stream *stream = dest.stream;
+    Stream *stream = unused ? unused : dest.stream;
     g_mutex_unlock(&dest.state_lock);
-    if (stream) {
+    if (stream && dest.maps) {
         stream_put_record(stream, RECORD_REFUSAL, "", why, strlen(why), NULL);
     }
     g_mutex_unlock(&dest.send_lock);

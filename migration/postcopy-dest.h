@@ -32,8 +32,9 @@ void postcopy_dest_set_place(const char *uri);
 /* The machine is whole but for its memory, and may run from now on: @over is called in the main
  * loop when all of it is there. Tells users the status (MIGRATION). */
 void postcopy_dest_runs(void (*over)(void));
-/* It never will; the program ends. */
-void postcopy_dest_refuse(const char *why);
+/* It never will; the program ends. @unused: the stream, if _begin() did not take it; else NULL. Any
+ * thread that reads it, or the main thread. */
+void postcopy_dest_refuse(Stream *unused, const char *why);
 /* Is memory missing, or not known to be there? */
 bool postcopy_dest_active(void);
 /* Break the connection, wait for a new one; an error if there is none, resp. one. */

@@ -266,7 +266,8 @@ class Life:
 BUSY = ("head -c 20000000 /dev/urandom > /tmp/pattern; md5sum < /tmp/pattern > /tmp/sum; (while :; do cp /tmp/pattern /tmp/copy; "
         "md5sum < /tmp/copy | cmp - /tmp/sum || echo lost >> /tmp/mark; done) > /dev/null 2>&1 &")
 # How it goes: as it is; or it goes on there, and its memory follows: after the first round, or when it is told to.
-WAYS = ([], ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "30"], ["--postcopy", "--bandwidth", "10"])
+WAYS = ([], ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "60"],
+        ["--postcopy", "--bandwidth", "10", "--postcopy-bandwidth", "10"])
 
 
 def move(source, target, name, words):
@@ -280,10 +281,19 @@ def move(source, target, name, words):
     if words and "--postcopy-after-precopy" not in words:
         vm.wait_until(lambda: "Memory" in source.virsh("domjobinfo", name), "a job")
         source.virsh("migrate-postcopy", name)
+        vm.wait_until(lambda: "post-copy" in source.virsh("domstate", "--reason", name), "post-copy")
+        source.virsh("domjobabort", "--postcopy", name)
+        try:
+            end()
+        except libvirtd.VirshError as err:
+            tap.equal("post-copy phase" in str(err), True, str(err))
+        end = source.begin("migrate", "--live", "--postcopy", "--postcopy-resume", "--postcopy-bandwidth", "500", "--persistent",
+                           "--undefinesource", name, target.uri(), "--migrateuri", "tcp://127.0.0.1")
     end()
     events.send_signal(signal.SIGINT)
     said = events.communicate(timeout=vm.LONG)[0]
-    tap.equal("Resumed Post-copy" in said, "--postcopy" in words, said)
+    if "--postcopy-after-precopy" not in words:  # if the guest rests, one round is enough, and nothing is left that could follow
+        tap.equal("Resumed Post-copy" in said, "--postcopy" in words, said)
 
 
 def migrate():

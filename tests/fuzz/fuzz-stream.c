@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A saved machine that was tampered with, its sums made right again: an odd first byte is followed
- * by records of RAM, an even one by changes of the states of devices, each four bytes: which state,
- * an offset (little-endian), a value. What cannot be loaded gives an error; what can, is a machine.
+ * A saved machine that was tampered with, its sums made right again: a first byte of 255 is
+ * followed by a record of postcopy, another odd one by records of RAM, an even one by changes of
+ * the states of devices, each four bytes: which state, an offset (little-endian), a value. What
+ * cannot be loaded gives an error; what can, is a machine.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -10,7 +11,7 @@
 
 #include "memory/ram-block.h"
 #include "migration/devices.h"
-#include "migration/ram.h"
+#include "migration/postcopy.h"
 #include "tests/fuzz/fuzz.h"
 
 typedef struct State {
@@ -110,6 +111,34 @@ static void load_ram(const uint8_t *data, size_t size)
     ram_load(blocks, &record, &err);
 }
 
+static bool take_range(void *opaque, unsigned n, const PageRange *range, GError **errp)
+{
+    const RamBlock *block = ((const GPtrArray *)opaque)->pdata[n];
+
+    g_assert_true(range->count && range->first + range->count > range->first &&
+                  range->first + range->count <= block->size / RAM_PAGE);
+    return true;
+}
+
+/* What both ends say of pages, by the name of a block, and by bytes of the input. */
+static void read_postcopy(const uint8_t *data, size_t size)
+{
+    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+    Record record = { .kind = RECORD_RESUME, .data = data, .size = size };
+    const uint8_t id[POSTCOPY_ID_SIZE] = { 0 };
+    PageRange range;
+    unsigned n;
+
+    postcopy_check_resume(&record, id, NULL);
+    for (int times = 0; times < 2; times++) {
+        postcopy_read_lacks(blocks, &record, take_range, blocks, NULL);
+        if (postcopy_read_request(blocks, &record, &n, &range, NULL)) {
+            take_range(blocks, n, &range, NULL);
+        }
+        g_strlcpy(record.name, ((const RamBlock *)blocks->pdata[0])->name, sizeof(record.name));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!states) {
@@ -119,7 +148,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     fuzz_input_begin();
-    if (data[0] & 1) {
+    if (data[0] == UINT8_MAX) {
+        read_postcopy(data + 1, size - 1);
+    } else if (data[0] & 1) {
         load_ram(data + 1, size - 1);
     } else {
         change_states(data + 1, size - 1);

@@ -217,6 +217,32 @@ def reset_meanwhile():
             there.alive()
 
 
+def follows():
+    """Its memory follows, slowly: it waits for nearly all of it. The connection is lost in the middle."""
+    on = [{"capability": name, "state": True} for name in ("postcopy-ram", "postcopy-blocktime", "events")]
+    with tempfile.TemporaryDirectory() as folder, Machine(folder) as here, \
+            Machine(folder, incoming=f"unix:{folder}/socket") as there:
+        here.alive()
+        for m in here, there:
+            m.qmp.command("migrate-set-capabilities", capabilities=on)
+        here.migrate(f"unix:{folder}/socket", **{"max-bandwidth": 20000, "max-postcopy-bandwidth": 4 << 20})
+        here.qmp.command("migrate-start-postcopy")
+        there.qmp.event("RESUME", timeout=SECONDS)
+        there.qmp.command("migrate-pause")
+        for m in here, there:
+            m.qmp.event("MIGRATION", timeout=SECONDS, status="postcopy-paused")
+        here.qmp.command("migrate", uri=f"unix:{folder}/socket", resume=True)
+        there.qmp.event("MIGRATION", timeout=SECONDS, status="postcopy-recover")
+        here.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": 0})
+        there.alive()
+        info, came = here.ended("completed"), there.ended("completed")
+        there.alive()
+        tap.equal(info["ram"]["postcopy-requests"] > 0, True, str(info))
+        tap.equal(len(came["postcopy-vcpu-blocktime"]), 2, str(came))
+        tap.equal(0 < max(came["postcopy-vcpu-blocktime"]), True, str(came))
+        print(f"# {info['ram']['postcopy-requests']} requests, {came['postcopy-vcpu-blocktime']} ms waited for")
+
+
 def main():
     tests = [to_and_fro("pc", [ENGINE]), to_and_fro("q35", [ENGINE]), with_deadline([ENGINE])]
     if ENGINE == "kvm":
@@ -225,7 +251,7 @@ def main():
                   to_and_fro("pc", [chips]), to_and_fro("q35", [chips, "kvm", "soft"]),
                   with_deadline(["kvm", "soft"]), with_deadline(["soft", chips])]
     tests += [(function.__name__, function) for function in (
-        saved_live, cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
+        saved_live, follows, cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
     tap.run([(name, lambda t=test: (test_bare.need_engine(), t())) for name, test in tests])
 
 
