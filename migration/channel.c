@@ -186,6 +186,17 @@ bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, 
     return open_uri(channel, uri, false, take_fd, errp);
 }
 
+bool channel_may_answer(const char *uri, GError **errp)
+{
+    if (g_str_has_prefix(uri, "exec:") || g_str_has_prefix(uri, "file:")) {
+        error_set(errp,
+                  "'%s' is no socket: it must be unix:PATH, tcp:HOST:PORT, or fd:NAME of a socket",
+                  uri);
+        return false;
+    }
+    return true;
+}
+
 bool channel_is_socket(const char *uri)
 {
     return g_str_has_prefix(uri, "tcp:") || g_str_has_prefix(uri, "unix:");

@@ -100,6 +100,7 @@ static void incoming_ended(void *opaque)
     if (postcopy) {
         postcopy_dest_runs(postcopy_over);
     } else {
+        postcopy_dest_forget();
         migration_set_status(MIGRATION_STATUS_COMPLETED);
     }
     if (starts) {

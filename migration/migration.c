@@ -240,7 +240,7 @@ static void take_all(void)
         going.run = (RunRecord){ .clock_ns = clock_ns(),
                                  .running = going.resume,
                                  .asleep = runstate_is_asleep(),
-                                 .shutdown = runstate_hold() };
+                                 .shutdown = going.run.shutdown };
         going.states = saved_states_take();
         going.limits = saved_limits_take();
         going.bitmaps = saved_bitmaps_take();
@@ -275,6 +275,7 @@ static void freeze(void *opaque)
         runstate_stop(RUN_STATE_FINISH_MIGRATE);
         runstate_finish_reset(); /* what vCPUs asked for on their way */
         runstate_set(RUN_STATE_FINISH_MIGRATE);
+        going.run.shutdown = runstate_hold();
         going.waits = migration_pause_before_switchover && !going.cancelled;
     }
     if (going.waits) {
@@ -652,6 +653,9 @@ bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     if (!going.thread || !going.paused || going.resumes) {
         error_set(errp,
                   "there is no migration in postcopy-paused here, where the machine came from");
+        return false;
+    }
+    if (!channel_may_answer(uri, errp)) {
         return false;
     }
     if (!channel_is_socket(uri) && !channel_open_out(&channel, uri, take_fd, errp)) {

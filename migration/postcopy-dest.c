@@ -534,8 +534,7 @@ static void all_there(void *opaque)
     dest.active = false;
     stream_free(g_steal_pointer(&dest.stream));
     channel_close(&dest.channel, NULL);
-    g_clear_pointer(&dest.maps, page_maps_free);
-    g_clear_pointer(&dest.blocks, g_ptr_array_unref);
+    postcopy_dest_forget();
     g_clear_pointer(&dest.staging, g_free);
     dest.over();
 }
@@ -663,6 +662,12 @@ void postcopy_dest_runs(void (*over)(void))
     tell(NULL);
 }
 
+void postcopy_dest_forget(void)
+{
+    g_clear_pointer(&dest.maps, page_maps_free);
+    g_clear_pointer(&dest.blocks, g_ptr_array_unref);
+}
+
 void postcopy_dest_refuse(Stream *unused, const char *why)
 {
     g_mutex_lock(&dest.send_lock);
@@ -703,13 +708,15 @@ static bool recover(const char *uri, ChannelTakeFd *take_fd, GError **errp)
         error_set(errp, "there is no migration in postcopy-paused here, where the machine went to");
         return false;
     }
+    if (!channel_may_answer(uri, errp)) {
+        return false;
+    }
     channel_close(&dest.channel, NULL); /* it may be the same place */
     if (!channel_open_in(&channel, uri, take_fd, errp)) {
         return false;
     }
     if (channel.fd >= 0 && !stream_fd_answers(channel.fd)) {
         error_set(errp, "'%s' is no socket: nobody could be asked for memory", uri);
-        channel_stop(&channel);
         channel_close(&channel, NULL);
         return false;
     }

@@ -32,6 +32,8 @@ void postcopy_dest_set_place(const char *uri);
 /* The machine is whole but for its memory, and may run from now on: @over is called in the main
  * loop when all of it is there. Tells users the status (MIGRATION). */
 void postcopy_dest_runs(void (*over)(void));
+/* It came without postcopy, of which it was said that it may be. */
+void postcopy_dest_forget(void);
 /* It never will; the program ends. @unused: the stream, if _begin() did not take it; else NULL. Any
  * thread that reads it, or the main thread. */
 void postcopy_dest_refuse(Stream *unused, const char *why);

@@ -137,6 +137,7 @@ def moved(words):
         check(pair.there, [(base, MIB) for base, _ in pair.places])  # who reads waits, and gets what is asked for
         wait(pair.here, "postcopy-active")
         refused(pair.here, "at the other end already", "migrate_cancel")
+        refused(pair.here, "postcopy-paused", "migrate", uri=pair.uri, resume=True)
         refused(pair.here, "being migrated", "cont")
         refused(pair.there, "being migrated", "device_add", driver="virtio-rng-pci")
         refused(pair.here, "being migrated", "device_add", driver="virtio-rng-pci")
@@ -218,6 +219,8 @@ def lost(where):
             tap.equal("error-desc" in info, True, str(info))
             wait(pair.there, "postcopy-paused")
             refused(pair.here, "being migrated", "cont")
+            refused(pair.here, "is no socket", "migrate", uri="exec:sleep 1000", resume=True)
+            refused(pair.there, "is no socket", "migrate-recover", uri=f"file:{at('x')}")
             uri = pair.uri
             if time:  # else it waits where it came from, without a word
                 uri = f"unix:{at(f'again{time}')}"
@@ -396,6 +399,19 @@ def source_is_told_lies():
                     vm.wait_until(lambda: "it has no" in m.qmp.command("query-migrate").get("error-desc", ""), "an error")
 
 
+def nothing_followed():
+    """It was only said that memory may follow: all of it came before, and the machine goes on as any other."""
+    with Folder() as at, Pair(at, dimm("memory-backend-ram")) as pair:
+        on(pair.here, "postcopy-ram")
+        pair.here.qmp.command("migrate", uri=pair.uri)
+        wait(pair.here, "completed")
+        wait(pair.there, "completed")
+        on(pair.there, "postcopy-ram")
+        refused(pair.there, "postcopy-paused", "migrate-recover", uri=pair.uri)
+        pair.there.qmp.command("migrate", uri="exec:cat > /dev/null")
+        wait(pair.there, "failed")
+
+
 def stranger_connects():
     """Who does not know the number of the machine that is missing gets nothing of it, and the other end may still come."""
     with Folder() as at, Pair(at) as pair:
@@ -445,6 +461,7 @@ def main():
         ("waits before it goes", waits_before),
         ("the source is told lies", source_is_told_lies),
         ("a stranger connects", stranger_connects),
+        ("nothing followed", nothing_followed),
     ]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
