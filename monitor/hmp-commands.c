@@ -380,6 +380,10 @@ const HmpCommand hmp_commands[] = {
       "boot from these drives, in this order: a (floppy disk), c (hard disk), d (CD-ROM), n "
       "(network)",
       do_boot_set },
+    { "calc_dirty_rate", "SECONDS [PAGES]",
+      "measure how fast the guest writes to its memory, by so many pages of a GiB (info "
+      "dirty_rate)",
+      hmp_calc_dirty_rate },
     { "change", "DRIVE FILE [FORMAT] [MODE]",
       "put another medium into a drive: its tray opens, and is closed again; MODE: retain, "
       "read-only; or \"vnc password TEXT\"",

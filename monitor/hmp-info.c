@@ -415,6 +415,8 @@ const HmpCommand hmp_info_commands[] = {
     { "capture", NULL, "the copies of sound that wavcapture makes", hmp_info_capture },
     { "chardev", NULL, "the character devices", info_chardev, true },
     { "cpus", NULL, "the CPUs and their threads; * is the one that `cpu` chose", info_cpus },
+    { "dirty_rate", NULL, "how fast the guest writes to its memory (calc_dirty_rate)",
+      hmp_info_dirty_rate },
     { "dump", NULL, "how far a dump of the guest's memory is", info_dump },
     { "history", NULL, "the lines that were typed here", info_history, true },
     { "hotpluggable-cpus", NULL, "the places for CPUs", info_hotpluggable_cpus },

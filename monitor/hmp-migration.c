@@ -203,3 +203,37 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
         hmp_printf(hmp, "cpu throttle percentage: %" PRId64 "\n", info->cpu_throttle_percentage);
     }
 }
+
+/* ---- how fast the guest writes ---- */
+
+void hmp_calc_dirty_rate(Hmp *hmp, char **argv)
+{
+    uint64_t seconds, samples = 0;
+    GError *err = NULL;
+
+    if (!parse_uint(argv[0], G_MAXINT64, &seconds)) {
+        error_set(&err, "'%s' must be a number of seconds", argv[0]);
+    } else if (argv[1] && !parse_uint(argv[1], G_MAXINT64, &samples)) {
+        error_set(&err, "'%s' must be a number of pages", argv[1]);
+    } else {
+        qmp_calc_dirty_rate((int64_t)seconds, argv[1] != NULL, (int64_t)samples, false, 0, &err);
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_info_dirty_rate(Hmp *hmp, char **argv)
+{
+    g_autoptr(DirtyRateInfo) info = qmp_query_dirty_rate(NULL);
+
+    hmp_printf(hmp, "Status: %s\n", DirtyRateStatus_str(info->status));
+    if (info->status != DIRTY_RATE_STATUS_UNSTARTED) {
+        hmp_printf(hmp,
+                   "Start Time: %" PRId64 " s\nPeriod: %" PRId64 " s\nSample Pages: %" PRIu64
+                   " per GiB\nMode: %s\n",
+                   info->start_time, info->calc_time, info->sample_pages,
+                   DirtyRateMeasureMode_str(info->mode));
+    }
+    if (info->has_dirty_rate) {
+        hmp_printf(hmp, "Dirty rate: %" PRId64 " MiB/s\n", info->dirty_rate);
+    }
+}

@@ -120,6 +120,8 @@ void hmp_info_virtio_queue_element(Hmp *hmp, char **argv);
 /* hmp-migration.c */
 void hmp_migrate(Hmp *hmp, char **argv);
 void hmp_migrate_cancel(Hmp *hmp, char **argv);
+void hmp_calc_dirty_rate(Hmp *hmp, char **argv);
+void hmp_info_dirty_rate(Hmp *hmp, char **argv);
 void hmp_migrate_start_postcopy(Hmp *hmp, char **argv);
 void hmp_migrate_pause(Hmp *hmp, char **argv);
 void hmp_migrate_recover(Hmp *hmp, char **argv);

@@ -37,6 +37,24 @@ def rates():
         tap.equal(result(m)["dirty-rate"], 0, "nothing has changed")
 
 
+def by_hmp():
+    with machine.Machine(memory="16M") as m:
+        def hmp(line):
+            return m.qmp.command("human-monitor-command", **{"command-line": line})
+
+        tap.equal(hmp("info dirty_rate"), "Status: unstarted\n")
+        for line, words in (("calc_dirty_rate x", "number of seconds"), ("calc_dirty_rate 1 x", "number of pages"),
+                            ("calc_dirty_rate 0", "1 to 60"), ("calc_dirty_rate 1 1", "128 to 4096")):
+            answer = hmp(line)
+            tap.equal(words in answer, True, answer)
+        tap.equal(hmp("calc_dirty_rate 1 128"), "")
+        tap.equal("Status: measuring" in hmp("info dirty_rate"), True)
+        result(m)
+        answer = hmp("info dirty_rate")
+        for words in "Status: measured", "Period: 1 s", "Sample Pages: 128 per GiB", "Mode: page-sampling", "Dirty rate: 0 MiB/s":
+            tap.equal(words in answer, True, answer)
+
+
 def refused():
     with machine.Machine(memory="16M") as m:
         for words, arguments in (("1 to 60", {"calc-time": 0}), ("1 to 60", {"calc-time": 61}),
@@ -68,4 +86,4 @@ def comes_and_goes():
         tap.equal(result(m)["dirty-rate"], 0)
 
 
-tap.run([(name.__name__.replace("_", " "), name) for name in (rates, refused, comes_and_goes)])
+tap.run([(name.__name__.replace("_", " "), name) for name in (rates, by_hmp, refused, comes_and_goes)])

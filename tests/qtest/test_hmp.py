@@ -65,6 +65,7 @@ INFO = {
              r"address-space: I/O\n",
     "name": r"dimmy\n",
     "network": "",
+    "dirty_rate": r"Status: unstarted\n$",
     "numa": r"1 nodes\nnode 0 cpus: 0 1\nnode 0 size: 384 MB\nnode 0 plugged: 256 MB\n",
     "opcount": r"operations are not counted; ",
     "profile": r"Error: where time goes is not measured",
