@@ -104,7 +104,7 @@ def to_and_fro(name):
                 went = rounds(here)
                 there = machine(name, [*DIMM, "-incoming", uri])
                 try:
-                    stood, info = (follow if number % 2 else move)(here, there, uri)
+                    stood, info = (follow if number % 2 and vm.memory_may_follow() else move)(here, there, uri)
                 except BaseException:
                     there.close()
                     raise

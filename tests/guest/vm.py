@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Drive a virtual machine from a test: its process, its QMP monitor, and a shell on its serial
 console. Works the same with build/dimmable and with qemu-system-x86_64."""
+import ctypes
 import json
 import os
 import re
@@ -38,6 +39,14 @@ def kernel_words():
     """What Linux is told where the engine is slower by nature: that a CPU on which nothing else runs for 20 s of real
     time is stuck would be a word on the host's load. It is reported after 120 s."""
     return " watchdog_thresh=60" if os.environ.get("TRANSLATE") else ""
+
+
+def memory_may_follow():
+    """Does the host let this user's programs wait for memory (userfaultfd)?"""
+    fd = ctypes.CDLL(None).syscall(323, os.O_CLOEXEC | os.O_NONBLOCK)
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0 or os.access("/dev/userfaultfd", os.R_OK | os.W_OK)
 
 
 def wait_until(condition, what, timeout=LONG):

@@ -434,6 +434,13 @@ def stranger_connects():
         pair.done()
 
 
+def nobody_may():
+    """The host lets nobody wait for memory, and that is what is said."""
+    with start(["-incoming", "defer"]) as m:
+        refused(m, "userfaultfd", "migrate-set-capabilities", capabilities=[{"capability": "postcopy-ram", "state": True}])
+    raise tap.Skip("the host lets nobody wait for memory")
+
+
 def main():
     shm = "/dev/shm"
     kinds = {
@@ -463,6 +470,8 @@ def main():
         ("a stranger connects", stranger_connects),
         ("nothing followed", nothing_followed),
     ]
+    if not vm.memory_may_follow():
+        tests = [("memory follows", nobody_may)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 
