@@ -758,6 +758,7 @@ void migration_finish(void)
     }
     going.ends = true;
     g_cond_signal(&going.frozen_cond);
+    vhost_ask_end();
     channel_stop(&going.channel);
     machine_unlock();
     g_thread_join(going.thread);

@@ -136,6 +136,17 @@ static bool check_withdraw(void *opaque, GError **errp)
     return acpi_slot_check_pending(slot->dimm, &slot->state, false, errp);
 }
 
+/* Who has to take the memory of a new DIMM has it: the guest is told. */
+static void announce(void *opaque)
+{
+    MemoryHotplugSlot *slot = opaque;
+
+    slot->unsettled = false;
+    if (slot->insert_event) {
+        notify(slot->all, true);
+    }
+}
+
 /* An empty slot, in which nothing ever happened. */
 static void init_slot(MemoryHotplugSlot *slot, MemoryHotplugSlots *all)
 {
@@ -157,6 +168,7 @@ void memory_unplug_clear(MemoryHotplugSlots *slots)
 {
     for (unsigned n = 0; n < slots->count; n++) {
         unplug_record_clear(&slots->list[n].unplug);
+        memory_device_forget_settled(announce, &slots->list[n]);
     }
     g_clear_pointer(&slots->list, g_free);
 }
@@ -176,16 +188,6 @@ MemoryHotplugSlot *memory_unplug_slot_of(const MemoryHotplugSlots *slots, const 
     MemoryHotplugSlot *slot = chosen_slot(slots, dev);
 
     return slot && slot->dimm == dev ? slot : NULL;
-}
-
-static void announce(void *opaque)
-{
-    MemoryHotplugSlot *slot = opaque;
-
-    slot->unsettled = false;
-    if (slot->insert_event) {
-        notify(slot->all, true);
-    }
 }
 
 void memory_unplug_plugged(MemoryHotplugSlots *slots, Device *dev)

@@ -187,16 +187,18 @@ static void stop(RunState to)
     if (stop_handler) {
         stop_handler(to);
     }
-    if (stopped) {
-        stopped(to);
-    }
 }
 
 void runstate_stop(RunState to)
 {
-    while (runstate_is_running()) { /* perhaps again: somebody may have waited */
-        stop(to);
-    }
+    do {
+        if (runstate_is_running()) {
+            stop(to);
+        }
+        if (stopped) {
+            stopped(to);
+        }
+    } while (runstate_is_running()); /* somebody may have waited */
 }
 
 void runstate_set_stopped(void (*fn)(RunState state))

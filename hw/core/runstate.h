@@ -40,8 +40,8 @@ void runstate_remove_stop(void (*fn)(void *opaque), void *opaque);
 /* @fn is told when runstate_stop() has stopped the machine, in the thread that did; NULL: nobody.
  */
 void runstate_set_stop_handler(void (*fn)(RunState state));
-/* @fn is called when runstate_stop() has stopped the machine, and everybody has heard of it: to
- * wait, in a task, for who goes on a little longer. NULL: nobody does. */
+/* @fn is called when runstate_stop() has stopped the machine, and everybody has heard of it, or it
+ * stood before: to wait, in a task, for who goes on a little longer. NULL: nobody does. */
 void runstate_set_stopped(void (*fn)(RunState state));
 /* Be in @state from now on; the machine stands, and goes on standing. No event. */
 void runstate_set(RunState state);

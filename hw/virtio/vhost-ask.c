@@ -133,7 +133,7 @@ static void forget_left(const CharFrontend *fe, Question *q)
 
     if (left) {
         g_queue_clear_full(&left->answers, g_free);
-        g_array_set_size(left->leaving, 0);
+        g_clear_pointer(&left->leaving, g_array_unref);
     }
 }
 
@@ -278,6 +278,7 @@ VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), v
 static GMutex mutex;
 static GCond changed;
 static unsigned asked, told; /* rounds, up to which all have answered; under the mutex */
+static bool ends;            /* nobody will answer; under the mutex */
 static bool reset_waits, reset_may;
 static GSource *loud; /* after a reset */
 
@@ -312,7 +313,7 @@ static void wait_for_all(void *opaque)
     const unsigned mine = *(unsigned *)opaque;
 
     g_mutex_lock(&mutex);
-    while ((int)(told - mine) < 0) {
+    while ((int)(told - mine) < 0 && !ends) {
         g_cond_wait(&changed, &mutex);
     }
     g_mutex_unlock(&mutex);
@@ -364,6 +365,14 @@ void vhost_ask_in_thread(void)
     if (waits) {
         wait_for_all(&mine);
     }
+}
+
+void vhost_ask_end(void)
+{
+    g_mutex_lock(&mutex);
+    ends = true;
+    g_cond_broadcast(&changed);
+    g_mutex_unlock(&mutex);
 }
 
 /* States in which everything is taken, at once, that a machine is. */

@@ -25,6 +25,8 @@ void vhost_ask_before_command(void);
 void vhost_ask_after_command(void);
 /* They have done all that they were told until now. A thread without the machine lock. */
 void vhost_ask_in_thread(void);
+/* The program ends: no answer will come, and that is not waited for any more. */
+void vhost_ask_end(void);
 /* There is a device with such a back-end: they are asked before resets, too, and have given the
  * rings back when a command has stopped the machine. */
 void vhost_ask_watch(void);

@@ -37,7 +37,6 @@ static void gpu_reset(VirtioDevice *vdev)
     virtio_gpu_reset_scanouts(&s->parent);
 }
 
-/* A driver that has begun anew meanwhile has shown nothing yet: it has no ring. */
 static const VhostClass vhost_class = {
     .features = UINT64_MAX,
     .came = came,

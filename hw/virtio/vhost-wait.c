@@ -2,6 +2,7 @@
 #include "hw/virtio/vhost-wait.h"
 
 #include "accel/vcpu.h"
+#include "hw/core/runstate.h"
 #include "hw/virtio/vhost-ring.h"
 #include "util/error.h"
 #include "util/loop.h"
@@ -52,6 +53,12 @@ static void settle(Vhost *vhost)
     if (vhost_is_busy(vhost)) {
         return; /* it comes again */
     }
+    if (vhost->was_reset) { /* before a driver that begins anew has a ring */
+        vhost->was_reset = false;
+        if (vhost->class->stopped) {
+            vhost->class->stopped(vhost->vdev);
+        }
+    }
     if (vhost->again && !vhost->quiet) {
         vhost->again = false;
         vhost_tell(vhost);
@@ -63,13 +70,10 @@ static void settle(Vhost *vhost)
     for (unsigned i = 0; i < vhost->ring_count; i++) {
         vhost_ring_settled(&vhost->rings[i]);
     }
-    if (vhost->was_reset) {
-        vhost->was_reset = false;
-        if (vhost->class->stopped) {
-            vhost->class->stopped(vhost->vdev);
-        }
-    }
     let_go(vhost);
+    if (!runstate_is_running()) {
+        vhost_flush(vhost); /* interrupts that came after the stop: the machine may be saved now */
+    }
     memory_device_settled();
 }
 

@@ -551,8 +551,10 @@ void vhost_free(Vhost *vhost)
     }
     forget_ask(vhost);
     vhost_stop(vhost);
+    if (vhost->memory.sent) {
+        leave(vhost); /* perhaps just as it was taken */
+    }
     if (vhost->memory.wanted) {
-        leave(vhost);
         vhost_log_fini(vhost);
     }
     vhost_memory_end(&vhost->memory);

@@ -309,6 +309,24 @@ def moves():
         tap.equal(driver.talk(0, b"here"), b"here")
 
 
+def panics():
+    """A stop that is no command's waits for nothing; what takes the machine's state does."""
+    with tempfile.TemporaryDirectory() as folder, \
+            silent_disk(protocol=vhost.DISK | vhost.LOG_SHMFD, features=vhost.VERSION_1 | vhost.PROTOCOL | vhost.LOG_ALL,
+                        extra=["-device", "pvpanic", "-action", "panic=pause"]) as (end, m, driver, second):
+        mute(end, vhost.GET_VRING_BASE)
+        m("outb 0x505 1")
+        m.qmp.event("STOP")
+        lives(m, second, end, "the stop")
+        send(m.qmp, "migrate", uri=f"file:{folder}/state")
+        lives(m, second, end, "migrate", True)
+        end.say()
+        tap.equal("return" in reply_of(m.qmp), True)
+        machine.vm.wait_until(lambda: m.qmp.command("query-migrate")["status"] == "completed", "it has gone")
+        m.qmp.command("cont")
+        tap.equal(driver.talk(0, b"after"), b"after")
+
+
 def a_cpu_stands():
     """A CPU resets the device, and stands until the rings were given back; the monitor does not."""
     config, place = 0x80000000 | SLOT << 11, 0xc000
@@ -344,5 +362,6 @@ if __name__ == "__main__":
         ("a reset", resets),
         ("unplug", unplugs),
         ("a migration", moves),
+        ("a panic", panics),
         ("a CPU", a_cpu_stands),
     ] if len(sys.argv) < 3 or sys.argv[2] in name])

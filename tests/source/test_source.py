@@ -180,7 +180,7 @@ VARIABLES = {
     "hw/virtio/vhost-wait.c": {"devices": "wiring", "checks": "derived from the devices"},
     "hw/virtio/vhost-ask.c": {"mutex": "wiring", "changed": "wiring", "asked": "derived from the devices", "told": "derived from the devices",
                               "reset_waits": "a reset is done before the machine goes",
-                              "reset_may": "a reset is done before the machine goes", "loud": "derived from the devices"},
+                              "reset_may": "a reset is done before the machine goes", "loud": "derived from the devices", "ends": "of this program"},
     "hw/core/boot-order.c": {"list": "configuration"},
     "hw/net/announce.c": {"running": "the end of a migration begins anew"},
     "hw/core/firmware-file.c": {"added_dirs": "configuration"},
