@@ -165,7 +165,7 @@ static bool read_other(TlsRelay *relay)
     if (n > 0) {
         relay->in.at = 0;
         relay->in.end = (size_t)n;
-    } else if (n == GNUTLS_E_PREMATURE_TERMINATION) {
+    } else if (n == GNUTLS_E_PREMATURE_TERMINATION || n == GNUTLS_E_PULL_ERROR) {
         return false; /* many programs end like that; whether all was there the user has to know */
     } else if (n < 0 && gnutls_error_is_fatal((int)n)) {
         fail_by(relay, (int)n);

@@ -466,7 +466,7 @@ static bool write_machine(Stream *stream, GError **errp)
 }
 
 /* Wait for the connections of multifd; false with an error instead of *@errp, if they know better.
- */
+ * When the other end has answered, nothing is wrong any more: the machine is there. */
 static bool end_multifd(bool written, GError **errp)
 {
     GError *why = NULL;
@@ -476,7 +476,10 @@ static bool end_multifd(bool written, GError **errp)
     }
     going.multifd_bytes = multifd_send_bytes(going.multifd);
     bool ok = multifd_send_join(going.multifd, &why);
-    if (!ok) {
+    if (ok || (written && going.answer)) {
+        g_clear_error(&why);
+        ok = true;
+    } else {
         g_clear_error(errp);
         g_propagate_error(errp, why);
     }

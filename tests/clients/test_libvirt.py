@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 
 import libvirtd
 from libvirtd import tap
@@ -14,8 +15,12 @@ import domains
 from domains import ACPID, BOOT, DIMM, DIMM_XML, MIB, Guest, dimms, monitor, wait_text
 import vm
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../img"))
+import certificates  # pylint: disable=wrong-import-position
+
 BUILD = os.path.abspath(sys.argv[1])
 SESSION = None
+CONFIG = ""  # of each daemon
 
 
 def define(machine, kind="qemu"):
@@ -265,8 +270,11 @@ class Life:
 
 BUSY = ("head -c 20000000 /dev/urandom > /tmp/pattern; md5sum < /tmp/pattern > /tmp/sum; (while :; do cp /tmp/pattern /tmp/copy; "
         "md5sum < /tmp/copy | cmp - /tmp/sum || echo lost >> /tmp/mark; done) > /dev/null 2>&1 &")
-# How it goes: as it is; or it goes on there, and its memory follows: after the first round, or when it is told to.
-WAYS = ([], ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "60"],
+PARALLEL = ["--parallel", "--parallel-connections", "3"]
+# How it goes: as it is; by TLS, over several connections, and both; or it goes on there, and its memory follows: after the
+# first round, or when it is told to.
+WAYS = ([], ["--tls"], PARALLEL, ["--tls", "--tls-destination", "localhost", *PARALLEL],
+        ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "60"],
         ["--postcopy", "--bandwidth", "10", "--postcopy-bandwidth", "10"])
 
 
@@ -278,7 +286,7 @@ def move(source, target, name, words):
                           stdout=subprocess.PIPE, text=True)
     end = source.begin("migrate", "--live", *words, "--xml", xml, "--persistent", "--undefinesource", name, target.uri(),
                        "--migrateuri", "tcp://127.0.0.1")
-    if words and "--postcopy-after-precopy" not in words:
+    if "--postcopy" in words and "--postcopy-after-precopy" not in words:
         vm.wait_until(lambda: "Memory" in source.virsh("domjobinfo", name), "a job")
         source.virsh("migrate-postcopy", name)
         vm.wait_until(lambda: "post-copy" in source.virsh("domstate", "--reason", name), "post-copy")
@@ -297,7 +305,7 @@ def move(source, target, name, words):
 
 
 def migrate():
-    """A running guest with a DIMM goes to another daemon, which adds one more, comes back, and goes again."""
+    """A running guest with a DIMM goes to another daemon, which adds one more, and comes back, in each way."""
     name = define("q35")
     SESSION.virsh("start", name)
     guest = Guest(SESSION, name)
@@ -306,9 +314,10 @@ def migrate():
     SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML))
     guest.run("echo stays > /tmp/mark")
     guest.run(BUSY)
-    with libvirtd.Libvirt(f"{BUILD}/dimmable") as other:
+    ways = [words for words in WAYS if "--postcopy" not in words or vm.memory_may_follow()]
+    with libvirtd.Libvirt(f"{BUILD}/dimmable", config=CONFIG) as other:
         source, target = SESSION, other
-        for number, words in enumerate(WAYS if vm.memory_may_follow() else [[]] * 3):
+        for number, words in enumerate(ways):
             move(source, target, name, words)
             guest.close()
             tap.equal((source.virsh("list", "--all", "--name"), target.state(name)), ("", "running"))
@@ -317,7 +326,9 @@ def migrate():
             vm.wait_until(lambda n=number: guest.mem_total() == total + (n + 1) * DIMM, "MemTotal")
             target.virsh("attach-device", name, target.write("dimm.xml", DIMM_XML))
             source, target = target, source
-        vm.wait_until(lambda: guest.mem_total() == total + 4 * DIMM, "MemTotal of four DIMMs")
+        vm.wait_until(lambda: guest.mem_total() == total + (len(ways) + 1) * DIMM, "MemTotal of all DIMMs")
+        for word in ('"tls-creds":"objlibvirt_migrate_tls0"', '"multifd-channels":3'):
+            tap.equal(word in SESSION.log(), True, word)
         guest.close()
         source.virsh("destroy", name)
         source.virsh("undefine", name)
@@ -352,12 +363,16 @@ GROUPS = {
 
 
 def main():
-    global SESSION  # pylint: disable=global-statement
+    global SESSION, CONFIG  # pylint: disable=global-statement
     tests = GROUPS[sys.argv[2]]
     try:
-        with libvirtd.Libvirt(f"{BUILD}/dimmable") as SESSION:
-            domains.make_guest(SESSION, BUILD)
-            tap.run(tests)
+        with tempfile.TemporaryDirectory() as pki:
+            if sys.argv[2] == "moves":
+                certificates.make(pki)
+                CONFIG = f'migrate_tls_x509_cert_dir = "{pki}"\nmigrate_tls_x509_verify = 1\n'
+            with libvirtd.Libvirt(f"{BUILD}/dimmable", config=CONFIG) as SESSION:
+                domains.make_guest(SESSION, BUILD)
+                tap.run(tests)
     except tap.Skip as reason:
         print(f"1..0 # SKIP {reason}")
 

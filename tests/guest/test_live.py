@@ -18,6 +18,7 @@ PROGRAM, GUESTS, ENGINE = sys.argv[1:4]
 test_bare.PROGRAM, test_bare.GUESTS, test_bare.ENGINE = PROGRAM, GUESTS, ENGINE
 TIMES = int(sys.argv[4]) if len(sys.argv) > 4 else 5
 SECONDS = 60
+SEVERAL = (None, (2, "none"), (4, "zlib"), (3, "zstd"))  # connections for memory, and how it is packed; None: no multifd
 
 
 # KVM has the host's vendor where none is said.
@@ -113,9 +114,10 @@ def to_and_fro(machine, engines, words=(), model=QEMU64):
                 here.alive()
                 for time_ in range(TIMES):
                     uri = f"unix:{folder}/socket{time_}"
-                    there = Machine(folder, incoming=uri, machine=machine, engine=engines[(time_ + 1) % len(engines)],
+                    there = Machine(folder, incoming="defer", machine=machine, engine=engines[(time_ + 1) % len(engines)],
                                     words=words, extra=cpu)
                     try:
+                        vm.connections(here, there, uri, SEVERAL[time_ % len(SEVERAL)])
                         info = moved(here, there, uri)
                         there.alive()
                     except BaseException:

@@ -23,6 +23,8 @@ DIMM = ("-object", f"memory-backend-ram,id=m-d0,size={128 * MIB}", "-device", "p
 LOAD = ("head -c 6000000 /dev/urandom > /tmp/pattern{n}; "
         "(while cat /tmp/pattern{n} > /tmp/copy{n} && cmp /tmp/pattern{n} /tmp/copy{n}; do echo >> /tmp/rounds{n}; done; "
         "touch /tmp/differs) & taskset -p {mask:x} $!")
+# Connections for memory, and how it is packed; None: no multifd.
+SEVERAL = (None, (2, "none"), (3, "zstd"), None, (1, "zlib"))
 
 
 def stamp(event):
@@ -102,9 +104,11 @@ def to_and_fro(name):
             for number in range(MOVES):
                 uri = f"unix:{folder}/{number}"
                 went = rounds(here)
-                there = machine(name, [*DIMM, "-incoming", uri])
+                there = machine(name, [*DIMM, "-incoming", "defer"])
                 try:
-                    stood, info = (follow if number % 2 and vm.memory_may_follow() else move)(here, there, uri)
+                    follows = number % 2 and vm.memory_may_follow()
+                    vm.connections(here, there, uri, None if follows else SEVERAL[number // 2 % len(SEVERAL)])
+                    stood, info = (follow if follows else move)(here, there, uri)
                 except BaseException:
                     there.close()
                     raise

@@ -421,6 +421,16 @@ class Vm:
         return self.process.wait(timeout * self.place.patience)
 
 
+def connections(here, there, uri, several):
+    """How a machine goes to the one that waits with -incoming defer: over so many connections, packed by that method; or by one (None)."""
+    for m in (here, there):
+        m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "postcopy-ram", "state": False},
+                                                              {"capability": "multifd", "state": several is not None}])
+        if several:
+            m.qmp.command("migrate-set-parameters", **{"multifd-channels": several[0], "multifd-compression": several[1]})
+    there.qmp.command("migrate-incoming", uri=uri)
+
+
 def with_program(guest_dir, program, directory, kind=""):
     """Make @directory a guest like @guest_dir with a program of the host, as /NAME. @kind: "-generic", for that kernel."""
     archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=os.path.dirname(program) or ".",

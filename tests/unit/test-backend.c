@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory backends: properties, files, refusals, and that a failure leaves nothing behind. */
 #include <fcntl.h>
+#include <linux/keyctl.h>
+#include <sys/syscall.h>
 #include <glib/gstdio.h>
 #include <sched.h>
 #include <string.h>
@@ -634,6 +636,31 @@ static void assert_secret(const char *id, const char *expected)
     g_assert_cmpmem(bytes, size, expected, strlen(expected));
 }
 
+/* A key in the keyring of this process; where the host lets nobody have one there is nothing to
+ * see. */
+static void test_secret_keyring(void)
+{
+    long serial = syscall(SYS_add_key, "user", "dimmable-test", "b3BlbiBzZXNhbWU=", 16,
+                          KEY_SPEC_PROCESS_KEYRING);
+    GError *err = NULL;
+
+    if (serial < 0) {
+        g_test_skip("no keyring");
+        return;
+    }
+    g_autofree char *raw = g_strdup_printf("serial=%d", (int)serial);
+    g_autofree char *encoded = g_strdup_printf("serial=%d,format=base64", (int)serial);
+    g_assert_nonnull(add("secret_keyring", "mem0", raw, &err));
+    assert_secret("mem0", "b3BlbiBzZXNhbWU=");
+    del_ok();
+    g_assert_nonnull(add("secret_keyring", "mem0", encoded, &err));
+    assert_secret("mem0", "open sesame");
+    del_ok();
+    syscall(SYS_keyctl, KEYCTL_REVOKE, serial);
+    assert_refused("secret_keyring", raw, "serial=|cannot be read");
+    assert_refused("secret_keyring", "format=raw", "serial= is missing");
+}
+
 static void test_secret_encrypted(void)
 {
     g_autofree char *path = file_path("encrypted");
@@ -771,6 +798,7 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/pmem", test_pmem);
     g_test_add_func("/backend/secret", test_secret);
     g_test_add_func("/backend/secret/encrypted", test_secret_encrypted);
+    g_test_add_func("/backend/secret/keyring", test_secret_keyring);
     g_test_add_func("/backend/file/bad", test_file_bad);
     g_test_add_func("/backend/file/huge", test_file_huge);
     g_test_add_func("/backend/iothread", test_iothread);
