@@ -110,6 +110,7 @@ bench: build guest
 	@python3 tests/bench/folders.py $(BUILD)
 	@python3 tests/bench/img.py $(BUILD)
 	@python3 tests/bench/jobs.py $(BUILD)
+	@python3 tests/bench/moves.py $(BUILD)
 	@python3 tests/bench/programs.py $(BUILD)
 	@python3 tests/bench/debian.py $(BUILD)
 

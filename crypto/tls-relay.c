@@ -145,7 +145,9 @@ static bool agree(TlsRelay *relay, GError **errp)
         return false;
     }
     relay->plain = ends[0];
+    g_mutex_lock(&relay->lock);
     relay->user = ends[1];
+    g_mutex_unlock(&relay->lock);
     return true;
 }
 
