@@ -371,10 +371,11 @@ bool eepro100_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet,
     if (s->ru != EEPRO_ACTIVE || !eepro100_runs(s)) {
         return false;
     }
-    /* One without room ends the list; one in flexible mode has its buffers elsewhere: no driver
-     * uses that. */
+    /* One without room ends the list, whether it says so or not yet: drivers set both words of the
+     * new end one after the other. One in flexible mode has its buffers elsewhere: no driver uses
+     * that. */
     if (!read_at(s, s->ru_at, &frame, sizeof(frame)) || frame.command & FLEXIBLE ||
-        (frame.command & END && !(frame.size & COUNT))) {
+        !(frame.size & COUNT)) {
         no_frames(s);
         return false;
     }

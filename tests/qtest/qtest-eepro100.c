@@ -242,6 +242,12 @@ static void test_receiving(gconstpointer type)
     wait_for(&n, FR);
     while (!qtest_readw(n.qt, RFD + 0x800)) {
     }
+    /* One without room is the end, too, before it says so. */
+    put_frame(&n, 2, 0, 0);
+    command(&n, RFD + 0x1000, RU_START);
+    wire_send(n.fd, packet, sizeof(packet));
+    wait_for(&n, RNR);
+    g_assert_cmphex(qtest_readw(n.qt, RFD + 0x1000), ==, 0);
     command(&n, 0, RU_ABORT);
     g_assert_cmphex(get(&n, STATUS), ==, 0);
     stop(&n);
