@@ -274,8 +274,7 @@ PARALLEL = ["--parallel", "--parallel-connections", "3"]
 # How it goes: as it is; by TLS, over several connections, and both; or it goes on there, and its memory follows: after the
 # first round, or when it is told to.
 WAYS = ([], ["--tls"], PARALLEL, ["--tls", "--tls-destination", "localhost", *PARALLEL],
-        ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "60"],
-        ["--postcopy", "--bandwidth", "10", "--postcopy-bandwidth", "10"])
+        ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "60"], ["--postcopy", "--bandwidth", "10"])
 
 
 def move(source, target, name, words):
@@ -289,14 +288,6 @@ def move(source, target, name, words):
     if "--postcopy" in words and "--postcopy-after-precopy" not in words:
         vm.wait_until(lambda: "Memory" in source.virsh("domjobinfo", name), "a job")
         source.virsh("migrate-postcopy", name)
-        vm.wait_until(lambda: "post-copy" in source.virsh("domstate", "--reason", name), "post-copy")
-        source.virsh("domjobabort", "--postcopy", name)
-        try:
-            end()
-        except libvirtd.VirshError as err:
-            tap.equal("post-copy phase" in str(err), True, str(err))
-        end = source.begin("migrate", "--live", "--postcopy", "--postcopy-resume", "--postcopy-bandwidth", "500", "--persistent",
-                           "--undefinesource", name, target.uri(), "--migrateuri", "tcp://127.0.0.1")
     end()
     events.send_signal(signal.SIGINT)
     said = events.communicate(timeout=vm.LONG)[0]
