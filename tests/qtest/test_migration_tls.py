@@ -189,6 +189,28 @@ def silent():
         tap.equal(here.qmp.command("query-status")["status"], "running")
 
 
+def quits_beside_silent_ones():
+    """The end does not wait for those who have not said anything: where the machine would come, and where it would go."""
+    with folder() as name, port() as number:
+        for uri, multifd in ((f"unix:{name}/s", False), (f"tcp:127.0.0.1:{number}", True)):
+            with start(DEFER) as there, start() as here, contextlib.ExitStack() as stack:
+                for m, side in ((there, "server"), (here, "client")):
+                    creds(m, f"{name}/pki", side)
+                    params(m, tls_creds="t", tls_hostname="localhost")
+                    switch(m, *(["multifd"] if multifd else []))
+                there.qmp.command("migrate-incoming", uri=uri)
+                for _ in range(3):
+                    sock = stack.enter_context(socket.socket(socket.AF_INET if multifd else socket.AF_UNIX))
+                    sock.connect(("127.0.0.1", number) if multifd else f"{name}/s")
+                there.qmp.command("quit")
+                tap.equal(there.process.wait(vm.LONG), 0)
+                with socket.create_server(("127.0.0.1", 0)) as listener:
+                    here.qmp.command("migrate", uri=f"tcp:127.0.0.1:{listener.getsockname()[1]}")
+                    with listener.accept()[0]:
+                        here.qmp.command("quit")
+                        tap.equal(here.process.wait(vm.LONG), 0)
+
+
 def bad_parameters():
     with folder() as name, start() as m, start(DEFER) as there:
         for values, words in (({"multifd_channels": 0}, ["1 to 255"]), ({"multifd_compression": "nosuch"}, ["zstd"]), ({"multifd_zlib_level": 10}, ["0 to 9"]),
@@ -476,7 +498,7 @@ def hostile():
 
 def main():
     tap.run([(f"migration-tls/{name}", test) for name, test in (
-        ("by TLS", by_tls), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("bad parameters", bad_parameters))] +
+        ("by TLS", by_tls), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("quits beside silent ones", quits_beside_silent_ones), ("bad parameters", bad_parameters))] +
             [(f"multifd/{name}", test) for name, test in (
                 ("packed", packed), ("rounds", rounds), ("ends differ", ends_differ), ("a channel dies", channel_dies), ("cancelled", cancelled), ("quits", quits),
                 ("strangers", strangers), ("hostile", hostile))])
