@@ -87,8 +87,6 @@ static const struct RefusedOption {
     { "dfilter", "logs cannot be limited to addresses; -d help lists what can be logged" },
     { "dtb", "a PC has no device tree; its ACPI tables say what is there" },
     { "dump-vmstate", "scripts/state-dump.py describes a saved machine" },
-    { "enable-sync-profile", "locks are not profiled; use perf lockfda", "there is no floppy drive" },
-    { "fdb", "there is no floppy drive" },
     { "icount",
       "time does not follow the number of instructions; with -accel qtest it goes on only when "
       "a test says so" },
