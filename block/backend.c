@@ -451,8 +451,7 @@ static Loop *schedule(BlockBackend *backend)
     return backend->loop;
 }
 
-/* @call: the loop has to look. That is asked within the lock, after which the backend may be gone.
- */
+/* @call: the loop has to look; asked within the lock, after which the backend may be gone. */
 static void ended(BlockRequest *r, bool call)
 {
     BlockBackend *backend = r->backend;
@@ -784,7 +783,6 @@ static void finish_one(BlockNode *node, void *opaque)
 {
     bool settles = node->driver->settle && !node->read_only && block_node_is_active();
     int err = settles ? node->driver->settle(node) : 0;
-
     err = err ? err : block_node_flush(node);
     if (err) {
         error_warn("block node '%s': what was written may not be on the disk: %s", node->name,

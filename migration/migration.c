@@ -22,6 +22,7 @@
 #include "migration/postcopy-source.h"
 #include "migration/precopy.h"
 #include "migration/run-record.h"
+#include "migration/setup.h"
 #include "qapi/qapi-events.h"
 #include "ui/spice.h"
 #include "util/clock.h"
@@ -30,20 +31,6 @@
 #include "util/main-loop.h"
 #include "util/task.h"
 #include "util/trace.h"
-
-MigrationParams migration_params = {
-    .max_bandwidth = 128 << 20,
-    .downtime_limit_ms = 300,
-    .cpu_throttle_initial = 20,
-    .cpu_throttle_increment = 10,
-    .max_cpu_throttle = 99,
-    .multifd_channels = 2,
-    .multifd_zlib_level = 1,
-    .multifd_zstd_level = 1,
-};
-bool migration_events, migration_auto_converge, migration_late_block_activate;
-bool migration_return_path, migration_dirty_bitmaps, migration_postcopy_ram, migration_multifd;
-bool migration_pause_before_switchover;
 
 static MigrationStatus status = MIGRATION_STATUS_NONE;
 
@@ -545,59 +532,8 @@ static bool check_start(GError **errp)
         error_set(errp, "this machine was migrated already: `cont` first, if it is to go on here");
         return false;
     }
-    if (migration_postcopy_ram && migration_params.tls_creds) {
-        error_set(errp, "tls-creds=%s: there is no TLS with the capability postcopy-ram, whose "
-                  "connections are made anew when they are lost: switch one of them off",
-                  migration_params.tls_creds);
-        return false;
-    }
     return memory_target_check_idle(errp) && saved_states_check(errp) &&
            saved_bitmaps_check(errp) && (!migration_postcopy_ram || postcopy_check_devices(errp));
-}
-
-/* NULL without an error: no TLS. */
-static TlsSetup *set_up_tls(const char *uri, GError **errp)
-{
-    g_autofree char *host = channel_hostname(uri);
-    const MigrationParams *p = &migration_params;
-    TlsSetupOptions options = { .creds = p->tls_creds,
-                                .hostname = p->tls_hostname ? p->tls_hostname : host };
-    TlsSetup *setup;
-
-    if (!p->tls_creds) {
-        return NULL;
-    }
-    if (!channel_is_socket(uri) && !g_str_has_prefix(uri, "fd:")) {
-        error_set(errp,
-                  "tls-creds=%s: there is no TLS over '%s': use tcp:, unix: or a socket as fd:",
-                  p->tls_creds, uri);
-        return NULL;
-    }
-    setup = tls_setup_new(&options, errp);
-    if (setup && !options.hostname && tls_setup_wants_name(setup)) {
-        error_set(errp,
-                  "tls-hostname is missing: '%s' has no host that could be in the other end's "
-                  "certificate",
-                  uri);
-        g_clear_pointer(&setup, tls_setup_unref);
-    }
-    return setup;
-}
-
-static bool set_up_multifd(MultifdConfig *config, TlsSetup *tls, const char *uri, GError **errp)
-{
-    const MigrationParams *p = &migration_params;
-    const int levels[MULTI_FD_COMPRESSION__MAX] = {
-        [MULTI_FD_COMPRESSION_ZLIB] = p->multifd_zlib_level,
-        [MULTI_FD_COMPRESSION_ZSTD] = p->multifd_zstd_level,
-    };
-
-    *config = (MultifdConfig){ 0 };
-    if (migration_multifd) {
-        *config = (MultifdConfig){ uri, tls, p->multifd_channels, p->multifd_compression,
-                                   levels[p->multifd_compression] };
-    }
-    return channel_check_multifd(uri, errp);
 }
 
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
@@ -609,8 +545,8 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     if (!check_start(errp) || !save_check(errp)) {
         return false;
     }
-    TlsSetup *tls = set_up_tls(uri, &err);
-    if (err || !set_up_multifd(&multifd, tls, uri, &err) ||
+    TlsSetup *tls = migration_set_up_tls(uri, &err);
+    if (err || !migration_set_up_multifd(&multifd, tls, uri, &err) ||
         (!channel_is_socket(uri) && !channel_open_out(&channel, uri, take_fd, &err))) {
         tls_setup_unref(tls);
         g_propagate_error(errp, g_steal_pointer(&err));
@@ -827,24 +763,11 @@ static void fill_times(MigrationInfo *info, int64_t end)
 }
 
 /* NULL: there are none. */
-static GPtrArray *blocked_reasons(void)
-{
-    g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GError) err = NULL;
-
-    if (!memory_target_check_idle(&err)) {
-        g_ptr_array_add(reasons, g_strdup(err->message));
-    }
-    saved_states_check_list(reasons);
-    save_check_list(reasons);
-    return reasons->len ? g_steal_pointer(&reasons) : NULL;
-}
-
 MigrationInfo *migration_info(void)
 {
     MigrationInfo *info = g_new0(MigrationInfo, 1);
 
-    info->blocked_reasons = blocked_reasons();
+    info->blocked_reasons = migration_blocked_reasons();
     info->has_status = status != MIGRATION_STATUS_NONE;
     info->status = status;
     if (!going.started) {

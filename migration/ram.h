@@ -29,10 +29,10 @@ void ram_source_clear(RamSource *source); /* machine lock; one that is zeroed is
  * changes meanwhile the next sync of the tracker tells. The thread that calls the tracker, no lock.
  */
 bool ram_source_write(RamSource *source, Stream *stream, GError **errp);
-/* The next pages of block @n at or after *@page that were written to and that the guest has, at most
- * RAM_NEXT_MAX: false: there is none; else they are taken out. What it does not have, and was marked
- * as it went, is passed over; should it come back, it is marked again. The thread that calls the
- * tracker, no lock. */
+/* The next pages of block @n at or after *@page that were written to and that the guest has, at
+ * most RAM_NEXT_MAX: false: there is none; else they are taken out. What it does not have, and was
+ * marked as it went, is passed over; should it come back, it is marked again. The thread that calls
+ * the tracker, no lock. */
 bool ram_source_next(RamSource *source, unsigned n, uint64_t *page, uint64_t *count);
 /* Write @count pages of block @n from @page on; the tracker is not asked. The machine stands. */
 bool ram_source_write_pages(RamSource *source, unsigned n, uint64_t page, uint64_t count,
