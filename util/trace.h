@@ -37,10 +37,8 @@ typedef enum TraceEvent { TRACE_EVENTS(TRACE_CONSTANT) TRACE_EVENT_COUNT } Trace
 
 extern uint8_t trace_on[TRACE_EVENT_COUNT];
 
-static inline bool trace_enabled(TraceEvent event)
-{
-    return G_UNLIKELY(__atomic_load_n(&trace_on[event], __ATOMIC_RELAXED));
-}
+/* A load and a branch, and no call in builds without optimization either. */
+#define trace_enabled(event) G_UNLIKELY(__atomic_load_n(&trace_on[event], __ATOMIC_RELAXED))
 
 /* A line in the log: when, which event, and what @... says, without a newline. */
 #define trace(event, ...)                    \
