@@ -47,9 +47,10 @@ MACHINES = {
     "pc-ports": ["-machine", "pc", "-device", "pci-serial-2x", "-device", "pci-serial-4x", "-chardev", "null,id=lp",
                  "-device", "isa-parallel,chardev=lp", "-object", "memory-backend-ram,id=shm,size=1M",
                  "-device", "ivshmem-plain,memdev=shm,master=on"],
-    "pc-floppypc-erst": ["-machine", "pc", "-device", "floppy", "-drive", "if=none,id=d0,format=raw,file.driver=null-co,file.size=1440k",
+    "pc-floppy": ["-machine", "pc", "-device", "floppy", "-drive", "if=none,id=d0,format=raw,file.driver=null-co,file.size=1440k",
                   "-device", "floppy,drive=d0"],
-    "q35-floppy": ["-machine", "q35-object", "memory-backend-ram,id=m,size=64K", "-device", "isa-fdc", "-device", "floppyacpi-erst,memdev=m"],
+    "q35-floppy": ["-machine", "q35", "-device", "isa-fdc", "-device", "floppy"],
+    "pc-erst": ["-machine", "pc", "-object", "memory-backend-ram,id=m,size=64K", "-device", "acpi-erst,memdev=m"],
     "pc-ipmi": ["-machine", "pc", "-chardev", "null,id=c", "-device", "ipmi-bmc-extern,id=b0,chardev=c", "-device", "isa-ipmi-kcs,bmc=b0",
                 *[word for n, device in enumerate(("isa-ipmi-bt,irq=0", "pci-ipmi-kcs", "pci-ipmi-bt"), 1) for word in (
                     "-device", f"ipmi-bmc-sim,id=b{n}", "-device", f"{device},bmc=b{n}")]],
