@@ -408,6 +408,7 @@ def follows(slots):
         m.write("l", 0xa00, 0)
         m.write("b", 0xa14, 8)
         m.qmp.event("DEVICE_DELETED", device="d1")
+        m.qmp.command("object-del", id="m-d1")  # waits until the program has given it back
         tap.equal([(r.guest, r.size) for r in end.regions], [(0, 16 * MIB)])
         tap.equal(driver.talk(0, b"after"), b"after")
         tap.equal(len(end.told(vhost.SET_MEM_TABLE)), 0 if slots else 3)
