@@ -75,7 +75,7 @@ static void update_interrupts(Vmxnet3 *s)
         if (pci_msix_enabled(&s->parent)) {
             pci_msix_notify(&s->parent, i);
         } else if (pci_msi_enabled(&s->parent)) {
-            pci_msi_notify(&s->parent, i);
+            pci_msi_notify(&s->parent, 0); /* there is one message for all */
         } else {
             pci_set_irq(&s->parent, 1);
         }

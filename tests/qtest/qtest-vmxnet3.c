@@ -402,6 +402,30 @@ static void test_spreading(void)
     stop(&n);
 }
 
+/* There is one message, for whatever vector of the card's own numbers. */
+static void test_msi(void)
+{
+    unsigned cap;
+    uint8_t packet[60];
+    Net n;
+
+    start(&n);
+    cap = qpci_read(n.qt, DEVFN, 0x34, 1);
+    while (qpci_read(n.qt, DEVFN, cap, 1) != 5) {
+        cap = qpci_read(n.qt, DEVFN, cap + 1, 1);
+        g_assert_cmpuint(cap, !=, 0);
+    }
+    qpci_write(n.qt, DEVFN, cap + 0x10, 4, 1); /* it is masked: it can be seen that it waits */
+    qpci_write(n.qt, DEVFN, cap + 2, 2, 1);
+    wire_fill(packet, sizeof(packet), own_mac);
+    wire_send(n.fd, packet, sizeof(packet)); /* vector 1 */
+    while (!qpci_read(n.qt, DEVFN, cap + 0x14, 4)) {
+    }
+    g_assert_cmphex(qpci_read(n.qt, DEVFN, cap + 0x14, 4), ==, 1);
+    g_assert_false(interrupted(&n));
+    stop(&n);
+}
+
 /* Rings and buffers that lead nowhere, packets without an end. */
 static void test_senseless(void)
 {
@@ -444,6 +468,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vmxnet3/receiving", test_receiving);
     g_test_add_func("/vmxnet3/waiting", test_waiting);
     g_test_add_func("/vmxnet3/spreading", test_spreading);
+    g_test_add_func("/vmxnet3/msi", test_msi);
     g_test_add_func("/vmxnet3/senseless", test_senseless);
     return g_test_run();
 }
