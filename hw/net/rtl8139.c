@@ -328,6 +328,11 @@ static const NicOps nic_ops = {
 };
 
 /* What waited while the machine stood. */
+static void soon(void *opaque)
+{
+    rtl8139_transmit(opaque);
+}
+
 static void machine_starts(void *opaque)
 {
     Rtl8139 *s = opaque;
@@ -345,8 +350,10 @@ static bool rtl8139_realize(PciDevice *dev, GError **errp)
         return false;
     }
     s->timer = timer_new(expired, s);
+    s->soon = timer_new(soon, s);
     if (!nic_realize(&s->nic, &dev->parent, &nic_ops, s, 1, errp)) {
         g_clear_pointer(&s->timer, timer_free);
+        g_clear_pointer(&s->soon, timer_free);
         boot_order_remove(&dev->parent);
         return false;
     }
@@ -372,6 +379,7 @@ static void rtl8139_unrealize(PciDevice *dev)
         g_clear_pointer(&s->again, g_source_unref);
     }
     g_clear_pointer(&s->timer, timer_free);
+    g_clear_pointer(&s->soon, timer_free);
     g_clear_pointer(&s->packet, g_free);
     memory_region_destroy(&s->io);
     memory_region_destroy(&s->memory);

@@ -91,6 +91,7 @@ typedef struct Rtl8139 {
     /* wiring */
     MemoryRegion io, memory;
     GSource *again;
+    Timer *soon;     /* what is left to send goes then */
     uint8_t *packet; /* NET_PACKET_MAX, to put one together */
     bool sending;
 } Rtl8139;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rtl8139 by a driver of our own, with buffers and rings of bytes, and with descriptors; the other
  * end of the cable is a socket. */
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -322,6 +323,38 @@ static void test_senseless(void)
     stop(&n);
 }
 
+/* Descriptors in a ROM are given back to nobody: the card goes on for ever, but takes its time,
+ * each turn with an interrupt. */
+static void test_rom(void)
+{
+    g_autofree char *path = g_strdup_printf("/tmp/qtest-rtl8139-%d", getpid());
+    uint8_t rom[65536];
+    Net n = { .fd = -1 };
+
+    memset(rom, 0xff, sizeof(rom));
+    g_assert_true(g_file_set_contents(path, (const char *)rom, sizeof(rom), NULL));
+    n.qt = qtest_start("-m 64 -bios %s -netdev hubport,id=n0,hubid=0 -device "
+                       "rtl8139,id=card,netdev=n0,addr=4,romfile=",
+                       path);
+    g_unlink(path);
+    qpci_write(n.qt, DEVFN, 0x14, 4, BAR);
+    qpci_write(n.qt, DEVFN, 4, 2, 7);
+    set(&n, CR, 0x0c, 1);
+    set(&n, CPCR, 0x43, 2);
+    set(&n, TNPDS, 0xffff0000, 4);
+    set(&n, TNPDS + 4, 0, 4);
+    set(&n, POLL, 0x40, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        g_assert_cmphex(get(&n, ISR, 2) & TOK, ==, TOK);
+        set(&n, ISR, 0xffff, 2);
+        qtest_clock_step(n.qt, 999000);
+        g_assert_cmphex(get(&n, ISR, 2) & TOK, ==, 0);
+        qtest_clock_step(n.qt, 1000);
+    }
+    g_assert_cmphex(get(&n, POLL, 1) & 0x40, ==, 0x40);
+    qtest_quit(n.qt);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -329,6 +362,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rtl8139/buffers", test_buffers);
     g_test_add_func("/rtl8139/descriptors", test_descriptors);
     g_test_add_func("/rtl8139/sums", test_sums);
+    g_test_add_func("/rtl8139/rom", test_rom);
     g_test_add_func("/rtl8139/senseless", test_senseless);
     return g_test_run();
 }
