@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "net/net-tap.h"
 #include "net/net-vhost-user.h"
 #include "net/netdev.h"
 #include "util/error.h"
@@ -69,11 +70,12 @@ bool filter_complete(Object *obj, GError **errp)
                   filter->netdev);
         return false;
     }
-    if (net_vhost_user_chardev(&netdev->client)) {
+    if (net_vhost_user_chardev(&netdev->client) || net_tap_vhost_fd(&netdev->client) >= 0) {
         error_set(errp,
-                  "netdev '%s' is vhost-user, whose packets do not come by here; filters are for "
-                  "other netdevs",
-                  filter->netdev);
+                  "netdev '%s' %s, whose packets do not come by here; filters are for other "
+                  "netdevs",
+                  filter->netdev,
+                  net_vhost_user_chardev(&netdev->client) ? "is vhost-user" : "has vhost=on");
         return false;
     }
     place = place_of(filter, &netdev->client, errp);

@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Cables: order, what waits, what is lost; addresses; options of -netdev user. */
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/vhost.h>
+#include <net/if.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "net/net.h"
+#include "net/netdev.h"
 #include "net/user-config.h"
+#include "qom/user-object.h"
+#include "util/keyval.h"
 
 typedef struct End {
     NetClient client;
@@ -635,6 +644,63 @@ static void test_config(void)
         config(&(NetdevUserOptions){ .has_ipv6_prefixlen = true, .ipv6_prefixlen = 127 }, &out));
 }
 
+/* ---- filters and the host's kernel ---- */
+
+/* Taps, and /dev/vhost-net, whatever the descriptor is of. */
+int ioctl(int fd, unsigned long request, ...)
+{
+    void *argument;
+    va_list ap;
+
+    va_start(ap, request);
+    argument = va_arg(ap, void *);
+    va_end(ap);
+    if (request == TUNGETIFF) {
+        *(struct ifreq *)argument = (struct ifreq){ .ifr_flags = IFF_TAP };
+    }
+    return 0;
+}
+
+static NetBackend *add_tap(const char *id, bool vhost)
+{
+    g_autofree char *fd = g_strdup_printf("%d", open("/dev/null", O_RDWR | O_CLOEXEC));
+    g_autofree char *vhost_fd =
+        vhost ? g_strdup_printf("%d", open("/dev/null", O_RDWR | O_CLOEXEC)) : NULL;
+    NetdevTapOptions tap = { .fd = fd, .vhostfd = vhost_fd };
+    g_autoptr(GError) err = NULL;
+    NetBackend *netdev = netdev_add(
+        &(Netdev){ .id = (char *)(uintptr_t)id, .type = NET_CLIENT_DRIVER_TAP, .u.tap = &tap },
+        &err);
+
+    g_assert_no_error(err);
+    return netdev;
+}
+
+static bool add_filter(const char *text, GError **errp)
+{
+    struct json_object *props = keyval_parse(text, NULL, NULL);
+    bool ok = user_object_add("filter-buffer", "f0", props, errp);
+
+    json_object_put(props);
+    return ok;
+}
+
+/* Whose packets the kernel moves has no filters: they would see nothing. */
+static void test_filter_vhost(void)
+{
+    g_autoptr(GError) err = NULL;
+
+    add_tap("n0", true);
+    g_assert_false(add_filter("netdev=n0,interval=1000", &err));
+    g_assert_nonnull(strstr(err->message, "vhost=on"));
+    g_clear_error(&err);
+    add_tap("n1", false);
+    g_assert_true(add_filter("netdev=n1,interval=1000", &err));
+    g_assert_true(netdev_del("n1", &err));
+    g_assert_true(user_object_del("f0", &err));
+    g_assert_true(netdev_del("n0", &err));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -651,5 +717,6 @@ int main(int argc, char **argv)
     g_test_add_func("/net/user/host-forward", test_host_forward);
     g_test_add_func("/net/user/guest-forward", test_guest_forward);
     g_test_add_func("/net/user/config", test_config);
+    g_test_add_func("/net/filter-vhost", test_filter_vhost);
     return g_test_run();
 }
