@@ -201,7 +201,7 @@ static bool take(Vmxnet3 *s, Vmxnet3Queue *q, unsigned count)
 }
 
 /* What is sent may come back, and do anything: the queue is looked at anew for each packet. */
-static void transmit_queue(Vmxnet3 *s, unsigned n, unsigned *left)
+static void transmit_queue(Vmxnet3 *s, unsigned n, unsigned left)
 {
     bool any = false;
 
@@ -211,11 +211,10 @@ static void transmit_queue(Vmxnet3 *s, unsigned n, unsigned *left)
         if (!count) {
             break;
         }
-        if (!*left) {
+        if (!left--) {
             nic_card_transmit_later(&s->card);
             break;
         }
-        --*left;
         any = take(s, &s->tx[n], count) || any;
     }
     if (any && s->active && n < s->tx_count) {
@@ -226,11 +225,10 @@ static void transmit_queue(Vmxnet3 *s, unsigned n, unsigned *left)
 void vmxnet3_transmit(void *opaque)
 {
     Vmxnet3 *s = opaque;
+    const unsigned left = NIC_CARD_TURN / MAX(s->tx_count, 1); /* each has its part of the turn */
 
     vmxnet3_tell_link(s);
     for (unsigned n = 0; n < VMXNET3_QUEUES; n++) {
-        unsigned left = NIC_CARD_TURN;
-
-        transmit_queue(s, n, &left);
+        transmit_queue(s, n, left);
     }
 }
