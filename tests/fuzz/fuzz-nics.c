@@ -71,6 +71,7 @@ static void start_vmxnet3(unsigned n, unsigned how)
         put(queues + 256 * i + 56, 32, 4);
         put(queues + 256 * i + 60, 32, 4);
         put(queues + 256 * i + 64, 32, 4);
+        put(queues + 256 * i + 72, how >> 6, 1); /* vector */
     }
     set(n, 1, 0x10, shared, 4);
     set(n, 1, 0x18, 0, 4);
@@ -259,8 +260,9 @@ static void step_config(FuzzInput *in)
     const unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
 
     if (is_there(how >> 2 & 7)) {
-        driver_config_write(how >> 2 & 7, (unsigned)fuzz_take(in, 1) & ~(size - 1),
-                            (uint32_t)fuzz_take(in, size), size);
+        const unsigned offset = (unsigned)fuzz_take(in, 1) & ~(size - 1);
+
+        driver_config_write(how >> 2 & 7, offset, (uint32_t)fuzz_take(in, size), size);
     }
 }
 
