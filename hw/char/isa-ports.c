@@ -7,10 +7,18 @@
 #include "memory/memory.h"
 #include "util/error.h"
 
+#define PORTS 0x10000u
+
 bool isa_ports_free(const char *property, uint32_t first, unsigned count, GError **errp)
 {
     const FlatView *view = address_space_view(&address_space_io);
 
+    if (first > PORTS - count) {
+        error_set(errp, "%s%s%s0x%" PRIx32 " is no port of %u; ports end at 0x%x",
+                  property ? "'" : "", property ? property : "", property ? "' " : "", first, count,
+                  PORTS - 1);
+        return false;
+    }
     for (uint32_t port = first; port < first + count; port++) {
         const FlatRange *range = flat_view_find(view, port);
 

@@ -459,6 +459,9 @@ static void test_ipmi_moved(void)
 
 static const QTestRefused refused[] = {
     { "-device isa-ipmi-kcs", "'bmc' is missing" },
+    { "-device ipmi-bmc-sim,id=b -device isa-ipmi-kcs,bmc=b,ioport=0xffff",
+      "'ioport' 0xffff is no port of 2; ports end at 0xffff" },
+    { "-device ipmi-bmc-sim,id=b -device isa-ipmi-kcs,bmc=b,ioport=0xfffffffe", "ports end at" },
     { SIM "-device isa-ipmi-kcs,bmc=b -device isa-ipmi-bt,bmc=b", "has an interface already" },
     { SIM "-device isa-ipmi-kcs,bmc=b,irq=16", "it is 1 to 15, or 0 for none" },
     { SIM "-device isa-ipmi-kcs,bmc=b,ioport=0x70", "0x70" },
