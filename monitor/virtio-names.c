@@ -101,6 +101,12 @@ static const BitName vsock_bits[] = {
     { 0, NULL },
 };
 
+static const BitName crypto_bits[] = {
+    { 0, "VIRTIO_CRYPTO_F_REVISION_1" },          { 1, "VIRTIO_CRYPTO_F_CIPHER_STATELESS_MODE" },
+    { 2, "VIRTIO_CRYPTO_F_HASH_STATELESS_MODE" }, { 3, "VIRTIO_CRYPTO_F_MAC_STATELESS_MODE" },
+    { 4, "VIRTIO_CRYPTO_F_AEAD_STATELESS_MODE" }, { 0, NULL },
+};
+
 static const BitName iommu_bits[] = {
     { 0, "VIRTIO_IOMMU_F_INPUT_RANGE" },   { 1, "VIRTIO_IOMMU_F_DOMAIN_RANGE" },
     { 2, "VIRTIO_IOMMU_F_MAP_UNMAP" },     { 3, "VIRTIO_IOMMU_F_BYPASS" },
@@ -134,6 +140,7 @@ static const struct {
     { VIRTIO_ID_GPU, "virtio-gpu", gpu_bits },
     { VIRTIO_ID_INPUT, "virtio-input", NULL },
     { VIRTIO_ID_VSOCK, "vhost-vsock", vsock_bits },
+    { VIRTIO_ID_CRYPTO, "virtio-crypto", crypto_bits },
     { VIRTIO_ID_IOMMU, "virtio-iommu", iommu_bits },
     { VIRTIO_ID_MEM, "virtio-mem", mem_bits },
     { VIRTIO_ID_FS, "vhost-user-fs", fs_bits },

@@ -13,6 +13,7 @@ import tap
 PATH = "/machine/peripheral/r/virtio-backend"
 DEVICES = ("-device", "virtio-rng-pci,id=r,addr=4", "-device", "virtio-net-pci,id=n,addr=5",
            "-object", "iothread,id=io", "-blockdev", "null-co,node-name=b0", "-device", "virtio-blk-pci,id=b,addr=6,drive=b0,iothread=io")
+CRYPTO = ("-object", "cryptodev-backend-builtin,id=c0", "-device", "virtio-crypto-pci,id=c,addr=7,cryptodev=c0")
 RING = 0x100000
 
 
@@ -31,9 +32,10 @@ def refused(m, command, words, **arguments):
 
 
 def devices():
-    with machine.Machine("128M", extra=DEVICES) as m:
+    with machine.Machine("128M", extra=(*DEVICES, *CRYPTO)) as m:
         found = {entry["path"]: entry["name"] for entry in m.qmp.command("x-query-virtio")}
-        tap.equal(found, {PATH: "virtio-rng", PATH.replace("/r/", "/n/"): "virtio-net", PATH.replace("/r/", "/b/"): "virtio-blk"})
+        tap.equal(found, {PATH: "virtio-rng", PATH.replace("/r/", "/n/"): "virtio-net", PATH.replace("/r/", "/b/"): "virtio-blk",
+                          PATH.replace("/r/", "/c/"): "virtio-crypto"})
         tap.equal(sorted(hmp(m, "info virtio").splitlines()), sorted(f"{path} [{name}]" for path, name in found.items()))
         status = m.qmp.command("x-query-virtio-status", path=PATH)
         tap.equal((status["name"], status["device-id"], status["num-vqs"], status["started"], status["status"]["statuses"]),
