@@ -185,9 +185,9 @@ static void handle_control(VirtioDevice *vdev, VirtQueue *vq)
 
 /* ---- requests ---- */
 
-/* The data, as @data, which has room for MAX_SIZE. */
+/* The data, as @data, which has room for MAX_SIZE; @taken: as many bytes of it were read. */
 static uint8_t run(VirtioCrypto *s, const VirtqElement *element, const DataRequest *request,
-                   uint8_t *data)
+                   uint8_t *data, uint32_t *taken)
 {
     const CryptoSession *session =
         request->session < SESSIONS ? &s->sessions[request->session] : NULL;
@@ -205,8 +205,9 @@ static uint8_t run(VirtioCrypto *s, const VirtqElement *element, const DataReque
         request->dst_len < request->src_len || request->src_len > element->in_size - 1) {
         return STATUS_BADMSG;
     }
+    *taken = (uint32_t)virtq_read(element, at + request->iv_len, data, request->src_len);
     if (virtq_read(element, at, iv, request->iv_len) != request->iv_len ||
-        virtq_read(element, at + request->iv_len, data, request->src_len) != request->src_len) {
+        *taken != request->src_len) {
         return STATUS_BADMSG;
     }
     return cryptodev_run(session->cipher, encrypt, session->key, session->key_len, iv, data,
@@ -215,22 +216,21 @@ static uint8_t run(VirtioCrypto *s, const VirtqElement *element, const DataReque
                : STATUS_BADMSG;
 }
 
-/* What it took of the turn. The status is the last byte that can be written. */
+/* What it took of the turn, be it in vain. The status is the last byte that can be written. */
 static uint32_t serve(VirtioCrypto *s, VirtQueue *vq, VirtqElement *element, uint8_t *data)
 {
     DataRequest request;
     uint8_t status;
-    uint32_t len = 0;
+    uint32_t taken = 0;
 
     virtq_read(element, 0, &request, sizeof(request));
-    status = run(s, element, &request, data);
+    status = run(s, element, &request, data, &taken);
     if (status == STATUS_OK) {
-        len = request.src_len;
-        virtq_write(element, 0, data, len);
+        virtq_write(element, 0, data, taken);
     }
     virtq_write(element, element->in_size - 1, &status, 1);
     virtq_push(vq, element, (uint32_t)element->in_size);
-    return len;
+    return taken;
 }
 
 static void handle_data(VirtioDevice *vdev, VirtQueue *vq)
