@@ -33,6 +33,9 @@ bool monitor_check_settled(GError **errp);
  * is there for the one that comes. @props is borrowed. */
 bool monitor_device_add(struct json_object *props, GError **errp);
 
+/* @command without what is secret, for the log; g_free. */
+char *qmp_trace_text(struct json_object *command);
+
 /* ---- the QMP session whose command runs now; outside of one, errors ---- */
 
 /* Its qmp_capabilities; @oob: the client wants out-of-band execution. */

@@ -207,7 +207,11 @@ static void run(void *opaque)
     if (request->cmd->may_wait) {
         vhost_ask_before_command();
     }
-    trace(TRACE_QMP_COMMAND, "%s", json_object_to_json_string(request->json));
+    if (trace_enabled(TRACE_QMP_COMMAND)) {
+        g_autofree char *text = qmp_trace_text(request->json);
+
+        trace_print(TRACE_QMP_COMMAND, "%s", text);
+    }
     outer = running;
     running = request;
     request->result = qmp_dispatch(

@@ -806,6 +806,13 @@ def traced():
             disk.queue(0)
             disk.ready()
             disk.talk(0, struct.pack("<IIQ", 0, 0, 1), room=513)
+            call("object-add", **{"qom-type": "secret", "id": "s0", "data": "hush"})
+            hmp(m, "object_add secret,id=s1,data=hush")
+            hmp(m, "set_password vnc hush")
+            try:
+                call("set_password", protocol="vnc", password="hush")
+            except vm.QmpError:
+                pass
             m.qmp.command("stop")
             m.qmp.command("cont")
             call("trace-event-set-state", name="*", enable=False)
@@ -813,6 +820,8 @@ def traced():
             m.qmp.command("query-status")
             tap.equal(len(lines(".*")), before, "what is written when all are off")
             tap.equal('"execute": "cont"' in lines("handle_qmp_command")[-2], True)
+            tap.equal([line for line in lines("handle_qmp_command") if "hush" in line], [], "what is secret")
+            tap.equal('"id": "s0"' in "".join(lines("handle_qmp_command")), True, "and what is not")
             tap.equal(lines("runstate_set")[-1].endswith(":runstate_set running\n"), True)
             tap.equal(len(lines("blk_request")), len(lines("blk_request_done")))
             tap.equal(" read offset 512 bytes 512 error 0\n" in lines("blk_request_done")[0], True)
