@@ -406,6 +406,8 @@ static bool fdc_post_load(void *obj, GError **errp)
                   s->given);
     } else if (s->phase == FDC_RESULT && s->read >= s->results) {
         error_set(errp, "%u of %u bytes of a result were read", s->read, s->results);
+    } else if (s->phase == FDC_RESULT && s->given) {
+        error_set(errp, "%u bytes of a command came before a result was read", s->given);
     } else if (s->phase == FDC_DATA &&
                (!fdc_is_data_command(s->command[0]) || s->at >= fdc_data_block(s))) {
         error_set(errp, "command 0x%02x is at byte %u of data", s->command[0], s->at);
