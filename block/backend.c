@@ -4,7 +4,6 @@
 #include "block/throttle-node.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "block/breakpoint.h"
@@ -197,6 +196,7 @@ static bool move_to(BlockBackend *backend, BlockNode *node, GError **errp)
 bool block_backend_set_node(BlockBackend *backend, BlockNode *node, GError **errp)
 {
     BlockNode *old = block_backend_node(backend);
+    uint64_t size = block_backend_size(backend);
     bool ok;
 
     if (backend->empty) {
@@ -211,6 +211,7 @@ bool block_backend_set_node(BlockBackend *backend, BlockNode *node, GError **err
     }
     block_hold_all();
     ok = move_to(backend, node, errp);
+    backend->shrunk |= block_backend_size(backend) < size;
     block_resume_all();
     if (ok && backend->ops && backend->ops->resized) {
         backend->ops->resized(backend->opaque);
@@ -593,6 +594,30 @@ bool block_backend_set_limits(BlockBackend *backend, const ThrottleConfig *confi
     return true;
 }
 
+/* A device looks at the size when it gets a request, which may be held back then, or kept because
+ * it failed. */
+static bool lies_within(BlockBackend *backend, const BlockRequest *r)
+{
+    uint64_t size;
+
+    if (!backend->shrunk || r->op == BLOCK_FLUSH || r->op == BLOCK_CALL) {
+        return true;
+    }
+    size = block_backend_size(backend);
+    return r->offset <= size && r->bytes <= size - r->offset;
+}
+
+/* Where @r is counted as pending. False: it is told that it failed. */
+static bool check_place(BlockBackend *backend, BlockRequest *r)
+{
+    if (!lies_within(backend, r)) {
+        r->error = EIO;
+        ended(r, true);
+        return false;
+    }
+    return true;
+}
+
 /* Not the last reference of a thread to the backend's mutex: whoever drains waits for the number of
  * requests that are done, which is seen under it. */
 bool block_submit(BlockBackend *backend, BlockRequest *r)
@@ -614,7 +639,7 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
         backend->pending++;
     }
     g_mutex_unlock(&backend->mutex);
-    if (held || !pass_limits(r)) {
+    if (held || !check_place(backend, r) || !pass_limits(r)) {
         return false;
     }
     throttle_node_passed(block_backend_node(backend));
@@ -720,60 +745,11 @@ void block_resume_all(void)
         backend->pending += waiting.length;
         g_mutex_unlock(&backend->mutex);
         while ((link = g_queue_pop_head_link(&waiting))) {
-            if (pass_limits(link->data)) {
+            if (check_place(backend, link->data) && pass_limits(link->data)) {
                 backend_request_by_thread(link->data);
             }
         }
     }
-}
-
-/* ---- sizes ---- */
-
-/* Clients were told a size. */
-static bool check_exports(const BlockNode *node, GError **errp)
-{
-    for (unsigned i = 0; backends && i < backends->len; i++) {
-        const BlockBackend *backend = backends->pdata[i];
-
-        if (backend->exported && block_node_is_below(block_backend_node(backend), node)) {
-            error_set(errp,
-                      "block node '%s': %s has it, whose clients know its size; remove that first",
-                      node->name, backend->edge.user);
-            return false;
-        }
-    }
-    return true;
-}
-
-bool block_resize(BlockNode *node, uint64_t size, GError **errp)
-{
-    int err;
-
-    if (size > BLOCK_MAX_SIZE) {
-        error_set(errp, "size=%" PRIu64 " is too large", size);
-        return false;
-    }
-    if (!block_node_check_idle(node, errp) || !block_node_check_resize(node, errp) ||
-        !check_exports(node, errp)) {
-        return false;
-    }
-    block_hold_all();
-    err = block_node_truncate(node, size);
-    block_resume_all();
-    if (err) {
-        error_set_errno(errp, err, "block node '%s' cannot have %" PRIu64 " bytes", node->name,
-                        size);
-        return false;
-    }
-    for (unsigned i = 0; backends && i < backends->len; i++) {
-        BlockBackend *backend = backends->pdata[i];
-
-        if (backend->ops && backend->ops->resized &&
-            block_node_is_below(block_backend_node(backend), node)) {
-            backend->ops->resized(backend->opaque);
-        }
-    }
-    return true;
 }
 
 /* ---- the end ---- */

@@ -86,6 +86,7 @@ struct BlockBackend {
     BlockdevOnError on_read_error, on_write_error;
     bool writable;
     bool exported;     /* an export has it (block/export.h), and no device */
+    bool shrunk;       /* requests may be older than its size */
     bool empty;        /* it has no medium: its node fails whatever is asked (block/medium.h) */
     bool writethrough; /* cache=writethrough, directsync: what a device begins with */
     char *device;      /* path of the device that has it; NULL: none */
@@ -171,7 +172,8 @@ uint64_t block_backend_size(BlockBackend *backend);
 bool block_backend_set_limits(BlockBackend *backend, const ThrottleConfig *config,
                               const char *group, GError **errp);
 
-/* Carry @request out, which lies within the disk. True: that was quick, it is done, without an
+/* Carry @request out, which lies within the disk; where that has become smaller since the device
+ * looked, it fails with EIO. True: that was quick, it is done, without an
  * error, and `done` is not called. Else that is called later, never from here. From the loop, too,
  * as the next. */
 bool block_submit(BlockBackend *backend, BlockRequest *request);

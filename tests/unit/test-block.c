@@ -626,6 +626,74 @@ static void test_on_loop(void)
     del("f");
 }
 
+static void keep_error(BlockRequest *r)
+{
+    *(int *)r->opaque = r->error;
+}
+
+/* What is written at the sectors 0 and 6, while all is held back: what becomes of it after @shrink,
+ * and of the same that is submitted then. */
+static void assert_shrinks(BlockBackend *backend, void (*shrink)(BlockBackend *backend))
+{
+    uint8_t data[512] = { 0x77 };
+    struct iovec iov = { data, sizeof(data) };
+    BlockRequest requests[4];
+    int errors[4] = { -1, -1, -1, -1 };
+
+    block_hold_all();
+    for (unsigned i = 0; i < G_N_ELEMENTS(requests); i++) {
+        if (i == 2) {
+            shrink(backend);
+            block_resume_all();
+        }
+        requests[i] = (BlockRequest){ .op = BLOCK_WRITE,
+                                      .bytes = 512,
+                                      .offset = i % 2 * 6 * 512,
+                                      .iov = &iov,
+                                      .iovcnt = 1,
+                                      .done = keep_error,
+                                      .opaque = &errors[i] };
+        g_assert_false(block_submit(backend, &requests[i]));
+    }
+    block_submitted(backend);
+    block_drain(backend);
+    for (unsigned i = 0; i < G_N_ELEMENTS(requests); i++) {
+        g_assert_cmpint(errors[i], ==, i % 2 ? EIO : 0);
+    }
+    g_assert_cmpint(block_node_length(block_backend_node(backend)), ==, 2 * KIB);
+    g_assert_cmphex(byte_at(block_backend_node(backend), 0), ==, 0x77);
+}
+
+static void shrink_node(BlockBackend *backend)
+{
+    g_assert_true(block_resize(block_backend_node(backend), 2 * KIB, NULL));
+}
+
+static void take_smaller(BlockBackend *backend)
+{
+    g_assert_true(block_backend_set_node(backend, block_node_find("small", NULL), NULL));
+}
+
+/* Requests that are older than the disk's size do not go past its end. */
+static void test_shrinks(void)
+{
+    g_autofree char *path = make_file("shrinks", 4 * KIB), *other = make_file("whole", 4 * KIB),
+                    *small = make_file("small", 2 * KIB);
+    static void (*const shrink[])(BlockBackend * backend) = { shrink_node, take_smaller };
+
+    add(NULL, "file,node-name=small,filename=%s", small);
+    for (unsigned i = 0; i < G_N_ELEMENTS(shrink); i++) {
+        add(NULL, "file,node-name=f,filename=%s", i ? other : path);
+        BlockBackend *backend = block_backend_get("f", NULL);
+
+        g_assert_true(block_backend_take(backend, "/a/disk", false, false, NULL));
+        assert_shrinks(backend, shrink[i]);
+        block_backend_release(backend);
+        del("f");
+    }
+    del("small");
+}
+
 /* Requests that wait until they may end. */
 typedef struct Gate {
     GMutex mutex;
@@ -818,6 +886,7 @@ int main(int argc, char *argv[])
     g_test_add_data_func("/block/requests/native", "aio=native,cache.direct=on", test_requests);
     g_test_add_func("/block/no-aio", test_no_aio);
     g_test_add_func("/block/on-loop", test_on_loop);
+    g_test_add_func("/block/shrinks", test_shrinks);
     g_test_add_func("/block/status", test_status);
     g_test_add_func("/block/only-one", test_only_one);
     g_test_add_func("/block/error-actions", test_error_actions);
