@@ -78,26 +78,27 @@ static bool names_floppies(const Startup *startup)
 
     for (unsigned i = 0; i < startup->uses->len && !found; i++) {
         const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
+        bool global = strcmp(use->option->name, "global") == 0;
 
-        if (strcmp(use->option->name, "device") == 0) {
+        if (global || strcmp(use->option->name, "device") == 0) {
             struct json_object *props = keyval_or_json_parse(use->arg, "driver", NULL);
             const char *type = props ? keyval_get_text(props, "driver") : NULL;
 
             found = type && (!strcmp(type, TYPE_ISA_FDC) || !strcmp(type, TYPE_FLOPPY));
             json_object_put(props);
-        } else if (strcmp(use->option->name, "global") == 0) {
-            found = g_str_has_prefix(use->arg, TYPE_ISA_FDC ".") ||
-                    g_str_has_prefix(use->arg, TYPE_FLOPPY ".");
+        }
+        if (global) {
+            found |= g_str_has_prefix(use->arg, TYPE_ISA_FDC ".") ||
+                     g_str_has_prefix(use->arg, TYPE_FLOPPY ".");
         }
     }
     return found;
 }
 
-/* Drive A, without a disk, where users find one. */
+/* Drive A, without a disk, where users find one; also beside a drive B. */
 static bool add_default(Startup *startup, GError **errp)
 {
-    if (startup->no_defaults || !fdc_find() || startup->floppies[0] || startup->floppies[1] ||
-        names_floppies(startup)) {
+    if (startup->no_defaults || !fdc_find() || startup->floppies[0] || names_floppies(startup)) {
         return true;
     }
     return option_do_drive(startup, "if=floppy,index=0", errp);

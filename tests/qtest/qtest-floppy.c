@@ -548,6 +548,7 @@ static void test_drives(void)
                   0x47);
     assert_drives("-nodefaults -device floppy,unit=1,drive-type=144", 0x04, 7);
     assert_drives("-device floppy,drive-type=none", 0, 6);
+    assert_drives("-machine q35 -drive if=floppy,index=1", 0x05, 7);
     assert_drives("-machine q35 -device isa-fdc,id=f -device floppy,bus=f.0,drive-type=288", 0x50,
                   7);
     assert_drives("-machine q35 -drive if=floppy -drive if=floppy -global isa-fdc.fdtypeB=120",

@@ -347,15 +347,38 @@ def sata_places():
                   [(0, 0, "ide0-hd0"), (2, 0, "ide2-hd0"), (4, 0, "ide4-hd0"), (5, 0, "ide5-hd0")])
 
 
+def removable(*words):
+    """Drives whose media can be changed, of a machine with what it has by itself: name, whether there is one."""
+    run = subprocess.run([machine.PROGRAM, "-S", "-accel", "qtest", "-display", "none", "-serial", "none", "-monitor", "none",
+                          "-qmp", "stdio", *words], input='{"execute":"qmp_capabilities"}{"execute":"query-block"}'
+                         '{"execute":"quit"}', capture_output=True, text=True, timeout=60)
+    tap.equal((run.returncode, run.stderr), (0, ""), words)
+    found = [json.loads(line)["return"] for line in run.stdout.splitlines() if '"return": [' in line][0]
+    return [(drive["device"], "inserted" in drive) for drive in found if drive["removable"]]
+
+
+def floppy_drives():
+    """Drive A of a pc, unless a user says what floppy drives there are."""
+    first = [("floppy0", False)]
+    for words, drives in (
+            (["-M", "pc"], first), (["-M", "pc-i440fx-2.8"], first), (["-M", "pc", "-device", "ES1370"], first),
+            (["-M", "pc", "-nodefaults"], []), (["-M", "q35"], []), (["-M", "none"], []),
+            (["-M", "pc", "-drive", "if=floppy," + null(1)], [("floppy0", True)]),
+            (["-M", "pc", "-drive", "if=floppy," + null(1, index=1)], [*first, ("floppy1", True)]),
+            (["-M", "pc", "-nodefaults", "-drive", "if=floppy," + null(1, index=1)], [("floppy1", True)]),
+            (["-M", "q35", "-drive", "if=floppy," + null(1, index=1)], [("floppy1", True)]),
+            (["-M", "pc", "-device", "floppy,id=mine,unit=1"], [("", False)]),
+            (["-M", "pc", "-global", "isa-fdc.fallback=144"], []),
+            (["-M", "pc", "-global", "driver=isa-fdc,property=fallback,value=144"], []),
+            (["-M", "pc", "-global", "{'driver': 'isa-fdc', 'property': 'fallback', 'value': '144'}"], [])):
+        found = [drive for drive in removable(*words) if "cd" not in drive[0]]
+        tap.equal(sorted(found), drives, words)
+
+
 def cd_drives():
     """The one that a machine has by itself, unless a user says where CDs, or disks, go; and those that are named."""
     def cds(*words):
-        run = subprocess.run([machine.PROGRAM, "-S", "-accel", "qtest", "-display", "none", "-serial", "none", "-monitor",
-                              "none", "-qmp", "stdio", *words], input='{"execute":"qmp_capabilities"}{"execute":"query-block"}'
-                             '{"execute":"quit"}', capture_output=True, text=True, timeout=60)
-        tap.equal((run.returncode, run.stderr), (0, ""), words)
-        found = [json.loads(line)["return"] for line in run.stdout.splitlines() if '"return": [' in line][0]
-        return [(drive["device"], "inserted" in drive) for drive in found if drive["removable"] and drive["device"] != "floppy0"]
+        return [drive for drive in removable(*words) if drive[0] != "floppy0"]
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/a,b"
         os.rename(raw(folder), path)
@@ -543,5 +566,5 @@ tap.run([("copy-on-read", copy_on_read), ("copy-on-read=on of a drive", copy_on_
          ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
          ("what goes with its device", goes_with_its_device), ("drive_del leaves no medium", no_medium_is_left),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
-         ("CD drives", cd_drives),
+         ("floppy drives", floppy_drives), ("CD drives", cd_drives),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])
