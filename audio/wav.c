@@ -50,7 +50,8 @@ static bool write_header(const WavFile *f)
 
 WavFile *wav_open(const char *path, unsigned rate, unsigned channels, unsigned bits, GError **errp)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    /* Nobody waits for a reader of what may be a FIFO, which can be no such file. */
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
     WavFile *f;
 
     if (fd < 0) {

@@ -3,6 +3,7 @@
  * lists that lead nowhere. */
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/qtest/virtio.h"
 
@@ -222,6 +223,9 @@ static void test_capture(void)
     expect_hmp(qt, "", "info capture");
     expect_hmp(qt, "Error: audiodev 'b' not found", "wavcapture %s b", one);
     expect_hmp(qt, "Error: path=/nonexistent/x", "wavcapture /nonexistent/x a");
+    g_assert_cmpint(mkfifo(two, 0600), ==, 0);
+    expect_hmp(qt, "Error: path=", "wavcapture %s a", two);
+    g_unlink(two);
     expect_hmp(qt, "Error: 5 frames", "wavcapture %s a 5", one);
     expect_hmp(qt, "Error: 24 bits", "wavcapture %s a 44100 24", one);
     expect_hmp(qt, "Error: 3 channels", "wavcapture %s a 44100 16 3", one);
