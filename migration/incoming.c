@@ -161,11 +161,15 @@ static bool read_stream(Stream *stream, bool answers, Arrivals *arrivals, GError
     machine_unlock();
     coming.machine.may_postcopy = answers && !coming.tls;
     bool read = read_machine(&coming.machine, stream, errp);
+    if (multifd) {
+        read = multifd_receive_finish(multifd, read, errp);
+    }
     machine_lock();
     coming.stream = NULL;
     coming.multifd = coming.machine.multifd = NULL;
     machine_unlock();
-    return multifd ? multifd_receive_finish(multifd, read, errp) : read;
+    multifd_receive_free(multifd);
+    return read;
 }
 
 static void read_all(Arrivals *arrivals)

@@ -181,8 +181,11 @@ static gpointer channel_thread(gpointer opaque)
 
 /* ---- life ---- */
 
-static void receive_free(MultifdReceive *r)
+void multifd_receive_free(MultifdReceive *r)
 {
+    if (!r) {
+        return;
+    }
     for (unsigned i = 0; i < r->count; i++) {
         ReceiveChannel *c = &r->channels[i];
 
@@ -232,7 +235,7 @@ MultifdReceive *multifd_receive_new(Arrivals *arrivals, unsigned channels, Strea
     if (!ok) {
         multifd_receive_cancel(r);
         join(r);
-        receive_free(r);
+        multifd_receive_free(r);
         return NULL;
     }
     return r;
@@ -259,7 +262,8 @@ bool multifd_receive_finish(MultifdReceive *r, bool ok, GError **errp)
         g_clear_error(errp);
         g_propagate_error(errp, g_steal_pointer(&r->err));
         ok = false;
+    } else if (ok) {
+        ok = check(r, errp);
     }
-    receive_free(r);
     return ok;
 }

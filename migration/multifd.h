@@ -59,9 +59,11 @@ MultifdReceive *multifd_receive_new(Arrivals *arrivals, unsigned channels, Strea
 bool multifd_receive_sync(MultifdReceive *receive, const Record *record, GError **errp);
 /* Calls that wait, and those to come, fail. Any thread. */
 void multifd_receive_cancel(MultifdReceive *receive);
-/* @main has come to its end, or (@ok false) failed with *@errp: wait for the threads, and free it.
- * False with the error of who failed first. */
+/* @main has come to its end, or (@ok false) failed with *@errp: wait for the threads, whose other
+ * ends may be silent: multifd_receive_cancel() ends that, too. False with the error of who failed
+ * first. */
 bool multifd_receive_finish(MultifdReceive *receive, bool ok, GError **errp);
+void multifd_receive_free(MultifdReceive *receive); /* after that; NULL is fine */
 
 /* ---- packing: RECORD_PACKED ---- */
 

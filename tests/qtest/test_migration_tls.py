@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A machine goes by TLS, and its memory over several connections (multifd): what arrives, and what is refused."""
 import contextlib
+import fcntl
 import os
 import random
 import socket
 import struct
 import sys
 import tempfile
+import termios
 import threading
 import zlib
 
@@ -496,11 +498,40 @@ def hostile():
             tap.equal(says in there.errors(), True, (says, there.errors()))
 
 
+def run_of(name):
+    """The record of the clock in the file that config_of() left."""
+    with open(f"{name}/state", "rb") as file:
+        text = file.read()
+    at = 16
+    while text[at] != 4:
+        at += 12 + text[at + 1] + struct.unpack_from("<I", text, at + 4)[0]
+    return text[at:at + 12 + text[at + 1] + struct.unpack_from("<I", text, at + 4)[0]]
+
+
+def quits_at_the_end():
+    """The first connection has come to its end, and the second says nothing: the program ends all the same."""
+    with tempfile.TemporaryDirectory() as name:
+        with start() as m:
+            text = config_of(m, name) + record(30, b"", struct.pack("<Q", 0)) + run_of(name)
+        with start(DEFER) as there, socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+            switch(there, "multifd")
+            params(there, multifd_channels=1)
+            there.qmp.command("migrate-incoming", uri=f"unix:{name}/t")
+            first.connect(f"{name}/t")
+            second.connect(f"{name}/t")
+            second.sendall(hello(ONE, 1, 1) + HEADER)
+            first.sendall(hello(ONE, 0, 1) + HEADER + text + record(5, b"answer", struct.pack("<Q", 3)))
+            wait(there, "active")
+            vm.wait_until(lambda: struct.unpack("i", fcntl.ioctl(first, termios.TIOCOUTQ, bytes(4)))[0] == 0, "it has read that")
+            there.qmp.command("quit")
+            tap.equal(there.process.wait(vm.LONG), 0)
+
+
 def main():
     tap.run([(f"migration-tls/{name}", test) for name, test in (
         ("by TLS", by_tls), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("quits beside silent ones", quits_beside_silent_ones), ("bad parameters", bad_parameters))] +
             [(f"multifd/{name}", test) for name, test in (
-                ("packed", packed), ("rounds", rounds), ("ends differ", ends_differ), ("a channel dies", channel_dies), ("cancelled", cancelled), ("quits", quits),
+                ("packed", packed), ("rounds", rounds), ("ends differ", ends_differ), ("a channel dies", channel_dies), ("cancelled", cancelled), ("quits", quits), ("quits at the end", quits_at_the_end),
                 ("strangers", strangers), ("hostile", hostile))])
 
 
