@@ -155,11 +155,11 @@ static void greet(Hall *hall, int fd)
     }
 }
 
-/* True: there may be a connection. */
+/* True: there may be a connection; or nobody listens any more, which is told at any time. */
 static bool wait_for_one(Hall *hall, int listener, bool full, bool pause)
 {
     struct pollfd fds[] = { { .fd = hall->wake, .events = POLLIN },
-                            { .fd = full || pause ? -1 : listener, .events = POLLIN } };
+                            { .fd = listener, .events = full || pause ? 0 : POLLIN } };
     eventfd_t count;
 
     if (poll(fds, G_N_ELEMENTS(fds), pause ? AGAIN_MS : -1) <= 0) {

@@ -527,11 +527,24 @@ def quits_at_the_end():
             tap.equal(there.process.wait(vm.LONG), 0)
 
 
+def quits_among_many():
+    """There are more silent ones than are greeted at once: the end does not wait for one of them to be sent away."""
+    with tempfile.TemporaryDirectory() as name, start(DEFER) as there, contextlib.ExitStack() as stack:
+        switch(there, "multifd")
+        there.qmp.command("migrate-incoming", uri=f"unix:{name}/t")
+        for _ in range(65):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).connect(f"{name}/t")
+        vm.wait_until(lambda: len(os.listdir(f"/proc/{there.process.pid}/task")) > 64, "64 are greeted")
+        there.qmp.command("quit")
+        tap.equal(there.process.wait(vm.LONG), 0)
+        tap.equal("says nothing" in there.errors(), False, there.errors())
+
+
 def main():
     tap.run([(f"migration-tls/{name}", test) for name, test in (
         ("by TLS", by_tls), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("quits beside silent ones", quits_beside_silent_ones), ("bad parameters", bad_parameters))] +
             [(f"multifd/{name}", test) for name, test in (
-                ("packed", packed), ("rounds", rounds), ("ends differ", ends_differ), ("a channel dies", channel_dies), ("cancelled", cancelled), ("quits", quits), ("quits at the end", quits_at_the_end),
+                ("packed", packed), ("rounds", rounds), ("ends differ", ends_differ), ("a channel dies", channel_dies), ("cancelled", cancelled), ("quits", quits), ("quits at the end", quits_at_the_end), ("quits among many", quits_among_many),
                 ("strangers", strangers), ("hostile", hostile))])
 
 
