@@ -138,18 +138,28 @@ static void dirty_start(MemoryListener *listener)
     tell_and_say(vhost);
 }
 
-/* What of a page is where the guest's @addr is. */
-static void mark(const Vhost *vhost, uint64_t addr)
+/* Where the guest's @addr is; NULL: in none of them. */
+static const VhostRange *range_of(const GArray *ranges, uint64_t addr)
 {
-    const GArray *ranges = vhost->memory.sent;
-
     for (unsigned i = 0; i < ranges->len; i++) {
         const VhostRange *range = &g_array_index(ranges, VhostRange, i);
 
         if (addr - range->region.guest < range->region.size) {
-            dirty_mark(range->block, range->region.offset + (addr - range->region.guest), 1);
-            return;
+            return range;
         }
+    }
+    return NULL;
+}
+
+/* What of a page is where the guest's @addr is. A back-end that has gone knows nothing any more,
+ * but marked what it wrote to before. */
+static void mark(const Vhost *vhost, uint64_t addr)
+{
+    const VhostRange *range = range_of(vhost->memory.sent, addr);
+
+    range = range ? range : range_of(vhost->memory.wanted, addr);
+    if (range) {
+        dirty_mark(range->block, range->region.offset + (addr - range->region.guest), 1);
     }
 }
 

@@ -658,13 +658,17 @@ def no_module():
 
 
 def moved():
-    """The machine goes while the program writes to its memory: what it marks goes along, and the rings go on where they
-    were. One that cannot mark is refused."""
+    """The machine goes while the program writes to its memory: what it marks goes along, also if it dies meanwhile, and the
+    rings go on where they were. One that cannot mark is refused."""
     with tempfile.TemporaryDirectory() as folder, \
             disk(protocol=vhost.DISK | vhost.LOG_SHMFD, features=vhost.VERSION_1 | vhost.PROTOCOL | vhost.LOG_ALL) as (end, m):
+        def status():
+            return m.qmp.command("query-migrate").get("status")
+
         driver = ready(m)
         tap.equal(driver.talk(0, b"first"), b"first")
         m("memset 0x800000 0x400000 0x11")
+        m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "pause-before-switchover", "state": True}])
         m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 200000})
         m.qmp.command("migrate", uri=f"file:{folder}/state")
         end.wait(lambda: end.log and end.accepted & vhost.LOG_ALL, "the log")
@@ -676,8 +680,17 @@ def moved():
         machine.vm.wait_until(lambda: m.qmp.command("query-migrate").get("ram", {}).get("transferred", 0) > 100000,
                               "a part of the memory has gone")
         tap.equal(driver.talk(0, b"meanwhile", buffers=0x5000), b"meanwhile")
+        with end.lock:
+            end.write(0x9000, b"before its end")
+            end.silent = True
+        end.drop()
+        end.wait(lambda: end.asked, "the question to the next one")
         m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
-        machine.vm.wait_until(lambda: m.qmp.command("query-migrate").get("status") == "completed", "it has gone")
+        machine.vm.wait_until(lambda: status() == "pre-switchover", "all but the end has gone")
+        end.speak()
+        end.wait(lambda: len(end.told(vhost.SET_OWNER)) == 2, "the next one")
+        m.qmp.command("migrate-continue", state="pre-switchover")
+        machine.vm.wait_until(lambda: status() == "completed", "it has gone")
         other = vhost.Backend(f"{folder}/other", protocol=vhost.DISK)
         with machine.Machine(memory="16M,slots=32,maxmem=8G", extra=[
                 *RAM, "-chardev", f"socket,id=c0,path={folder}/other", "-device",
@@ -685,6 +698,7 @@ def moved():
             machine.vm.wait_until(lambda: there.qmp.command("query-status")["status"] == "running", "it has come")
             driver.m = there
             tap.equal(driver.fetch(0x5100, 9), b"meanwhile", "what was written meanwhile")
+            tap.equal(driver.fetch(0x9000, 14), b"before its end", "what the one that died had written")
             tap.equal(driver.used(0), 2)
             tap.equal(driver.talk(0, b"there"), b"there")
             said = refused(there, "migrate", uri=f"file:{folder}/again")
