@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hw/acpi/nfit.h"
+#include "hw/mem/memory-device.h"
 #include "hw/mem/nvdimm.h"
 
 static void set_pending(NvdimmMailbox *box, bool pending)
@@ -12,11 +13,18 @@ static void set_pending(NvdimmMailbox *box, bool pending)
     box->notify(box->notify_opaque, pending);
 }
 
+/* Who has to take the memory of a new one has it: the guest is told. */
+static void announce(void *opaque)
+{
+    set_pending(opaque, true);
+}
+
 void nvdimm_mailbox_plugged(NvdimmMailbox *box, const Device *dev)
 {
     box->fit_changed = true;
     if (dev->hotplugged) {
-        set_pending(box, true);
+        memory_device_forget_settled(announce, box); /* of one before: it is told of both at once */
+        memory_device_when_settled(announce, box);
     }
 }
 
@@ -185,6 +193,7 @@ static bool mailbox_realize(Device *dev, GError **errp)
 
 static void mailbox_unrealize(Device *dev)
 {
+    memory_device_forget_settled(announce, NVDIMM_MAILBOX(dev));
     memory_region_destroy(&NVDIMM_MAILBOX(dev)->region);
 }
 

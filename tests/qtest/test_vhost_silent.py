@@ -132,6 +132,22 @@ def tables():
         tap.equal(driver.talk(0, b"in the DIMM", buffers=(1 << 32) + 0x5000), b"in the DIMM")
 
 
+def nvdimm():
+    """The guest is told of an NVDIMM, too, when the back-end has it."""
+    def is_told():
+        return bool(m.read("b", 0xafe0) & 1 << 4)
+
+    with silent_disk(extra=["-machine", "nvdimm=on"], protocol=vhost.DISK | vhost.MEM_SLOTS) as (end, m, driver, second):
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "m-n1", "size": 16 * MIB})
+        mute(end, vhost.ADD_MEM_REG)
+        send(m.qmp, "device_add", driver="nvdimm", id="n1", memdev="m-n1")
+        lives(m, second, end, "device_add", True)
+        tap.equal(is_told(), False, "the guest is told too early")
+        end.say()
+        tap.equal("return" in reply_of(m.qmp), True)
+        tap.equal(is_told(), True, "the guest is told")
+
+
 def gone():
     """It goes in place of answering: who waits goes on, and so does the next one, where the last one was."""
     with silent_disk(protocol=vhost.DISK | vhost.MEM_SLOTS) as (end, m, driver, second):
@@ -355,6 +371,7 @@ if __name__ == "__main__":
     tap.run([(name, case) for name, case in [
         ("commands", commands),
         ("tables, and no acknowledgements", tables),
+        ("an NVDIMM", nvdimm),
         ("it goes", gone),
         ("wrong answers that nobody waits for", wrong_later),
         ("virtio-mem", virtio_mem),
