@@ -18,8 +18,8 @@ typedef struct ReadMachine {
     RunRecord run;
     bool has_config, has_run;
     MultifdReceive *multifd; /* NULL: there is none; borrowed */
-    bool asks;         /* the other end waits for stream_put_answer() */
-    bool may_postcopy; /* set before: migration/postcopy-dest.h may be used */
+    bool asks;               /* the other end waits for stream_put_answer() */
+    bool may_postcopy;       /* set before: migration/postcopy-dest.h may be used */
     /* The stream was read up to the end of everything but pages: postcopy_dest_begin() is to be
      * called, and then read_machine_give(). */
     bool postcopy;
