@@ -152,9 +152,16 @@ static const Property isa_serial_properties[] = {
     { 0 },
 };
 
-static const StateTable isa_serial_state = {
-    .name = "serial", .version = 1, .fields = serial_fields, .base = offsetof(IsaSerial, port)
-};
+static bool isa_serial_loaded(void *obj, GError **errp)
+{
+    return serial_post_load(&ISA_SERIAL(obj)->port, errp);
+}
+
+static const StateTable isa_serial_state = { .name = "serial",
+                                             .version = 1,
+                                             .fields = serial_fields,
+                                             .base = offsetof(IsaSerial, port),
+                                             .post_load = isa_serial_loaded };
 
 static const DeviceClass isa_serial_ops = {
     .category = "input",

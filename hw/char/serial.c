@@ -517,6 +517,16 @@ bool serial_check_baudbase(Object *obj, const Property *prop, struct json_object
     return true;
 }
 
+bool serial_post_load(void *serial, GError **errp)
+{
+    Serial *s = serial;
+
+    serial_set_line(s);
+    serial_set_modem(s);
+    serial_set_break(s);
+    return true;
+}
+
 const StateField serial_fields[] = {
     STATE_BOOL(Serial, irq_level),
     STATE_UINT(Serial, divisor),

@@ -53,6 +53,8 @@ void serial_reset(Serial *s);
 
 /* For state tables: the fields of a Serial. */
 extern const StateField serial_fields[];
+/* Their post_load, with the Serial: the other end is told how the outputs are. */
+bool serial_post_load(void *serial, GError **errp);
 
 /* Property.check of "baudbase". */
 bool serial_check_baudbase(Object *obj, const Property *prop, struct json_object *value,

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "chardev/char-backend.h"
+#include "hw/core/runstate.h"
 #include "hw/input/input.h"
 
 #define TYPE_CHAR_MSMOUSE "chardev-msmouse"
@@ -149,7 +150,7 @@ static void set_modem(Chardev *chr, bool dtr, bool rts)
 
     m->dtr = dtr;
     m->rts = rts;
-    if (asked) {
+    if (asked && runstate_is_running()) { /* a driver, and no saved machine */
         say_what_it_is(m);
     }
     if (is_on(m) && !was_on) {

@@ -93,7 +93,9 @@ static void multi_loaded(PciDevice *dev)
 {
 }
 
-static const StateTable port_state = { .name = "serial", .version = 1, .fields = serial_fields };
+static const StateTable port_state = {
+    .name = "serial", .version = 1, .fields = serial_fields, .post_load = serial_post_load
+};
 
 static const StateField multi_fields[] = {
     STATE_STRUCT(PciSerialMulti, parent, &pci_device_state),

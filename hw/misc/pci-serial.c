@@ -60,7 +60,9 @@ static void pci_serial_loaded(PciDevice *dev)
 {
 }
 
-static const StateTable port_state = { .name = "serial", .version = 1, .fields = serial_fields };
+static const StateTable port_state = {
+    .name = "serial", .version = 1, .fields = serial_fields, .post_load = serial_post_load
+};
 
 static const StateField pci_serial_fields[] = {
     STATE_STRUCT(PciSerial, parent, &pci_device_state),

@@ -166,6 +166,17 @@ def message(sock):
     return text
 
 
+def take_serial(m, count):
+    """@count bytes; they come from the main loop."""
+    found = bytearray()
+    deadline = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < deadline:
+        if m.read("b", 0x3fd) & 1:
+            found.append(m.read("b", 0x3f8))
+    tap.equal(m.read("b", 0x3fd) & 1, 0, "something follows")
+    return bytes(found)
+
+
 def serial_mouse():
     """chardev msmouse: what it says it is, and packets."""
     with machine.Machine(extra=["-chardev", "msmouse,id=mouse", "-serial", "chardev:mouse"]) as m:
@@ -173,14 +184,7 @@ def serial_mouse():
             m.qmp.command("input-send-event", events=[{"type": kind, "data": dict(zip(names, values))} for kind, names, values in events])
 
         def take(count):
-            """@count bytes; they come from the main loop."""
-            found = bytearray()
-            deadline = time.monotonic() + 30
-            while len(found) < count and time.monotonic() < deadline:
-                if m.read("b", 0x3fd) & 1:
-                    found.append(m.read("b", 0x3f8))
-            tap.equal(m.read("b", 0x3fd) & 1, 0, "something follows")
-            return bytes(found)
+            return take_serial(m, count)
 
         def move(axis, value):
             return "rel", ("axis", "value"), (axis, value)
@@ -219,6 +223,27 @@ def serial_mouse():
         tap.equal(take(43), said, "one that comes while the port is on")
 
 
+def serial_mouse_moves():
+    """A mouse that was on, in another process: it is on, and says nothing that nobody has asked for."""
+    words = ["-device", "pci-serial,chardev=second", "-chardev", "msmouse,id=first", "-serial", "chardev:first", "-chardev", "null,id=second"]
+    with tempfile.TemporaryDirectory() as folder:
+        with machine.Machine(extra=words) as m:
+            m.qmp.command("cont")
+            m.write("b", 0x3fa, 7)
+            m.write("b", 0x3fc, 3)
+            take_serial(m, 43)
+            m.qmp.command("migrate", uri=f"file:{folder}/saved")
+            while m.qmp.command("query-migrate")["status"] != "completed":
+                time.sleep(0.01)
+        with machine.Machine(extra=[*words, "-S", "-incoming", f"file:{folder}/saved"]) as m:
+            while m.qmp.command("query-status")["status"] == "inmigrate":
+                time.sleep(0.01)
+            m.qmp.command("cont")
+            tap.equal([mouse["name"] for mouse in m.qmp.command("query-mice") if mouse["current"]], ["Serial Mouse"])
+            m.qmp.command("input-send-event", events=[{"type": "rel", "data": {"axis": "x", "value": 5}}])
+            tap.equal(take_serial(m, 3).hex(" "), "40 05 00")
+
+
 def test_device():
     """chardev testdev: a number and q end the program."""
     for text, status in ((b"3q", 7), (b"x12q", 25), (b"3z4q", 9), (b"q", 1), (b"99999999999999999999q", None)):
@@ -250,7 +275,7 @@ def refused_kinds():
 
 
 if __name__ == "__main__":
-    tap.run([("a serial mouse", serial_mouse), ("testdev", test_device), ("kinds that are refused", refused_kinds),
+    tap.run([("a serial mouse", serial_mouse), ("a serial mouse in another process", serial_mouse_moves), ("testdev", test_device), ("kinds that are refused", refused_kinds),
              ("a serial port's backends", serial_port),
              ("wait=true", wait_for_a_client), ("yank while it waits", yank_wait),
              ("a monitor's backend", unchangeable),
