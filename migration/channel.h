@@ -43,8 +43,9 @@ bool channel_check_multifd(const char *uri, GError **errp);
 char *channel_hostname(const char *uri);
 /* There is nobody more to come. The machine lock is not held. */
 void channel_close_listener(Channel *channel);
-/* False: nobody could answer over what @uri says, whatever is there. fd: is to be seen. */
-bool channel_may_answer(const char *uri, GError **errp);
+/* May postcopy go on over what @uri says? False: nobody could answer, whatever is there (fd: is to
+ * be seen); or the user expects TLS by now, which it has not. */
+bool channel_may_resume(const char *uri, GError **errp);
 /* The other end's connection becomes @channel's fd; blocks until it is there. The
  * machine lock is not held. */
 bool channel_accept(Channel *channel, GError **errp);

@@ -594,7 +594,7 @@ bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp)
                   "there is no migration in postcopy-paused here, where the machine came from");
         return false;
     }
-    if (!channel_may_answer(uri, errp)) {
+    if (!channel_may_resume(uri, errp)) {
         return false;
     }
     if (!channel_is_socket(uri) && !channel_open_out(&channel, uri, take_fd, errp)) {

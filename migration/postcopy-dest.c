@@ -708,7 +708,7 @@ static bool recover(const char *uri, ChannelTakeFd *take_fd, GError **errp)
         error_set(errp, "there is no migration in postcopy-paused here, where the machine went to");
         return false;
     }
-    if (!channel_may_answer(uri, errp)) {
+    if (!channel_may_resume(uri, errp)) {
         return false;
     }
     channel_close(&dest.channel, NULL); /* it may be the same place */

@@ -222,6 +222,10 @@ def lost(where):
             refused(pair.here, "being migrated", "cont")
             refused(pair.here, "is no socket", "migrate", uri="exec:sleep 1000", resume=True)
             refused(pair.there, "is no socket", "migrate-recover", uri=f"file:{at('x')}")
+            for m, name, more in (pair.here, "migrate", {"resume": True}), (pair.there, "migrate-recover", {}):
+                m.qmp.command("migrate-set-parameters", **{"tls-creds": "t"})
+                refused(m, "there is no TLS", name, uri=f"unix:{at('x')}", **more)
+                m.qmp.command("migrate-set-parameters", **{"tls-creds": ""})
             uri = pair.uri
             if time:  # else it waits where it came from, without a word
                 uri = f"unix:{at(f'again{time}')}"
