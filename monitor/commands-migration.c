@@ -62,7 +62,8 @@ static bool check_together(const GPtrArray *list, GError **errp)
     for (unsigned i = 0; i < list->len; i++) {
         const MigrationCapabilityStatus *status = list->pdata[i];
 
-        postcopy = status->capability == MIGRATION_CAPABILITY_POSTCOPY_RAM ? status->state : postcopy;
+        postcopy =
+            status->capability == MIGRATION_CAPABILITY_POSTCOPY_RAM ? status->state : postcopy;
         multifd = status->capability == MIGRATION_CAPABILITY_MULTIFD ? status->state : multifd;
     }
     if (postcopy && multifd) {
