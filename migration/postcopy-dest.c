@@ -17,6 +17,8 @@
 #include "util/error.h"
 #include "util/main-loop.h"
 
+#define FIRST_WAIT_MS 10000 /* for who connects to begin: the one who is meant does at once */
+
 static struct {
     /* the thread that reads, first the one of the whole stream, then that of pages */
     GPtrArray *blocks; /* of RamBlock *, references; NULL: nobody has advised it */
@@ -448,7 +450,8 @@ static bool agree(Stream *stream, GError **errp)
 {
     Record record;
 
-    if (!stream_get_header(stream, errp) || !stream_get_record(stream, &record, errp) ||
+    if (!stream_wait_input(stream, FIRST_WAIT_MS, errp) || !stream_get_header(stream, errp) ||
+        !stream_get_record(stream, &record, errp) ||
         !postcopy_check_resume(&record, dest.id, errp)) {
         return false;
     }

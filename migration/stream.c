@@ -109,6 +109,20 @@ bool stream_pause(Stream *stream, unsigned ms, GError **errp)
     return wait_for(stream, 0, (int)ms, errp);
 }
 
+bool stream_wait_input(Stream *stream, unsigned ms, GError **errp)
+{
+    struct pollfd fd = { .fd = stream->fd, .events = POLLIN };
+
+    if (!wait_for(stream, POLLIN, (int)ms, errp)) {
+        return false;
+    }
+    if (poll(&fd, 1, 0) == 0) {
+        error_set(errp, "the other end says nothing for %u ms", ms);
+        return false;
+    }
+    return true;
+}
+
 /* Sleep if more than the limit went over it in this window of time. */
 static bool keep_limit(Stream *stream, size_t size, GError **errp)
 {

@@ -57,6 +57,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stream, stream_free)
 uint64_t stream_bytes(const Stream *stream);
 /* Wait for @ms milliseconds, or until it is cancelled: then an error. */
 bool stream_pause(Stream *stream, unsigned ms, GError **errp);
+/* Wait for something to read, or the end, for at most @ms milliseconds: then an error, as when it
+ * is cancelled. */
+bool stream_wait_input(Stream *stream, unsigned ms, GError **errp);
 /* Write no more than @bytes a second, averaged over 100 ms; 0: no limit. Any thread. */
 void stream_set_limit(Stream *stream, uint64_t bytes);
 

@@ -2,6 +2,7 @@
 /* Memory that comes late: which pages are missing, what the ends say of them, and who waits. */
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "migration/page-maps.h"
@@ -129,6 +130,26 @@ static void test_resume(void)
     g_assert_false(postcopy_check_resume(&record, id, NULL));
 }
 
+/* Who connects anew, and says nothing, is not waited for. */
+static void test_silent(void)
+{
+    int ends[2];
+    g_autoptr(GError) err = NULL;
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), ==, 0);
+    Stream *stream = stream_new(ends[0]);
+    g_assert_false(stream_wait_input(stream, 1, &err));
+    g_assert_nonnull(strstr(err->message, "says nothing for 1 ms"));
+    g_assert_cmpint(write(ends[1], "x", 1), ==, 1);
+    g_assert_true(stream_wait_input(stream, 60000, NULL));
+    stream_cancel(stream);
+    g_clear_error(&err);
+    g_assert_false(stream_wait_input(stream, 60000, &err));
+    g_assert_nonnull(strstr(err->message, "cancelled"));
+    stream_free(stream);
+    close(ends[1]);
+}
+
 /* ---- those who wait ---- */
 
 static gpointer read_page(gpointer opaque)
@@ -178,6 +199,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy/maps", test_maps);
     g_test_add_func("/postcopy/records", test_records);
     g_test_add_func("/postcopy/resume", test_resume);
+    g_test_add_func("/postcopy/silent", test_silent);
     g_test_add_func("/postcopy/waits", test_waits);
     return g_test_run();
 }
