@@ -193,10 +193,12 @@ static bool give(Vhost *vhost, unsigned n, GError **errp)
 {
     const VirtioQueue *queue = &vhost->vdev->queues[n];
     VhostRing *ring = &vhost->rings[n];
+    const int before = ring->call_fd;
 
     ring->started = true;
     ring->enabled = false;
     ring->call_fd = call_fd_of(ring);
+    ring->call_changed = ring->call_changed || (before >= 0 && ring->call_fd != before);
     return vhost->backend->ops->give_ring(vhost->backend, &ring->addr, queue->ring.size,
                                           base_of(vhost, &queue->ring), queue->kick_fd,
                                           ring->call_fd, errp);
@@ -264,8 +266,8 @@ void vhost_ring_settled(VhostRing *ring)
     ring->given = false;
     if (ring->call_changed && ring->started) {
         shared_event_signal(ring->call_fd);
+        ring->call_changed = false;
     }
-    ring->call_changed = false;
 }
 
 void vhost_ring_recover(Vhost *vhost, unsigned n)
@@ -273,6 +275,7 @@ void vhost_ring_recover(Vhost *vhost, unsigned n)
     VirtQueue *vq = virtio_queue(vhost->vdev, n);
 
     vhost->rings[n].started = vhost->rings[n].enabled = vhost->rings[n].stopping = false;
+    vhost->rings[n].call_changed = true; /* it may have answered, and not said so */
     if (is_packed(vhost)) {
         virtq_break(vq, "its back-end has gone, and only that knew how far it was");
     } else if (read_used(vhost, vq, &vq->used)) {

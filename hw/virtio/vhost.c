@@ -143,6 +143,8 @@ void vhost_reset(Vhost *vhost)
         for (unsigned i = 0; i < vhost->ring_count; i++) {
             vhost->was_reset = vhost->was_reset || vhost->rings[i].stopping;
             vhost->rings[i].stopping = false; /* wherever it was */
+            vhost->rings[i].call_fd = -1;
+            vhost->rings[i].call_changed = false;
         }
         vhost_inflight_forget(vhost);
     }

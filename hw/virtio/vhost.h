@@ -52,7 +52,7 @@ typedef struct VhostRing {
     bool stopping;         /* how far it is will be told by `stop` */
     VhostStop stop;
     int call_fd;       /* that it was given; -1: none */
-    bool call_changed; /* it may still use the one before */
+    bool call_changed; /* an interrupt may have gone elsewhere, or not been sent */
     int own_call;      /* an eventfd whose signals the main loop makes interrupts of */
     GSource *own_source;
     GSource *kick_source; /* of notifications, where the ring is ours */

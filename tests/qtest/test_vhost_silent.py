@@ -218,35 +218,72 @@ def virtio_mem():
         end.wait(lambda: len(end.regions) == 1, "the ranges")
 
 
+MESSAGES = 0x200000  # where the messages of a device's vectors go, 16 bytes each
+
+
+def begin_vectors(m, driver):
+    """Two vectors, of which the ring has the first."""
+    table = 0xfe000000
+    driver.config(0x14, table)
+    driver.config(0x04, 6)
+    at = next(at for at in range(0x40, 0x100, 4) if cap(m, at) == 0x11)
+    for n in range(2):
+        m(f"writeq {table + 16 * n:#x} {MESSAGES + 16 * n:#x}")
+        m(f"writeq {table + 16 * n + 8:#x} {0x1234 + n:#x}")
+    m.write("l", 0xcf8, 0x80000000 | SLOT << 11 | at)
+    m.write("w", 0xcfe, 0x8000)
+    driver.set(22, 0, "w")
+    driver.set(26, 0, "w")
+
+
+def forget_messages(m):
+    m(f"memset {MESSAGES:#x} 0x20 0")
+
+
+def is_interrupted(m, n):
+    return int(m(f"readl {MESSAGES + 16 * n:#x}")[0], 0) == 0x1234 + n
+
+
 def vectors():
     """A driver that moves its interrupts to another vector, and back, stops nobody; none of them is lost."""
-    table, data = 0xfe000000, 0x200000
     with silent_disk() as (end, m, driver, second):
-        driver.config(0x14, table)
-        driver.config(0x04, 6)
-        at = next(at for at in range(0x40, 0x100, 4) if cap(m, at) == 0x11)
-        for n in range(2):
-            m(f"writeq {table + 16 * n:#x} {data + 16 * n:#x}")
-            m(f"writeq {table + 16 * n + 8:#x} {0x1234 + n:#x}")
-        m.write("l", 0xcf8, 0x80000000 | SLOT << 11 | at)
-        m.write("w", 0xcfe, 0x8000)
-        driver.set(22, 0, "w")
-
-        def sent(n):
-            return int(m(f"readl {data + 16 * n:#x}")[0], 0) == 0x1234 + n
-
-        for n, old in ((0, 1), (1, 0), (0, 1)):
-            m(f"memset {data:#x} 0x20 0")
+        begin_vectors(m, driver)
+        for n, old in ((1, 0), (0, 1), (1, 0)):
+            forget_messages(m)
             mute(end, vhost.SET_VRING_CALL)
             driver.set(26, n, "w")
             lives(m, second, end, "the vector")
             driver.set(26, old, "w")  # what is told later is only where it ends
             driver.set(26, n, "w")
             end.say()
-            machine.vm.wait_until(lambda n=n: sent(n), "an interrupt, in case that one was lost")
-            m(f"memset {data:#x} 0x20 0")
+            machine.vm.wait_until(lambda n=n: is_interrupted(m, n), "an interrupt, in case that one was lost")
+            forget_messages(m)
             tap.equal(driver.talk(0, b"vector"), b"vector")
-            machine.vm.wait_until(lambda n=n: sent(n), "the interrupt")
+            machine.vm.wait_until(lambda n=n: is_interrupted(m, n), "the interrupt")
+
+
+def stops_between():
+    """Nor one at whose vector nobody looks any more, when the machine stops, or that a back-end had not sent when it
+    died."""
+    with silent_disk(extra=["-device", "pvpanic", "-action", "panic=pause"]) as (end, m, driver, second):
+        begin_vectors(m, driver)
+        tap.equal(driver.talk(0, b"vector"), b"vector")
+        machine.vm.wait_until(lambda: is_interrupted(m, 0), "the interrupt")
+        forget_messages(m)
+        mute(end, vhost.SET_VRING_CALL)
+        driver.set(26, 1, "w")
+        m("outb 0x505 1")
+        m.qmp.event("STOP")
+        lives(m, second, end, "the stop")
+        end.say()
+        m.qmp.command("cont")
+        machine.vm.wait_until(lambda: is_interrupted(m, 1), "an interrupt, in case that one was lost")
+        with end.lock:
+            end.rings[0].set_fd("call", None)
+        tap.equal(driver.talk(0, b"without"), b"without")
+        forget_messages(m)
+        end.drop()
+        machine.vm.wait_until(lambda: is_interrupted(m, 1), "the one that was not sent")
 
 
 def cap(m, at):
@@ -376,6 +413,7 @@ if __name__ == "__main__":
         ("wrong answers that nobody waits for", wrong_later),
         ("virtio-mem", virtio_mem),
         ("vectors", vectors),
+        ("interrupts at a stop, and at an end", stops_between),
         ("a reset", resets),
         ("unplug", unplugs),
         ("a migration", moves),
