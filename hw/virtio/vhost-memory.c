@@ -313,6 +313,7 @@ static void map_changed(MemoryListener *listener)
     VhostMemory *memory = of_listener(listener);
 
     if (memory->stale) {
+        look(memory); /* what has gone is free, also if there is nobody to tell */
         memory->changed(memory->opaque);
     }
 }

@@ -415,6 +415,25 @@ def follows(slots):
         tap.equal(len(end.told(vhost.ADD_MEM_REG)), 2 if slots else 0)
 
 
+def idle():
+    """A device that no driver has, and whose program knows of no memory, keeps none."""
+    with disk(protocol=vhost.DISK) as (end, m):
+        def mapped():
+            with open(f"/proc/{m.process.pid}/maps", encoding="ascii") as file:
+                return file.read().count("memfd:")
+
+        alone = mapped()
+        add_dimm(m, "d1", addr=1 << 32)
+        add_dimm(m, "d2")
+        m.qmp.command("device_del", id="d1")
+        m.write("l", 0xa00, 0)
+        m.write("b", 0xa14, 8)
+        m.qmp.event("DEVICE_DELETED", device="d1")
+        m.qmp.command("object-del", id="m-d1")
+        tap.equal(mapped(), alone + 1, "what is left of two")
+        tap.equal(end.regions, [])
+
+
 def again():
     """What a device on a connection was told of memory, the next one need not be told again: a program has no room for it. What has
     come and gone meanwhile, it is told."""
@@ -724,6 +743,7 @@ if __name__ == "__main__":
         ("silent now and then: the guest holds up nobody", guest_keeps_asking),
         ("memory follows, by slots", lambda: follows(True)),
         ("memory follows, by tables", lambda: follows(False)),
+        ("memory that goes while nobody uses the device", idle),
         ("one device after another on a connection", again),
         ("virtio-mem", grows),
         ("beside an IOMMU", beside_an_iommu),
