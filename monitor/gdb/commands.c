@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "accel/vcpu.h"
-#include "block/activate.h"
 #include "hw/core/runstate.h"
 #include "hw/i386/debug.h"
 #include "monitor/gdb/registers.h"
 #include "monitor/gdb/session.h"
+#include "qapi/qapi-commands.h"
 
 #define ERROR_ARGUMENT "E22"
 #define ERROR_FAULT    "E14"
@@ -266,11 +266,14 @@ DEFINE_RESUME(on_continue_signal, 'C')
 DEFINE_RESUME(on_step, 's')
 DEFINE_RESUME(on_step_signal, 'S')
 
+/* A machine that is being moved, or has gone, goes on by no detaching: it may run elsewhere. */
 static bool on_detach(GdbSession *g, const char *args, gsize left, GString *reply)
 {
+    const RunState state = runstate_get();
+
     gdb_release(g);
-    if (block_activate(NULL)) {
-        runstate_start();
+    if (state != RUN_STATE_INMIGRATE && state != RUN_STATE_POSTMIGRATE) {
+        (void)qmp_cont(NULL);
     }
     return answer(reply, OK);
 }

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import zlib
 
+import gdb_client
 import machine
 import tap
 import vm
@@ -439,6 +440,21 @@ def stranger_connects():
         pair.done()
 
 
+def debugger_leaves():
+    """GDB's detach where the machine came from does not make it run there, too; nor where it has not come yet."""
+    with Folder() as at:
+        with Pair(at, ["-gdb", f"unix:{at('gdb')},server=on,wait=off"], there_words=["-gdb", f"unix:{at('gdb2')},server=on,wait=off"]) as pair:
+            gdb_client.Client(at("gdb2"), pair.there.process).ask("D")
+            tap.equal(pair.there.qmp.command("query-status")["status"], "inmigrate")
+            pair.begin()
+            pair.follows()
+            gdb_client.Client(at("gdb"), pair.here.process).ask("D")
+            tap.equal(pair.here.qmp.command("query-status")["status"], "finish-migrate")
+            pair.done()
+            gdb_client.Client(at("gdb"), pair.here.process).ask("D")
+            tap.equal(pair.here.qmp.command("query-status")["status"], "postmigrate")
+
+
 def nobody_may():
     """The host lets nobody wait for memory, and that is what is said."""
     with start(["-incoming", "defer"]) as m:
@@ -477,6 +493,7 @@ def main():
         ("the source is told lies", source_is_told_lies),
         ("a stranger connects", stranger_connects),
         ("nothing followed", nothing_followed),
+        ("a debugger leaves", debugger_leaves),
     ]
     if not vm.memory_may_follow():
         tests = [("memory follows", nobody_may)]
