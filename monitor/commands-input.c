@@ -76,7 +76,7 @@ void hmp_sendkey(Hmp *hmp, char **argv)
 {
     g_autoptr(GPtrArray) keys = KeyValue_list_new();
     g_auto(GStrv) words = g_strsplit(argv[0], "-", -1);
-    g_autoptr(GError) err = NULL;
+    GError *err = NULL; /* hmp_error() takes it */
     uint64_t hold = DEFAULT_HOLD_MS;
 
     if (argv[1] && !parse_uint(argv[1], INT32_MAX, &hold)) {

@@ -136,7 +136,7 @@ void hmp_screendump(Hmp *hmp, char **argv)
 {
     const char *file = argv[0], *device = NULL;
     ImageFormat format = IMAGE_FORMAT_PPM;
-    g_autoptr(GError) err = NULL;
+    GError *err = NULL; /* hmp_error() takes it */
     uint64_t head = 0;
 
     argv++;

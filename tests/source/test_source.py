@@ -299,6 +299,24 @@ def test_casts_are_found():
     tap.equal(plain_casts(texts), [("b", "Chip"), ("d", "Chip")])
 
 
+def taken_twice(text):
+    """Errors that their function frees at its end (g_autoptr), and gives to a function that frees them."""
+    functions = re.split(r"(?m)^}$", text)
+    return [name for body in functions for name in re.findall(r"g_autoptr\(GError\) (\w+)", body)
+            if re.search(rf"\b(?:hmp_error|g_propagate_error|g_error_free)\((?:[^;()]*, )?{name}\)", body)]
+
+
+def test_errors():
+    nothing([f"{path}: '{name}' is freed twice" for path in sources(".c") for name in taken_twice((ROOT / path).read_text())])
+
+
+def test_errors_are_found():
+    text = ("void f(Hmp *hmp)\n{\n    g_autoptr(GError) err = NULL;\n\n    hmp_error(hmp, %s);\n}\n")
+    tap.equal(taken_twice(text % "err"), ["err"])
+    tap.equal(taken_twice(text % "g_steal_pointer(&err)"), [])
+    tap.equal(taken_twice((text % "other") + "void g(void)\n{\n    g_error_free(err);\n}\n"), [])
+
+
 # Headers whose functions have more than one prefix.
 PREFIXES = {
     # What the files of a folder share with each other, each with its own.
@@ -433,7 +451,7 @@ tap.run([("includes", test_includes), ("engines", test_engines), ("circles", tes
          ("variables", test_variables), ("variables are found", test_variables_are_found), ("sizes", test_sizes),
          ("licences", test_licences), ("leftovers", test_leftovers), ("formats", test_formats),
          ("formats are found", test_formats_are_found), ("units", test_units),
-         ("casts", test_casts),
+         ("casts", test_casts), ("errors", test_errors), ("errors are found", test_errors_are_found),
          ("casts are found", test_casts_are_found), ("prefixes", test_prefixes),
          ("prefixes are found", test_prefixes_are_found), ("one-loop", test_one_loop),
          ("doc-paths", test_doc_paths), ("suites", test_suites), ("storage-tests", test_storage_tests), ("fuzz-targets", test_fuzz_targets),
