@@ -387,8 +387,9 @@ static void stopped(RunState state)
     vhost_do_writes();
     if (task_is_current()) {
         settle();
-    } else if (is_for_good(state)) {
-        vhost_settle_all(true);
+    }
+    if (is_for_good(state)) { /* also what is only to be seen from the main loop */
+        vhost_settle_all(!vhost_all_settled());
     }
 }
 

@@ -238,28 +238,45 @@ void vhost_set_checked(void (*fn)(void))
 
 /* ---- all of them ---- */
 
+/* It is to be told more, and may be. */
+static bool has_more(const Vhost *vhost)
+{
+    return vhost->again && !vhost->quiet;
+}
+
 bool vhost_all_settled(void)
 {
     for (unsigned i = 0; devices && i < devices->len; i++) {
         const Vhost *vhost = devices->pdata[i];
 
-        if (vhost_is_busy(vhost) || (vhost->again && !vhost->quiet)) {
+        if (vhost_is_busy(vhost) || has_more(vhost)) {
             return false;
         }
     }
     return true;
 }
 
+static void finish(Vhost *vhost)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (vhost->backend->up && !vhost_user_finish(&vhost->user, &err)) {
+        vhost_fail(vhost, "its back-end", g_steal_pointer(&err));
+    }
+}
+
+/* What it is told more, it has to do, too; as the machine stands, that comes to an end. */
 void vhost_settle_all(bool wait)
 {
     for (unsigned i = 0; devices && i < devices->len; i++) {
         Vhost *vhost = devices->pdata[i];
-        g_autoptr(GError) err = NULL;
 
-        if (wait && vhost->backend->up && !vhost_user_finish(&vhost->user, &err)) {
-            vhost_fail(vhost, "its back-end", g_steal_pointer(&err));
-        }
-        settle(vhost);
+        do {
+            if (wait) {
+                finish(vhost);
+            }
+            settle(vhost);
+        } while (wait && (vhost_is_busy(vhost) || has_more(vhost)));
     }
 }
 
