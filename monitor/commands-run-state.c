@@ -47,7 +47,10 @@ bool qmp_cont(GError **errp)
     if (!check_free(errp)) {
         return false;
     }
-    runstate_finish_reset();
+    runstate_finish_reset(); /* which may wait, and let a migration stop the machine meanwhile */
+    if (!check_free(errp)) {
+        return false;
+    }
     RunState state = runstate_get();
     if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR) {
         error_set(errp, "the machine cannot go on from state '%s'; reset it first (system_reset)",
