@@ -66,7 +66,9 @@ void fdc_seek(IsaFdc *s, unsigned number, unsigned cylinder)
 
 void fdc_finish(IsaFdc *s, const uint8_t *result, unsigned count, bool tell)
 {
-    memcpy(s->result, result, count);
+    if (count) { /* without any there is no @result either */
+        memcpy(s->result, result, count);
+    }
     s->results = (uint8_t)count;
     s->read = s->given = 0;
     s->phase = count ? FDC_RESULT : FDC_COMMAND;
