@@ -30,6 +30,9 @@ void *lazy_memory_new(size_t size)
 
 void lazy_memory_free(void *memory, size_t size)
 {
+    if (!memory) {
+        return;
+    }
     __lsan_unregister_root_region(memory, size);
     munmap(memory, size);
 }

@@ -11,7 +11,7 @@
 /* At least @size bytes, at the begin of a page. Ends the program if there is no memory. Any thread.
  */
 void *lazy_memory_new(size_t size);
-/* @size as it was asked for. */
+/* @size as it was asked for; NULL is no memory. */
 void lazy_memory_free(void *memory, size_t size);
 
 #endif

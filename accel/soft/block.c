@@ -4,16 +4,17 @@
 #include "accel/soft/block.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/translate/translate.h"
 #include "accel/soft/uop.h"
+#include "util/lazy-memory.h"
 #include "util/log.h"
 
 #define NO_PAGE    ((hwaddr)-1)
+#define HASH_SIZE  (sizeof(SoftBlock *) << SOFT_HASH_BITS)
 #define CHUNK_SIZE (1u << 20)
 /* Then everything is dropped and decoded anew. */
 #define CACHE_LIMIT (64u << 20) /* bytes of blocks */
@@ -27,14 +28,17 @@ struct SoftChunk {
 static const SoftCodeUser code_user;
 static SoftBlock no_block = { .rip = UINT64_MAX, .second = NO_PAGE, .dead = true };
 
-/* ---- memory of blocks: freed only all at once, so that links to dead blocks stay readable ---- */
+/*
+ * ---- memory of blocks: freed only all at once, so that links to dead blocks stay readable ----
+ *
+ * From the kernel and back to it: malloc() would keep most of what is freed in a vCPU's thread.
+ */
 
 static SoftBlock *allocate(SoftCache *cache, unsigned uops)
 {
     size_t size = (sizeof(SoftBlock) + uops * sizeof(Uop) + 63) & ~(size_t)63;
     if (!cache->chunks || cache->chunk_used + size > sizeof(cache->chunks->data)) {
-        struct SoftChunk *chunk = aligned_alloc(64, sizeof(*chunk));
-        g_assert(chunk);
+        struct SoftChunk *chunk = lazy_memory_new(sizeof(*chunk));
         chunk->next = cache->chunks;
         cache->chunks = chunk;
         cache->chunk_used = 0;
@@ -49,7 +53,7 @@ static void free_chunks(SoftCache *cache)
 {
     while (cache->chunks) {
         struct SoftChunk *next = cache->chunks->next;
-        free(cache->chunks);
+        lazy_memory_free(cache->chunks, sizeof(*cache->chunks));
         cache->chunks = next;
     }
     cache->bytes = 0;
@@ -65,8 +69,8 @@ static void forget_jumps(SoftCpu *s)
 static void forget_blocks(SoftCpu *s)
 {
     SoftCache *cache = s->cache;
-    g_free(cache->hash); /* a new one takes no memory until it is used */
-    cache->hash = g_new0(SoftBlock *, 1u << SOFT_HASH_BITS);
+    lazy_memory_free(cache->hash, HASH_SIZE); /* a new one takes none until it is used */
+    cache->hash = lazy_memory_new(HASH_SIZE);
     if (cache->jumps_made) {
         forget_jumps(s);
     }
@@ -97,7 +101,7 @@ void soft_blocks_destroy(SoftCpu *s)
     s->block = &no_block;
     s->cache = NULL;
     free_chunks(cache);
-    g_free(cache->hash);
+    lazy_memory_free(cache->hash, HASH_SIZE);
     g_hash_table_unref(cache->pages);
     g_free(cache);
     soft_translate_destroy(s);

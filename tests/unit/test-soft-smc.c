@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Code that another CPU writes to: who is told, and that what waits to be looked at is bounded. */
 
+#include <errno.h>
+#include <sys/mman.h>
+
 #include "accel/soft/block.h"
 #include "accel/soft/code-pages.h"
 #include "tests/unit/count-accesses.h"
@@ -212,6 +215,19 @@ static void test_dropped(void)
     g_assert_false(soft_code_page_has(CODE));
 }
 
+/* What decoded blocks took is the host's again when they are dropped. */
+static void test_given_back(void)
+{
+    reset();
+    put_mov(CODE, 1);
+    run_at(other, CODE);
+    void *chunks = other->s->cache->chunks;
+    g_assert_cmpint(msync(chunks, 1, MS_ASYNC), ==, 0);
+    soft_cache_drop(other->s);
+    g_assert_cmpint(msync(chunks, 1, MS_ASYNC), ==, -1);
+    g_assert_cmpint(errno, ==, ENOMEM);
+}
+
 /* A page that was entered for code which then could not be fetched whole is entered once. */
 static void test_without_blocks(void)
 {
@@ -241,6 +257,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-smc/between", test_between);
     g_test_add_func("/soft-smc/single-accesses", test_single_accesses);
     g_test_add_func("/soft-smc/dropped", test_dropped);
+    g_test_add_func("/soft-smc/given-back", test_given_back);
     g_test_add_func("/soft-smc/without-blocks", test_without_blocks);
     int status = g_test_run();
     harness_free(unstarted);
