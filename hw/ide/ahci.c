@@ -5,6 +5,7 @@
  */
 #include "hw/ide/ahci.h"
 
+#include "hw/core/dword-registers.h"
 #include "hw/core/runstate.h"
 #include "hw/pci/pci-cap.h"
 #include "util/error.h"
@@ -139,8 +140,9 @@ static void write_all(Ahci *ahci, unsigned offset, uint32_t value, uint32_t mask
     ahci_update(ahci);
 }
 
-static uint32_t read_register(Ahci *ahci, unsigned offset)
+static uint32_t read_register(void *opaque, unsigned offset)
 {
+    Ahci *ahci = opaque;
     unsigned port = (offset - PORT_0) / PORT_SIZE;
 
     if (offset < PORT_0) {
@@ -162,16 +164,9 @@ static void write_register(Ahci *ahci, unsigned offset, uint32_t value, uint32_t
 
 /* ---- accesses ---- */
 
-/* What is in two registers, from the byte at @addr on. */
 static uint64_t registers_read(void *opaque, hwaddr addr, unsigned size)
 {
-    unsigned offset = (unsigned)addr & ~3u;
-    uint64_t value = read_register(opaque, offset);
-
-    if ((addr & 3) + size > 4) {
-        value |= (uint64_t)read_register(opaque, offset + 4) << 32;
-    }
-    return value >> 8 * (addr & 3);
+    return dword_registers_read(read_register, opaque, addr, size);
 }
 
 static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)

@@ -2,6 +2,7 @@
 /* Registers, and how a controller begins and ends (sections 3.1 and 7.6). */
 #include <string.h>
 
+#include "hw/core/dword-registers.h"
 #include "hw/nvme/nvme.h"
 #include "util/units.h"
 
@@ -91,8 +92,9 @@ static void cc_written(Nvme *n, uint32_t value)
 
 /* ---- accesses ---- */
 
-static uint32_t read_register(const Nvme *n, unsigned offset)
+static uint32_t read_register(void *opaque, unsigned offset)
 {
+    const Nvme *n = opaque;
     const uint64_t cap = NVME_CAP_MQES | NVME_CAP_CQR | (uint64_t)TIMEOUT << NVME_CAP_TO_SHIFT |
                          NVME_CAP_CSS_NVM | (uint64_t)NVME_CAP_MPSMAX << NVME_CAP_MPS_SHIFT |
                          (n->cmb ? NVME_CAP_CMBS : 0);
@@ -134,8 +136,10 @@ static void set_half(uint64_t *value, unsigned offset, uint32_t half)
     *value = (*value & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)half << shift;
 }
 
-static void write_register(Nvme *n, unsigned offset, uint32_t value)
+static void write_register(void *opaque, unsigned offset, uint32_t value)
 {
+    Nvme *n = opaque;
+
     switch (offset) {
     case NVME_INTMS:
         n->intm |= value;
@@ -170,27 +174,14 @@ static void write_register(Nvme *n, unsigned offset, uint32_t value)
     }
 }
 
-/* Any bytes of one register, or both halves of one of 8 bytes. */
 static uint64_t registers_read(void *opaque, hwaddr addr, unsigned size)
 {
-    unsigned offset = (unsigned)addr & ~3u;
-    uint64_t value = read_register(opaque, offset);
-
-    if ((addr & 3) + size > 4) {
-        value |= (uint64_t)read_register(opaque, offset + 4) << 32;
-    }
-    return value >> 8 * (addr & 3);
+    return dword_registers_read(read_register, opaque, addr, size);
 }
 
-/* Only whole registers are written. */
 static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
-    if (size >= 4 && addr % 4 == 0) {
-        write_register(opaque, (unsigned)addr, (uint32_t)value);
-        if (size == 8) {
-            write_register(opaque, (unsigned)addr + 4, (uint32_t)(value >> 32));
-        }
-    }
+    dword_registers_write(write_register, opaque, addr, value, size);
 }
 
 const MemoryRegionOps nvme_register_ops = { registers_read, registers_write, 1, 8 };

@@ -2,6 +2,7 @@
 /* Registers (section 5): capabilities, operation, ports, runtime, doorbells. */
 #include <string.h>
 
+#include "hw/core/dword-registers.h"
 #include "hw/pci/pci-msix.h"
 #include "hw/usb/xhci.h"
 #include "util/clock.h"
@@ -100,8 +101,9 @@ static uint32_t read_protocol(const Xhci *s, unsigned word)
     return words[word % 4];
 }
 
-static uint32_t read_register(const Xhci *s, unsigned offset)
+static uint32_t read_register(void *opaque, unsigned offset)
 {
+    const Xhci *s = opaque;
     bool runs = s->usbcmd & XHCI_CMD_RUN;
     const struct {
         unsigned offset;
@@ -261,8 +263,10 @@ static void operation_written(Xhci *s, unsigned offset, uint32_t value)
     }
 }
 
-static void write_register(Xhci *s, unsigned offset, uint32_t value)
+static void write_register(void *opaque, unsigned offset, uint32_t value)
 {
+    Xhci *s = opaque;
+
     if (offset == DOORBELLS) {
         s->command_runs |= s->usbcmd & XHCI_CMD_RUN && !(value & 0xff);
         xhci_run_commands(s);
@@ -280,27 +284,14 @@ static void write_register(Xhci *s, unsigned offset, uint32_t value)
 
 /* ---- accesses ---- */
 
-/* Any bytes of one register, or both halves of one of 8 bytes. */
 static uint64_t registers_read(void *opaque, hwaddr addr, unsigned size)
 {
-    unsigned offset = (unsigned)addr & ~3u;
-    uint64_t value = read_register(opaque, offset);
-
-    if ((addr & 3) + size > 4) {
-        value |= (uint64_t)read_register(opaque, offset + 4) << 32;
-    }
-    return value >> 8 * (addr & 3);
+    return dword_registers_read(read_register, opaque, addr, size);
 }
 
-/* Only whole registers are written. */
 static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
-    if (size >= 4 && addr % 4 == 0) {
-        write_register(opaque, (unsigned)addr, (uint32_t)value);
-        if (size == 8) {
-            write_register(opaque, (unsigned)addr + 4, (uint32_t)(value >> 32));
-        }
-    }
+    dword_registers_write(write_register, opaque, addr, value, size);
 }
 
 const MemoryRegionOps xhci_register_ops = { registers_read, registers_write, 1, 8 };
