@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib-unix.h>
 #include <json-c/json.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -179,100 +178,6 @@ bool vhost_ask_before_add(struct json_object *props, GError **errp)
     return !q.error;
 }
 
-/* ---- one that comes again ---- */
-
-typedef struct Answer {
-    VhostUserHeader header;
-    uint64_t features;
-} __attribute__((packed)) Answer;
-
-struct VhostAsk {
-    int fd;
-    void (*answered)(void *opaque, GError *err);
-    void *opaque;
-    GSource *readable, *late;
-    Answer answer;
-    size_t got; /* bytes of it */
-};
-
-static void drop_source(GSource *source)
-{
-    g_source_destroy(source);
-    g_source_unref(source);
-}
-
-void vhost_ask_forget(VhostAsk *a)
-{
-    if (a) {
-        drop_source(a->readable);
-        drop_source(a->late);
-        g_free(a);
-    }
-}
-
-/* It is over, with an errno value or 0. */
-static void end(VhostAsk *a, int error)
-{
-    void (*answered)(void *opaque, GError *err) = a->answered;
-    void *opaque = a->opaque;
-    GError *err = NULL;
-
-    vhost_ask_forget(a);
-    set_error(error, &err);
-    answered(opaque, err);
-}
-
-static bool take(VhostAsk *a)
-{
-    const int fd = a->fd;
-    ssize_t n = 1;
-
-    while (n > 0 && a->got < sizeof(a->answer)) {
-        n = recv(fd, (uint8_t *)&a->answer + a->got, sizeof(a->answer) - a->got, MSG_DONTWAIT);
-        a->got += (size_t)MAX(n, 0);
-    }
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return false;
-    }
-    end(a, n < 0 ? errno : !n ? ECONNRESET : is_answer(a->answer.header) ? 0 : EPROTO);
-    return true;
-}
-
-static gboolean on_readable(gint fd, GIOCondition condition, gpointer opaque)
-{
-    return take(opaque) ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
-}
-
-static gboolean on_late(gpointer opaque)
-{
-    end(opaque, ETIMEDOUT);
-    return G_SOURCE_REMOVE;
-}
-
-static void attach(GSource *source, GSourceFunc fn, void *opaque)
-{
-    g_source_set_callback(source, fn, opaque, NULL);
-    loop_attach(loop_main(), source);
-}
-
-VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), void *opaque)
-{
-    static const VhostUserHeader question = { .request = VHOST_USER_GET_FEATURES,
-                                              .flags = VHOST_USER_VERSION };
-    VhostAsk *a = g_new0(VhostAsk, 1);
-    bool sent =
-        send(fd, &question, sizeof(question), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(question);
-
-    a->fd = fd;
-    a->answered = answered;
-    a->opaque = opaque;
-    a->readable = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-    a->late = g_timeout_source_new(sent ? VHOST_USER_REPLY_MS : 0); /* else it has gone */
-    attach(a->readable, G_SOURCE_FUNC(on_readable), a);
-    attach(a->late, on_late, a);
-    return a;
-}
-
 /* ---- those that are used ---- */
 
 static GMutex mutex;
@@ -332,7 +237,7 @@ static void ask_and_wait(void)
  * them more and more to do is not waited for. */
 static void settle(void)
 {
-    for (unsigned n = 0; n < 2 && !vhost_all_settled(); n++) {
+    for (unsigned n = 0; n < 3 && !vhost_all_settled(); n++) {
         ask_and_wait();
         vhost_settle_all(false);
     }

@@ -31,12 +31,4 @@ void vhost_ask_end(void);
  * rings back when a command has stopped the machine. */
 void vhost_ask_watch(void);
 
-typedef struct VhostAsk VhostAsk;
-
-/* Ask who came to @fd, which is there until the end, and then, from the main loop, call @answered,
- * with such an error, which is its own, or NULL: the VhostAsk is gone by then. Main thread. */
-VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), void *opaque);
-/* Nobody wants to know any more; an answer may still come. NULL is fine. */
-void vhost_ask_forget(VhostAsk *ask);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -287,31 +288,63 @@ void vhost_ring_recover(Vhost *vhost, unsigned n)
 
 /* ---- what is in flight ---- */
 
-bool vhost_inflight_send(Vhost *vhost, GError **errp)
+static VhostUserInflight inflight_of(const Vhost *vhost)
 {
-    VhostUserInflight inflight = { .rings = (uint16_t)vhost->ring_count };
+    VhostUserInflight inflight = { .size = vhost->inflight_size,
+                                   .offset = vhost->inflight_offset,
+                                   .rings = (uint16_t)vhost->ring_count };
 
-    if (!vhost_user_has(&vhost->user, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD)) {
-        return true;
-    }
     for (unsigned i = 0; i < vhost->ring_count; i++) {
         inflight.entries = MAX(inflight.entries, virtio_queue(vhost->vdev, i)->size);
     }
-    if (vhost->inflight_fd < 0) {
-        const VhostUserInflight asked = inflight;
+    return inflight;
+}
 
-        if (!vhost_user_ask(&vhost->user, VHOST_USER_GET_INFLIGHT_FD, &asked, sizeof(asked),
-                            &inflight, sizeof(inflight), &vhost->inflight_fd, errp)) {
-            return false;
+static bool took_inflight(void *opaque, const void *payload, int fd, GError **errp)
+{
+    Vhost *vhost = opaque;
+    VhostUserInflight inflight;
+
+    if (!vhost->inflight_asked) { /* that was before a reset */
+        if (fd >= 0) {
+            close(fd);
         }
-        vhost->inflight_size = inflight.size;
-        vhost->inflight_offset = inflight.offset;
+        return true;
     }
-    if (vhost->inflight_fd < 0 || !vhost->inflight_size) {
+    memcpy(&inflight, payload, sizeof(inflight));
+    vhost->inflight_fd = fd;
+    vhost->inflight_size = inflight.size;
+    vhost->inflight_offset = inflight.offset;
+    vhost->inflight_known = true;
+    return true;
+}
+
+bool vhost_inflight_is_known(const Vhost *vhost)
+{
+    return vhost->inflight_known || vhost->kernel ||
+           !vhost_user_has(&vhost->user, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
+}
+
+bool vhost_inflight_ask(Vhost *vhost, GError **errp)
+{
+    VhostUserInflight asked;
+
+    vhost_inflight_forget(vhost);
+    asked = inflight_of(vhost);
+    vhost->inflight_asked = true;
+    return vhost_send_features(vhost, errp) &&
+           vhost_user_ask_fd_later(&vhost->user, VHOST_USER_GET_INFLIGHT_FD, &asked, sizeof(asked),
+                                   sizeof(asked), took_inflight, vhost, errp);
+}
+
+bool vhost_inflight_send(Vhost *vhost, GError **errp)
+{
+    const VhostUserInflight inflight = inflight_of(vhost);
+
+    if (vhost->inflight_fd < 0 || !vhost->inflight_size ||
+        !vhost_user_has(&vhost->user, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD)) {
         return true; /* it keeps nothing */
     }
-    inflight.size = vhost->inflight_size;
-    inflight.offset = vhost->inflight_offset;
     return vhost_user_send(&vhost->user, VHOST_USER_SET_INFLIGHT_FD, &inflight, sizeof(inflight),
                            &vhost->inflight_fd, 1, errp);
 }
@@ -322,6 +355,8 @@ void vhost_inflight_forget(Vhost *vhost)
         close(vhost->inflight_fd);
         vhost->inflight_fd = -1;
     }
+    vhost->inflight_size = vhost->inflight_offset = 0;
+    vhost->inflight_asked = vhost->inflight_known = false;
 }
 
 /* ---- rings that are ours ---- */

@@ -28,7 +28,10 @@ void vhost_ring_recover(Vhost *vhost, unsigned n);
 bool vhost_ring_is_mapped(Vhost *vhost, unsigned n);
 void vhost_ring_free(VhostRing *ring);
 
-/* Memory in which the back-end notes what it has in flight, so that another can go on. */
+/* Memory in which the back-end notes what it has in flight, so that another can go on: it gives it
+ * when it is asked, later, and is told before it has a ring. Is there nothing to ask? */
+bool vhost_inflight_is_known(const Vhost *vhost);
+bool vhost_inflight_ask(Vhost *vhost, GError **errp);
 bool vhost_inflight_send(Vhost *vhost, GError **errp);
 void vhost_inflight_forget(Vhost *vhost);
 

@@ -30,47 +30,66 @@ typedef struct VhostUserBlk {
     Vhost *vhost;
     uint16_t queues; /* that it has */
     uint8_t config[CONFIG_SIZE];
+    bool fetching, stale; /* it is asked for the configuration, and has another since */
 } VhostUserBlk;
 OBJECT_CAST_DEFINE(VhostUserBlk, VHOST_USER_BLK, TYPE_VHOST_USER_BLK)
 
 /* ---- configuration ---- */
 
-static bool fetch_config(VhostUserBlk *s, GError **errp)
+static void set_config(VhostUserBlk *s, const uint8_t *config)
 {
-    VirtioBlkConfig *config = (VirtioBlkConfig *)s->config;
+    memcpy(s->config, config, CONFIG_SIZE);
+    ((VirtioBlkConfig *)s->config)->num_queues = s->queues;
+}
 
-    if (!vhost_user_get_config(&s->vhost->user, s->config, CONFIG_SIZE, errp)) {
+static bool fetch_first(VhostUserBlk *s, GError **errp)
+{
+    uint8_t config[CONFIG_SIZE];
+
+    if (!vhost_user_get_config(&s->vhost->user, config, CONFIG_SIZE, errp)) {
         return false;
     }
-    config->num_queues = s->queues;
+    set_config(s, config);
     return true;
 }
 
-static void config_changed(VirtioDevice *vdev)
+static bool fetched(void *opaque, const void *payload, int fd, GError **errp);
+
+/* One that has another again and again is asked once for all that it has not answered. */
+static void fetch(VirtioDevice *vdev)
 {
     VhostUserBlk *s = VHOST_USER_BLK(vdev);
     g_autoptr(GError) err = NULL;
 
-    if (!fetch_config(s, &err)) {
+    s->stale = s->fetching;
+    s->fetching = true;
+    if (!s->stale && !vhost_user_get_config_later(&s->vhost->user, CONFIG_SIZE, fetched, s, &err)) {
+        s->fetching = false;
         error_report("%s: its configuration: %s", vdev->name, err->message);
-        return;
     }
-    virtio_config_changed(vdev);
 }
 
-/* Another program may have another size of the disk. */
-static void came(VirtioDevice *vdev)
+static bool fetched(void *opaque, const void *payload, int fd, GError **errp)
 {
-    VhostUserBlk *s = VHOST_USER_BLK(vdev);
+    VhostUserBlk *s = opaque;
+    const VhostUserConfig *message = payload;
     uint8_t before[CONFIG_SIZE];
-    g_autoptr(GError) err = NULL;
 
     memcpy(before, s->config, CONFIG_SIZE);
-    if (!fetch_config(s, &err)) {
-        error_report("%s: its configuration: %s", vdev->name, err->message);
-    } else if (memcmp(before, s->config, CONFIG_SIZE) != 0) {
-        virtio_config_changed(vdev);
+    set_config(s, message->bytes);
+    s->fetching = false;
+    if (memcmp(before, s->config, CONFIG_SIZE) != 0) {
+        virtio_config_changed(&s->parent);
     }
+    if (s->stale) {
+        fetch(&s->parent);
+    }
+    return true;
+}
+
+static void gone(VirtioDevice *vdev)
+{
+    VHOST_USER_BLK(vdev)->fetching = false;
 }
 
 static void blk_config_read(VirtioDevice *vdev, uint8_t *config)
@@ -116,8 +135,9 @@ static const VhostClass vhost_class = {
     .protocol = 1ull << VHOST_USER_PROTOCOL_F_CONFIG | 1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ,
     .needed = 1ull << VHOST_USER_PROTOCOL_F_CONFIG,
     .features = UINT64_MAX,
-    .came = came,
-    .config_changed = config_changed,
+    .came = fetch, /* another program may have another size of the disk */
+    .gone = gone,
+    .config_changed = fetch,
     .fail = fail,
 };
 
@@ -173,7 +193,7 @@ static bool meet(VhostUserBlk *s, GError **errp)
     VirtioDevice *vdev = &s->parent;
 
     s->vhost = vhost_new(vdev, &vhost_class, &s->fe, errp);
-    if (!s->vhost || !choose_queues(s, errp) || !fetch_config(s, errp)) {
+    if (!s->vhost || !choose_queues(s, errp) || !fetch_first(s, errp)) {
         return false;
     }
     offer(s);

@@ -32,9 +32,9 @@ typedef struct Awaited {
     gint64 deadline;
     VhostUserFn *fn; /* with @opaque; NULL: nobody wants to know */
     void *opaque;
+    bool with_fd; /* a descriptor may come with it */
     /* Of one that somebody waits for; NULL. */
     void *reply;
-    int *fd;
     bool *done;
 } Awaited;
 
@@ -75,7 +75,7 @@ void vhost_user_forget_answers(VhostUser *vu)
 /* False: it makes no sense to go on. */
 bool vhost_user_give_up(VhostUser *vu)
 {
-    vu->base.up = false;
+    vu->base.up = vu->meeting = false;
     vhost_user_forget_answers(vu);
     char_hang_up(vu->chardev);
     return false;
@@ -204,7 +204,7 @@ static bool post(VhostUser *vu, uint32_t request, uint32_t flags, const void *pa
     if (size) {
         memcpy(bytes + sizeof(header), payload, size);
     }
-    if (!vu->base.up) {
+    if (!vu->base.up && !vu->meeting) {
         error_set(errp, "the back-end is not there");
         return false;
     }
@@ -302,8 +302,10 @@ static bool deliver(VhostUser *vu, const Awaited *a, GError **errp)
 {
     const uint8_t *payload = vu->answer + sizeof(VhostUserHeader);
     uint64_t status = 0;
+    int fd = -1;
 
-    if (vu->answer_fd_count > (a->fd ? 1 : 0)) { /* with the header, or with what is behind it */
+    if (vu->answer_fd_count >
+        (a->with_fd ? 1 : 0)) { /* with the header, or with what is behind it */
         error_set(errp, "the back-end's answer to request %u came with %u descriptors", a->request,
                   vu->answer_fd_count);
         return false;
@@ -319,14 +321,16 @@ static bool deliver(VhostUser *vu, const Awaited *a, GError **errp)
     if (a->reply) {
         memcpy(a->reply, payload, a->size);
     }
-    if (a->fd) {
-        *a->fd = vu->answer_fd_count ? vu->answer_fds[0] : -1;
+    if (vu->answer_fd_count && a->fn) {
+        fd = vu->answer_fds[0];
+    } else {
+        close_fds(vu->answer_fds, vu->answer_fd_count);
     }
     vu->answer_got = vu->answer_fd_count = 0;
     if (a->done) {
         *a->done = true;
     }
-    return !a->fn || a->fn(a->opaque, payload, errp);
+    return !a->fn || a->fn(a->opaque, payload, fd, errp);
 }
 
 /* All that has come. */
@@ -467,14 +471,24 @@ bool vhost_user_ask_later(VhostUser *vu, uint32_t request, const void *payload, 
     return true;
 }
 
+bool vhost_user_ask_fd_later(VhostUser *vu, uint32_t request, const void *payload, unsigned size,
+                             unsigned reply_size, VhostUserFn *fn, void *opaque, GError **errp)
+{
+    if (!vhost_user_ask_later(vu, request, payload, size, reply_size, fn, opaque, errp)) {
+        return false;
+    }
+    ((Awaited *)g_queue_peek_tail(&vu->awaited))->with_fd = true;
+    return true;
+}
+
 /* The back-end's requests are served meanwhile, as it may not go on before. */
 static bool wait_for(VhostUser *vu, const bool *done, GError **errp)
 {
-    const gint64 deadline = g_get_monotonic_time() + VHOST_USER_REPLY_MS * 1000;
     bool ok = true;
 
     while (ok && !*done) {
-        const gint64 left = (deadline - g_get_monotonic_time()) / 1000;
+        const Awaited *a = g_queue_peek_head(&vu->awaited);
+        const gint64 left = (a->deadline - g_get_monotonic_time()) / 1000;
         const short events = POLLIN | (vu->unsent.length ? POLLOUT : 0);
         struct pollfd p[] = { { .fd = char_fd(vu->chardev), .events = events },
                               { .fd = vu->request_fd, .events = POLLIN },
@@ -504,8 +518,13 @@ static bool wait_for(VhostUser *vu, const bool *done, GError **errp)
     return ok;
 }
 
+bool vhost_user_wait(VhostUser *vu, const bool *done, GError **errp)
+{
+    return wait_for(vu, done, errp) || vhost_user_give_up(vu);
+}
+
 bool vhost_user_ask(VhostUser *vu, uint32_t request, const void *payload, unsigned size,
-                    void *reply, unsigned reply_size, int *fd, GError **errp)
+                    void *reply, unsigned reply_size, GError **errp)
 {
     bool done = false;
     Awaited *a;
@@ -515,10 +534,9 @@ bool vhost_user_ask(VhostUser *vu, uint32_t request, const void *payload, unsign
     }
     a = expect(vu, request, reply_size);
     a->reply = reply;
-    a->fd = fd;
     a->done = &done;
     vu->unasked = false;
-    return wait_for(vu, &done, errp) || vhost_user_give_up(vu);
+    return vhost_user_wait(vu, &done, errp);
 }
 
 bool vhost_user_asked_last(const VhostUser *vu, VhostUserFn *fn)
@@ -539,8 +557,7 @@ bool vhost_user_finish(VhostUser *vu, GError **errp)
     uint64_t features;
 
     return (!vu->awaited.length && !vu->unsent.length) ||
-           vhost_user_ask(vu, VHOST_USER_GET_FEATURES, NULL, 0, &features, sizeof(features), NULL,
-                          errp);
+           vhost_user_ask(vu, VHOST_USER_GET_FEATURES, NULL, 0, &features, sizeof(features), errp);
 }
 
 /* ---- for the next one of the connection ---- */

@@ -65,7 +65,7 @@ static bool enable_ring(VhostBackend *be, unsigned ring, bool on, GError **errp)
            send_ring(be, VHOST_USER_SET_VRING_ENABLE, ring, on, errp);
 }
 
-static bool stopped(void *opaque, const void *payload, GError **errp)
+static bool stopped(void *opaque, const void *payload, int fd, GError **errp)
 {
     VhostStop *stop = opaque;
     VhostUserRing reply;

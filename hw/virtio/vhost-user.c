@@ -16,11 +16,6 @@
 #define SLOTS_SENSIBLE 65536u
 #define SERVED_AT_ONCE 64 /* pieces of the back-end's requests, before others have their turn */
 
-static bool ask_u64(VhostUser *vu, uint32_t request, uint64_t *value, GError **errp)
-{
-    return vhost_user_ask(vu, request, NO_PAYLOAD, value, sizeof(*value), NULL, errp);
-}
-
 /* ---- configuration ---- */
 
 bool vhost_user_get_config(VhostUser *vu, uint8_t *config, unsigned size, GError **errp)
@@ -29,11 +24,22 @@ bool vhost_user_get_config(VhostUser *vu, uint8_t *config, unsigned size, GError
     const unsigned bytes = offsetof(VhostUserConfig, bytes) + size;
 
     g_assert(size <= VHOST_USER_CONFIG_MAX);
-    if (!vhost_user_ask(vu, VHOST_USER_GET_CONFIG, &message, bytes, &message, bytes, NULL, errp)) {
+    if (!vhost_user_ask(vu, VHOST_USER_GET_CONFIG, &message, bytes, &message, bytes, errp)) {
         return false;
     }
     memcpy(config, message.bytes, size);
     return true;
+}
+
+bool vhost_user_get_config_later(VhostUser *vu, unsigned size, VhostUserFn *fn, void *opaque,
+                                 GError **errp)
+{
+    const VhostUserConfig message = { .size = size };
+    const unsigned bytes = offsetof(VhostUserConfig, bytes) + size;
+
+    g_assert(size <= VHOST_USER_CONFIG_MAX);
+    return vhost_user_ask_later(vu, VHOST_USER_GET_CONFIG, &message, bytes, bytes, fn, opaque,
+                                errp);
 }
 
 bool vhost_user_set_config(VhostUser *vu, unsigned offset, const uint8_t *bytes, unsigned size,
@@ -170,26 +176,26 @@ static bool begin_requests(VhostUser *vu, GError **errp)
     return ok;
 }
 
-/* ---- the connection ---- */
+/* ---- the meeting ---- */
 
-void vhost_user_init(VhostUser *vu, CharFrontend *chardev)
+/* A question of it, which is asked of those that have all of the features; and what is done with
+ * the answer. */
+typedef struct Step {
+    uint64_t features, protocol;
+    uint32_t request;
+    bool (*take)(VhostUser *vu, uint64_t value, GError **errp);
+} Step;
+
+static bool take_features(VhostUser *vu, uint64_t features, GError **errp)
 {
-    *vu = (VhostUser){ .base = { .ops = &vhost_user_ops, .shared = true },
-                       .chardev = chardev,
-                       .side_fd = -1,
-                       .request_fd = -1 };
+    vu->base.features = features;
+    return true;
 }
 
-static bool agree_on_protocol(VhostUser *vu, uint64_t wanted, GError **errp)
+static bool take_protocol(VhostUser *vu, uint64_t offered, GError **errp)
 {
-    uint64_t offered;
+    uint64_t wanted = vu->wanted;
 
-    if (!(vu->base.features >> VHOST_USER_F_PROTOCOL_FEATURES & 1)) {
-        return true;
-    }
-    if (!ask_u64(vu, VHOST_USER_GET_PROTOCOL_FEATURES, &offered, errp)) {
-        return false;
-    }
     if (!(offered >> VHOST_USER_PROTOCOL_F_BACKEND_REQ & 1) ||
         !(offered >> VHOST_USER_PROTOCOL_F_CONFIG & 1)) {
         wanted &= ~(1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ);
@@ -200,44 +206,122 @@ static bool agree_on_protocol(VhostUser *vu, uint64_t wanted, GError **errp)
         return false;
     }
     vu->protocol = both;
-    return true;
-}
-
-/* How much of everything it takes. */
-static bool ask_limits(VhostUser *vu, GError **errp)
-{
-    uint64_t rings = UINT_MAX, slots = BASE_SLOTS;
-
-    if ((vhost_user_has(vu, VHOST_USER_PROTOCOL_F_MQ) &&
-         !ask_u64(vu, VHOST_USER_GET_QUEUE_NUM, &rings, errp)) ||
-        (vhost_user_has(vu, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) &&
-         !ask_u64(vu, VHOST_USER_GET_MAX_MEM_SLOTS, &slots, errp))) {
-        return false;
-    }
-    if (!rings || !slots) {
-        error_set(errp, "the back-end has no %s", rings ? "room for memory" : "queues");
-        return vhost_user_give_up(vu);
-    }
-    vu->base.rings = (unsigned)MIN(rings, UINT_MAX);
-    vu->base.slots = (unsigned)MIN(slots, SLOTS_SENSIBLE);
     vu->base.pieces = vhost_user_has(vu, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
     vu->base.can_log = vhost_user_has(vu, VHOST_USER_PROTOCOL_F_LOG_SHMFD);
     return true;
 }
 
-bool vhost_user_begin(VhostUser *vu, uint64_t wanted, GError **errp)
+static bool take_rings(VhostUser *vu, uint64_t rings, GError **errp)
+{
+    vu->base.rings = (unsigned)MIN(rings, UINT_MAX);
+    if (!rings) {
+        error_set(errp, "the back-end has no queues");
+    }
+    return rings;
+}
+
+static bool take_slots(VhostUser *vu, uint64_t slots, GError **errp)
+{
+    vu->base.slots = (unsigned)MIN(slots, SLOTS_SENSIBLE);
+    if (!slots) {
+        error_set(errp, "the back-end has no room for memory");
+    }
+    return slots;
+}
+
+static const Step steps[] = {
+    { 0, 0, VHOST_USER_GET_FEATURES, take_features },
+    { 1ull << VHOST_USER_F_PROTOCOL_FEATURES, 0, VHOST_USER_GET_PROTOCOL_FEATURES, take_protocol },
+    { 0, 1ull << VHOST_USER_PROTOCOL_F_MQ, VHOST_USER_GET_QUEUE_NUM, take_rings },
+    { 0, 1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS, VHOST_USER_GET_MAX_MEM_SLOTS,
+      take_slots },
+};
+
+static bool be_met(VhostUser *vu, GError **errp)
+{
+    vu->meeting = false;
+    vu->met = vu->base.up = true;
+    return !vu->greet || vu->greet(vu->opaque, errp);
+}
+
+static bool acknowledged(void *opaque, const void *payload, int fd, GError **errp)
+{
+    return be_met(opaque, errp);
+}
+
+static bool finish_meeting(VhostUser *vu, GError **errp)
+{
+    if (!begin_requests(vu, errp) ||
+        !vhost_user_send(vu, VHOST_USER_SET_OWNER, NO_PAYLOAD, NULL, 0, errp)) {
+        return false;
+    }
+    return vu->awaited.length || vu->unsent.length
+               ? vhost_user_ask_later(vu, VHOST_USER_GET_FEATURES, NO_PAYLOAD, sizeof(uint64_t),
+                                      acknowledged, vu, errp)
+               : be_met(vu, errp);
+}
+
+static bool ask_next(VhostUser *vu, GError **errp);
+
+static bool step_answered(void *opaque, const void *payload, int fd, GError **errp)
+{
+    VhostUser *vu = opaque;
+    uint64_t value;
+
+    memcpy(&value, payload, sizeof(value));
+    if (!steps[vu->step].take(vu, value, errp)) {
+        return false;
+    }
+    vu->step++;
+    return ask_next(vu, errp);
+}
+
+static bool ask_next(VhostUser *vu, GError **errp)
+{
+    const Step *step = &steps[vu->step];
+
+    while (vu->step < G_N_ELEMENTS(steps) &&
+           (step->features & ~vu->base.features || step->protocol & ~vu->protocol)) {
+        step = &steps[++vu->step];
+    }
+    return vu->step == G_N_ELEMENTS(steps)
+               ? finish_meeting(vu, errp)
+               : vhost_user_ask_later(vu, step->request, NO_PAYLOAD, sizeof(uint64_t),
+                                      step_answered, vu, errp);
+}
+
+/* ---- the connection ---- */
+
+void vhost_user_init(VhostUser *vu, CharFrontend *chardev)
+{
+    *vu = (VhostUser){ .base = { .ops = &vhost_user_ops, .shared = true },
+                       .chardev = chardev,
+                       .side_fd = -1,
+                       .request_fd = -1 };
+}
+
+bool vhost_user_begin_later(VhostUser *vu, uint64_t wanted,
+                            bool (*met)(void *opaque, GError **errp), GError **errp)
 {
     GQueue left = vu->awaited; /* of a device before */
 
     g_queue_init(&vu->awaited);
     vhost_user_end(vu);
     vu->awaited = left;
-    vu->base.up = true;
-    return ask_u64(vu, VHOST_USER_GET_FEATURES, &vu->base.features, errp) &&
-           agree_on_protocol(vu, wanted, errp) && ask_limits(vu, errp) &&
-           begin_requests(vu, errp) &&
-           vhost_user_send(vu, VHOST_USER_SET_OWNER, NO_PAYLOAD, NULL, 0, errp) &&
-           vhost_user_finish(vu, errp);
+    vu->wanted = wanted;
+    vu->greet = met;
+    vu->step = 0;
+    vu->met = false;
+    vu->meeting = true;
+    vu->base.rings = UINT_MAX;
+    vu->base.slots = BASE_SLOTS;
+    vu->base.pieces = vu->base.can_log = false;
+    return ask_next(vu, errp) || vhost_user_give_up(vu);
+}
+
+bool vhost_user_begin(VhostUser *vu, uint64_t wanted, GError **errp)
+{
+    return vhost_user_begin_later(vu, wanted, NULL, errp) && vhost_user_wait(vu, &vu->met, errp);
 }
 
 void vhost_user_end(VhostUser *vu)
@@ -246,6 +330,6 @@ void vhost_user_end(VhostUser *vu)
     drop_source(&vu->config_source);
     vhost_user_forget_answers(vu);
     vu->unasked = false;
-    vu->base.up = false;
+    vu->base.up = vu->meeting = false;
     vu->base.features = vu->protocol = 0;
 }

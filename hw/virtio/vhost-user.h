@@ -19,8 +19,9 @@
 #include "hw/virtio/vhost-user-proto.h"
 
 /* The answer to what was asked is there, perhaps while somebody waits for that to another question.
- * Nothing is asked then. False: it makes no sense. */
-typedef bool VhostUserFn(void *opaque, const void *payload, GError **errp);
+ * More may be asked then, which is not waited for. @fd came with it, and is the function's: -1 if
+ * none did, or none was asked for. False: it makes no sense. */
+typedef bool VhostUserFn(void *opaque, const void *payload, int fd, GError **errp);
 
 typedef struct VhostUser {
     VhostBackend base;     /* of the connection; by vhost_user_begin() */
@@ -37,7 +38,12 @@ typedef struct VhostUser {
     void (*serve_side)(void *opaque);
     int side_fd;       /* -1: none */
     uint64_t protocol; /* of the connection: features of the protocol that both sides have */
+    bool meeting;      /* it is asked what it can do, and not `base.up` yet */
     /* private */
+    unsigned step;   /* of the meeting */
+    uint64_t wanted; /* features of the protocol */
+    bool met;        /* it has answered all */
+    bool (*greet)(void *opaque, GError **errp);
     int request_fd; /* our end of its requests; -1: none */
     GSource *request_source, *config_source;
     uint8_t request[sizeof(VhostUserHeader) + VHOST_USER_CONFIG_MAX];
@@ -53,8 +59,13 @@ typedef struct VhostUser {
 
 /* Before all else; @chardev is attached, and outlives it, or vhost_user_end(). */
 void vhost_user_init(VhostUser *vu, CharFrontend *chardev);
-/* Somebody is there: agree on features of the protocol, of which @wanted is a mask. */
+/* Somebody is there: agree on features of the protocol, of which @wanted is a mask. That is waited
+ * for, with the machine lock. */
 bool vhost_user_begin(VhostUser *vu, uint64_t wanted, GError **errp);
+/* The same, and @met is called when it has answered all; false with an error: it is not taken.
+ * Nobody waits for that; `failed` is told of what goes wrong later. */
+bool vhost_user_begin_later(VhostUser *vu, uint64_t wanted,
+                            bool (*met)(void *opaque, GError **errp), GError **errp);
 /* Forget the connection, which has ended. Harmless without one. */
 void vhost_user_end(VhostUser *vu);
 
@@ -79,10 +90,12 @@ bool vhost_user_send_any(VhostUser *vu, uint32_t request, const void *payload, u
  * is not called if the connection ends before. NULL: nobody is. */
 bool vhost_user_ask_later(VhostUser *vu, uint32_t request, const void *payload, unsigned size,
                           unsigned reply_size, VhostUserFn *fn, void *opaque, GError **errp);
-/* One that is waited for, with the machine lock. The answer is of exactly @reply_size bytes. *@fd:
- * the descriptor that comes with it, the caller's, or -1; NULL: none may. */
+/* The same, and one descriptor may come with it. @fn is not NULL. */
+bool vhost_user_ask_fd_later(VhostUser *vu, uint32_t request, const void *payload, unsigned size,
+                             unsigned reply_size, VhostUserFn *fn, void *opaque, GError **errp);
+/* One that is waited for, with the machine lock. The answer is of exactly @reply_size bytes. */
 bool vhost_user_ask(VhostUser *vu, uint32_t request, const void *payload, unsigned size,
-                    void *reply, unsigned reply_size, int *fd, GError **errp);
+                    void *reply, unsigned reply_size, GError **errp);
 /* SET_LOG_BASE: pages that the back-end writes to are marked in the first @size bytes of @fd. */
 bool vhost_user_set_log(VhostUser *vu, int fd, uint64_t size, GError **errp);
 /* Is it @fn that is told what it was asked last? */
@@ -97,8 +110,11 @@ bool vhost_user_leave_answers(VhostUser *vu, GQueue *left);
 void vhost_user_take_answers(VhostUser *vu, GQueue *left);
 /* The answer was nonsense: hang up. False, for return. */
 bool vhost_user_give_up(VhostUser *vu);
-/* GET_CONFIG, and SET_CONFIG of [@offset, @offset + @size) by the driver. */
+/* GET_CONFIG: the first @size bytes, which are waited for, with the machine lock; or which @fn is
+ * given later, in a VhostUserConfig. SET_CONFIG of [@offset, @offset + @size) by the driver. */
 bool vhost_user_get_config(VhostUser *vu, uint8_t *config, unsigned size, GError **errp);
+bool vhost_user_get_config_later(VhostUser *vu, unsigned size, VhostUserFn *fn, void *opaque,
+                                 GError **errp);
 bool vhost_user_set_config(VhostUser *vu, unsigned offset, const uint8_t *bytes, unsigned size,
                            GError **errp);
 
@@ -108,5 +124,7 @@ bool vhost_user_set_config(VhostUser *vu, unsigned offset, const uint8_t *bytes,
 void vhost_user_serve(VhostUser *vu);
 /* The connection ends: none will come. */
 void vhost_user_forget_answers(VhostUser *vu);
+/* Until *@done, which an answer sets; each has its time. False: it is hung up on. */
+bool vhost_user_wait(VhostUser *vu, const bool *done, GError **errp);
 
 #endif

@@ -188,7 +188,7 @@ static void end_checks(Vhost *vhost, unsigned count)
     }
 }
 
-static bool check_answered(void *opaque, const void *payload, GError **errp)
+static bool check_answered(void *opaque, const void *payload, int fd, GError **errp)
 {
     end_checks(opaque, 1);
     return true;

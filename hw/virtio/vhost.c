@@ -108,6 +108,19 @@ static bool may_run(const Vhost *vhost)
     return vhost->backend->up && virtio_device_runs(vhost->vdev);
 }
 
+/* It has to be told before it has a ring. */
+static void ask_inflight(Vhost *vhost)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (!vhost_inflight_ask(vhost, &err)) {
+        vhost_fail(vhost, "its back-end does not say what is in flight", g_steal_pointer(&err));
+        return;
+    }
+    vhost_tell_later(vhost);
+    vhost_told(vhost);
+}
+
 void vhost_update(Vhost *vhost)
 {
     g_autoptr(GError) err = NULL;
@@ -121,6 +134,8 @@ void vhost_update(Vhost *vhost)
         vhost_stop(vhost);
     } else if (vhost_is_busy(vhost) || vhost->quiet) {
         vhost_tell_later(vhost);
+    } else if (!vhost_inflight_is_known(vhost)) {
+        ask_inflight(vhost);
     } else if (vhost->running ? start_rings(vhost, &err) : start(vhost, &err)) {
         vhost_told(vhost);
     } else {
@@ -242,13 +257,17 @@ static bool check_again(Vhost *vhost, GError **errp)
     return false;
 }
 
-static bool meet(Vhost *vhost, GError **errp)
+static uint64_t wanted_protocol(const Vhost *vhost)
 {
-    const uint64_t wanted = PROTOCOL | VHOST_OPTIONAL_PROTOCOL | vhost->class->protocol;
+    return PROTOCOL | VHOST_OPTIONAL_PROTOCOL | vhost->class->protocol;
+}
 
+/* It has said what it can do. */
+static bool take_limits(Vhost *vhost, GError **errp)
+{
     const unsigned each = MAX(vhost->class->rings_per_queue, 1);
 
-    if (!vhost_user_begin(&vhost->user, wanted, errp) || !check_protocol(vhost, errp)) {
+    if (!check_protocol(vhost, errp)) {
         return false;
     }
     if (vhost->backend->rings == UINT_MAX && each > 1) {
@@ -260,39 +279,38 @@ static bool meet(Vhost *vhost, GError **errp)
 }
 
 /* An answer that comes later would be taken for that to another question. */
-static void forget_ask(Vhost *vhost)
+static void end_meeting(Vhost *vhost)
 {
-    if (vhost->ask) {
-        vhost_ask_forget(g_steal_pointer(&vhost->ask));
+    if (vhost->user.meeting) {
+        vhost->user.meeting = false;
         if (char_fd(vhost->user.chardev) >= 0) {
             char_hang_up(vhost->user.chardev);
         }
     }
 }
 
-static void answered(void *opaque, GError *ask_err)
+static bool met_again(void *opaque, GError **errp)
 {
     Vhost *vhost = opaque;
-    g_autoptr(GError) err = ask_err;
 
-    vhost->ask = NULL;
-    if (err || !meet(vhost, &err) || !check_again(vhost, &err)) {
-        complain(vhost, "its back-end is not taken", g_steal_pointer(&err));
-        vhost->backend->up = false;
-        char_hang_up(vhost->user.chardev);
-        return;
+    if (!take_limits(vhost, errp) || !check_again(vhost, errp)) {
+        return false;
     }
     if (vhost->class->came) {
         vhost->class->came(vhost->vdev);
     }
     vhost_update(vhost);
+    return true;
 }
 
 /* Nobody stands until it answers. */
 static void came(Vhost *vhost)
 {
-    if (!vhost->backend->up && !vhost->ask && char_fd(vhost->user.chardev) >= 0) {
-        vhost->ask = vhost_ask_start(char_fd(vhost->user.chardev), answered, vhost);
+    g_autoptr(GError) err = NULL;
+
+    if (!vhost->backend->up && !vhost->user.meeting && char_fd(vhost->user.chardev) >= 0 &&
+        !vhost_user_begin_later(&vhost->user, wanted_protocol(vhost), met_again, &err)) {
+        complain(vhost, "its back-end is not taken", g_steal_pointer(&err));
     }
 }
 
@@ -344,12 +362,15 @@ static void end_connection(Vhost *vhost)
     recover_rings(vhost);
     vhost_user_end(&vhost->user);
     vhost_memory_forget(&vhost->memory);
+    if (vhost->inflight_fd < 0) { /* the next one is asked */
+        vhost_inflight_forget(vhost);
+    }
     vhost_wait_over(vhost);
 }
 
 void vhost_lose(Vhost *vhost)
 {
-    forget_ask(vhost);
+    end_meeting(vhost);
     vhost_stop(vhost);
     leave(vhost);
     if (vhost->user.chardev) {
@@ -365,7 +386,7 @@ void vhost_lose(Vhost *vhost)
 
 static void gone(Vhost *vhost)
 {
-    forget_ask(vhost);
+    end_meeting(vhost);
     end_connection(vhost);
     if (!char_can_reconnect(vhost->user.chardev)) {
         error_report("%s: its back-end has gone, and no other can come", vhost->vdev->name);
@@ -515,7 +536,8 @@ Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *char
     chardev->event = chardev_event;
     chardev->opaque = vhost;
     take(vhost);
-    if (!meet(vhost, errp) || !vhost_memory_begin(&vhost->memory, errp)) {
+    if (!vhost_user_begin(&vhost->user, wanted_protocol(vhost), errp) ||
+        !take_limits(vhost, errp) || !vhost_memory_begin(&vhost->memory, errp)) {
         vhost_free(vhost);
         return NULL;
     }
@@ -551,7 +573,7 @@ void vhost_free(Vhost *vhost)
     if (!vhost) {
         return;
     }
-    forget_ask(vhost);
+    end_meeting(vhost);
     vhost_stop(vhost);
     if (vhost->memory.sent) {
         leave(vhost); /* perhaps just as it was taken */

@@ -69,18 +69,18 @@ typedef struct Vhost {
     unsigned given;      /* of them, those that are the back-end's now: the others are ours */
     unsigned in_use;     /* of them, the driver's */
     VhostRing *rings;
-    struct VhostAsk *ask; /* who has come is asked whether it answers; NULL: nobody is */
-    unsigned checks;      /* such questions to one that is used */
-    unsigned awaited;     /* so many answers vhost_check_all() wants to know of */
-    GQueue later;         /* of writes that wait until it has answered */
-    GQueue standing;      /* of X86Cpu, until it has done what it was told */
+    unsigned checks;  /* questions whether it answers at all */
+    unsigned awaited; /* so many answers vhost_check_all() wants to know of */
+    GQueue later;     /* of writes that wait until it has answered */
+    GQueue standing;  /* of X86Cpu, until it has done what it was told */
     GSource *later_source, *settle_source;
-    bool again;     /* it is to be told more */
-    bool quiet;     /* but not now: there will be a reset */
-    bool was_reset; /* the device, while it had rings */
-    bool running;   /* the back-end has what is enabled of the rings */
-    bool lost;      /* there will be no back-end */
-    bool said;      /* that the kernel does not do what is asked */
+    bool again;                          /* it is to be told more */
+    bool quiet;                          /* but not now: there will be a reset */
+    bool was_reset;                      /* the device, while it had rings */
+    bool running;                        /* the back-end has what is enabled of the rings */
+    bool lost;                           /* there will be no back-end */
+    bool said;                           /* that the kernel does not do what is asked */
+    bool inflight_asked, inflight_known; /* since the last reset, or back-end */
     int inflight_fd;
     uint64_t inflight_size, inflight_offset;
     MemoryListener log_listener;

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import struct
 import sys
 import tempfile
@@ -286,6 +287,91 @@ def stops_between():
         machine.vm.wait_until(lambda: is_interrupted(m, 1), "the one that was not sent")
 
 
+def configuration():
+    """A notice that the configuration is another, again and again: it is asked once, and the guest sees the old one until it
+    has answered; a stop that is no command's goes on."""
+    def sectors():
+        return driver.get(virtio_driver.DEVICE)
+
+    with silent_disk() as (end, m, driver, second):
+        before, _ = sectors(), driver.isr()
+        asked = len(end.told(vhost.GET_CONFIG))
+        mute(end, vhost.GET_CONFIG)
+        for size in 4096, 8192, 16384:
+            tap.equal(end.change_config(struct.pack("<Q", size)), 0)
+            lives(m, second, end, "the notice")
+            tap.equal((sectors(), driver.isr() & 2), (before, 0), "the guest's")
+        tap.equal(len(end.told(vhost.GET_CONFIG)), asked + 1, "questions")
+        end.say()
+        machine.vm.wait_until(lambda: sectors() == 16384, "the last one")
+        tap.equal(len(end.told(vhost.GET_CONFIG)), asked + 2, "questions")
+        # Its connection ends before it has answered: the next one is asked anew.
+        mute(end, vhost.GET_CONFIG)
+        end.change_config(struct.pack("<Q", 4096))
+        lives(m, second, end, "the notice")
+        end.drop()
+        machine.vm.wait_until(lambda: sectors() == 4096, "by the next one")
+        tap.equal(driver.talk(0, b"after"), b"after")
+
+
+def in_flight():
+    """The back-end's record is asked for before it has the rings: the driver's write waits for that, nobody else."""
+    with disk(extra=[*RAM, *SECOND], protocol=vhost.DISK | vhost.INFLIGHT) as (end, m):
+        second = Overtaker(f"{end.path}.second")
+        for anew in False, True:
+            mute(end, vhost.GET_INFLIGHT_FD)
+            driver = ready(m)
+            lives(m, second, end, "the record")
+            tap.equal(len(end.told(vhost.SET_VRING_KICK)), int(anew), "rings")
+            if anew:  # the driver begins anew in between: that record was not for it
+                driver = ready(m)
+                lives(m, second, end, "the record")
+            end.say()
+            tap.equal(driver.talk(0, b"with a record"), b"with a record")
+            tap.equal(len(end.told(vhost.GET_INFLIGHT_FD)), 1 + 2 * anew, "questions")
+        send(m.qmp, "stop")
+        tap.equal("return" in reply_of(m.qmp), True)
+        mute(end, vhost.SET_INFLIGHT_FD)
+        send(m.qmp, "cont")
+        lives(m, second, end, "cont", True)
+        end.say()
+        tap.equal("return" in reply_of(m.qmp), True)
+        tap.equal(len(end.told(vhost.GET_INFLIGHT_FD)), 3, "it is asked once")
+        tap.equal(driver.talk(0, b"after"), b"after")
+
+
+MEETING = (vhost.GET_FEATURES, vhost.GET_PROTOCOL_FEATURES, vhost.GET_QUEUE_NUM, vhost.GET_MAX_MEM_SLOTS, vhost.SET_OWNER,
+           vhost.GET_CONFIG, vhost.SET_MEM_TABLE, vhost.ADD_MEM_REG)
+
+
+def comes_again():
+    """One that comes again, and is silent at one question or another: the machine is without it so long; it may go, too."""
+    with silent_disk(protocol=vhost.DISK | vhost.MEM_SLOTS) as (end, m, driver, second):
+        for request in MEETING[:-2]:
+            for ends in False, True:
+                with end.lock:
+                    end.mute_next, before = (request,), end.seen.count((0, b""))
+                end.drop()
+                end.wait(lambda: end.unsaid, f"request {request}")
+                second.command("query-yank")
+                m.qmp.command("query-status")
+                m("memset 0x1000 0x1000 0x5a")
+                tap.equal((bool(end.unsaid), end.seen.count((0, b""))), (True, before + 1), "what it keeps")
+                if ends:
+                    end.drop()
+                else:
+                    end.say()
+                tap.equal(driver.talk(0, b"again"), b"again")
+        with end.lock:
+            end.mute_next = (vhost.GET_QUEUE_NUM,)
+        end.drop()
+        end.wait(lambda: end.unsaid, "the meeting")
+        m.qmp.command("device_del", id="d0")
+        m.write("l", 0xae10, 0)
+        m.write("l", 0xae08, 1 << SLOT)
+        m.qmp.event("DEVICE_DELETED", device="d0")
+
+
 def cap(m, at):
     m.write("l", 0xcf8, 0x80000000 | SLOT << 11 | at)
     return m.read("b", 0xcfc)
@@ -350,8 +436,8 @@ def moves():
         with end.lock:
             end.mute = (vhost.GET_VRING_BASE,)
             unsaid, end.unsaid = end.unsaid, []
-            for reply in unsaid:
-                end.sock.sendall(reply)
+            for reply, fds in unsaid:
+                socket.send_fds(end.sock, [reply], fds)
         tap.equal("return" in reply_of(m.qmp), True)
         end.wait(lambda: end.unsaid, "the last stop")
         tap.equal(status(), "active")
@@ -414,6 +500,9 @@ if __name__ == "__main__":
         ("virtio-mem", virtio_mem),
         ("vectors", vectors),
         ("interrupts at a stop, and at an end", stops_between),
+        ("the configuration", configuration),
+        ("what is in flight", in_flight),
+        ("it comes again", comes_again),
         ("a reset", resets),
         ("unplug", unplugs),
         ("a migration", moves),

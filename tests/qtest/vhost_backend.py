@@ -58,10 +58,11 @@ class Backend(threading.Thread):
         self.config = bytearray(struct.pack("<Q", 2048).ljust(60, b"\0"))
         self.lock = threading.Condition()
         self.seen, self.regions, self.rings, self.agreed, self.accepted = [], [], {}, 0, 0
-        self.requests = self.pictures = self.log = self.log_file = None
+        self.requests = self.pictures = self.log = self.log_file = self.inflight = None
         self.kicks = 0
         self.silent = self.asked = False  # it does not say what it can do; somebody waits for that
         self.mute, self.unsaid = (), []  # it answers no such request, nor what comes behind it
+        self.mute_next = ()  # the same of the next connection
         self.mute_behind = None  # nor what comes behind this one
         self.hold = False  # requests stay in flight, until the connection ends
         self.waits = False  # it looks at a ring only when it is notified, as most do
@@ -105,8 +106,8 @@ class Backend(threading.Thread):
         """Answer all to which it was mute, and be it no more."""
         with self.lock:
             self.mute, unsaid, self.unsaid = (), self.unsaid, []
-            for reply in unsaid:
-                self.sock.sendall(reply)
+            for reply, fds in unsaid:
+                socket.send_fds(self.sock, [reply], fds)
 
     def change_config(self, data):
         """Tell the front-end, and wait for its acknowledgement."""
@@ -178,6 +179,13 @@ class Backend(threading.Thread):
 
     # ---- messages ----
 
+    def keeps(self, request, reply, *fds):
+        """Whether it is mute."""
+        if request in self.mute or self.unsaid:
+            self.unsaid.append((reply, fds))
+            return True
+        return False
+
     def answer(self, request, payload):
         reply = request, 1 | 4, payload
         if request in self.wrong:
@@ -185,8 +193,7 @@ class Backend(threading.Thread):
         if reply is None:
             raise EOFError
         header = struct.pack("<III", reply[0], reply[1], len(reply[2]))
-        if request in self.mute or self.unsaid:
-            self.unsaid.append(header + reply[2])
+        if self.keeps(request, header + reply[2]):
             return
         if len(reply) > 3:
             self.sock.sendall(header)
@@ -244,11 +251,11 @@ class Backend(threading.Thread):
             size = len(payload) - 12
             return self.answer(request, payload[:12] + bytes(self.config[:size]).ljust(size, b"\0"))
         if request == GET_INFLIGHT_FD:
-            fd = os.memfd_create("inflight")
-            os.truncate(fd, 4096)
-            socket.send_fds(self.sock, [struct.pack("<III", request, 1 | 4, 20) + struct.pack("<QQ", 4096, 0) + payload[16:20]],
-                            [fd])
-            os.close(fd)
+            self.inflight = os.memfd_create("inflight") if self.inflight is None else self.inflight
+            os.truncate(self.inflight, 4096)
+            reply = struct.pack("<III", request, 1 | 4, 20) + struct.pack("<QQ", 4096, 0) + payload[16:20]
+            if not self.keeps(request, reply, self.inflight):
+                socket.send_fds(self.sock, [reply], [self.inflight])
             return None
         if request == SET_LOG_BASE:
             self.log, self.log_file = mmap.mmap(fds[0], number), fds[0]
@@ -329,7 +336,7 @@ class Backend(threading.Thread):
                     ring.set_fd("kick", None)
                     ring.set_fd("call", None)
                 self.regions, self.rings, self.log, self.hold = [], {}, None, False
-                self.mute, self.unsaid = (), []
+                self.mute, self.unsaid, self.mute_next = self.mute_next, [], ()
                 self.lock.notify_all()
             self.sock.close()
             if not self.listen:
