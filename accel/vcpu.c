@@ -15,6 +15,7 @@
 #include "accel/accel.h"
 #include "memory/ram-block.h"
 #include "target/i386/fpu-pins.h"
+#include "target/i386/svm.h"
 #include "util/error.h"
 #include "util/lazy-memory.h"
 #include "util/machine-lock.h"
@@ -247,7 +248,7 @@ static void vcpu_take_init_sipi(X86Cpu *cpu)
 {
     uint32_t pending = atomic_load(&cpu->interrupts);
 
-    if (!(pending & (CPU_INT_INIT | CPU_INT_SIPI))) {
+    if (!x86_takes_init(cpu, pending)) {
         return;
     }
     vcpu_get_state(cpu);
@@ -277,9 +278,10 @@ static bool vcpu_runnable(X86Cpu *cpu)
     if (cpu->wait_for_sipi) {
         return false;
     }
-    if (cpu->halted &&
-        (((pending & CPU_INT_HARD) && (cpu->rflags & RFLAGS_IF)) ||
-         ((pending & CPU_INT_NMI) && !cpu->nmi_blocked) || (cpu->frozen && x86_ignne()))) {
+    if (cpu->halted && (((pending & CPU_INT_HARD) && x86_takes_interrupts(cpu)) ||
+                        ((pending & CPU_INT_NMI) && x86_takes_nmi(cpu)) || x86_takes_virtual(cpu) ||
+                        ((pending & CPU_INT_INIT) && x86_svm_intercepts(cpu, SVM_EXIT_INIT)) ||
+                        (cpu->frozen && x86_ignne()))) {
         cpu->halted = false;
     }
     return !cpu->halted;
@@ -287,8 +289,7 @@ static bool vcpu_runnable(X86Cpu *cpu)
 
 static bool vcpu_needs_lock(Vcpu *v)
 {
-    return atomic_load(&v->attention) ||
-           (atomic_load(&v->cpu->interrupts) & (CPU_INT_INIT | CPU_INT_SIPI));
+    return atomic_load(&v->attention) || x86_takes_init(v->cpu, atomic_load(&v->cpu->interrupts));
 }
 
 /* Guest code until it halts or someone needs us. No lock held. */

@@ -119,7 +119,7 @@ void soft_cache_drop(SoftCpu *s)
 /* With the RIP: a shared library's page has blocks for each address it was ever mapped at. */
 static SoftBlock **hash_slot(SoftCache *cache, hwaddr phys, uint64_t rip, uint32_t key)
 {
-    uint64_t h = (phys ^ rip << 20 ^ (uint64_t)key << 54) * 0x9e3779b97f4a7c15ull;
+    uint64_t h = (phys ^ rip << 20 ^ (uint64_t)key << 52) * 0x9e3779b97f4a7c15ull;
     return &cache->hash[h >> (64 - SOFT_HASH_BITS)];
 }
 

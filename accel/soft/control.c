@@ -3,9 +3,11 @@
 #include "accel/soft/breakpoint.h"
 #include <string.h>
 
+#include "accel/soft/control.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/uop.h"
 #include "memory/address-space.h"
 
@@ -27,7 +29,8 @@ static void check_pdptes(SoftCpu *s, const Uop *op, uint64_t cr0, uint64_t cr3, 
 {
     const uint64_t reserved = 0x1e6 | UINT64_MAX << s->cpu.model.phys_bits;
 
-    if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (s->cpu.efer & EFER_LME)) {
+    /* With nested paging a guest's tables are where its host says; the walk will see. */
+    if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (s->cpu.efer & EFER_LME) || soft_svm_nested(s)) {
         return;
     }
     const uint8_t *host = address_space_host(&address_space_memory, cr3 & 0xffffffe0, 4 * 8);
@@ -40,10 +43,14 @@ static void check_pdptes(SoftCpu *s, const Uop *op, uint64_t cr0, uint64_t cr3, 
     }
 }
 
+uint64_t soft_cr0_known(void)
+{
+    return CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD |
+           CR0_PG;
+}
+
 static void write_cr0(SoftCpu *s, const Uop *op, uint64_t value)
 {
-    const uint64_t known = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM |
-                           CR0_NW | CR0_CD | CR0_PG;
     X86Cpu *cpu = &s->cpu;
     bool paging = value & CR0_PG, was_paging = cpu->cr0 & CR0_PG;
 
@@ -59,7 +66,7 @@ static void write_cr0(SoftCpu *s, const Uop *op, uint64_t value)
     }
     check_pdptes(s, op, value, cpu->cr3, cpu->cr4);
     uint64_t changed = cpu->cr0 ^ value;
-    cpu->cr0 = (value & known) | CR0_ET;
+    cpu->cr0 = (value & soft_cr0_known()) | CR0_ET;
     if (changed & CR0_PG) {
         bool lma = paging && (cpu->efer & EFER_LME);
         cpu->efer = (cpu->efer & ~(uint64_t)EFER_LMA) | (lma ? EFER_LMA : 0);
@@ -86,7 +93,7 @@ static void write_cr3(SoftCpu *s, const Uop *op, uint64_t value)
     soft_tlb_flush(s, cpu->cr4 & CR4_PGE);
 }
 
-static uint64_t cr4_known(const X86CpuModel *m)
+uint64_t soft_cr4_known(const X86CpuModel *m)
 {
     static const struct {
         X86FeatureWord word;
@@ -122,7 +129,7 @@ static void write_cr4(SoftCpu *s, const Uop *op, uint64_t value)
     X86Cpu *cpu = &s->cpu;
 
     bool new_pcids = value & ~cpu->cr4 & CR4_PCIDE;
-    if ((value & ~cr4_known(&cpu->model)) || (soft_long_mode(s) && !(value & CR4_PAE)) ||
+    if ((value & ~soft_cr4_known(&cpu->model)) || (soft_long_mode(s) && !(value & CR4_PAE)) ||
         (new_pcids && (!soft_long_mode(s) || (cpu->cr3 & PCID_MASK)))) {
         soft_raise(s, op, EXC_GP, 0);
     }
@@ -139,6 +146,10 @@ static void write_cr8(SoftCpu *s, const Uop *op, uint64_t value)
 
     if (value > 15) {
         soft_raise(s, op, EXC_GP, 0);
+    }
+    if (x86_svm_virtual_tpr(cpu)) {
+        cpu->svm.int_ctl = (cpu->svm.int_ctl & ~SVM_V_TPR) | value;
+        return;
     }
     if (cpu->apic_ops) {
         soft_machine_enter(s);
@@ -179,6 +190,7 @@ static const Uop *run_read_cr(SoftCpu *s, const Uop *op)
 
     need_ring0(s, op);
     uint64_t value = op->src < G_N_ELEMENTS(values) ? values[op->src]
+                     : x86_svm_virtual_tpr(cpu)     ? cpu->svm.int_ctl & 15
                      : cpu->apic_ops                ? cpu->apic_ops->tpr_get(cpu->apic)
                                                     : 0;
     soft_set(s, op->dst, value, op->size);

@@ -15,6 +15,7 @@
 #include "accel/soft/isa.h"
 #include "accel/soft/native.h"
 #include "accel/soft/options.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 #include "memory/address-space.h"
@@ -30,7 +31,7 @@ static const SoftFamilyEntry *const families[] = {
     soft_family_branch, soft_family_stack,   soft_family_atomic,  soft_family_misc,
     soft_family_system, soft_family_segment, soft_family_io,      soft_family_transfer,
     soft_family_fpu,    soft_family_xmm,     soft_family_syscall, soft_family_control,
-    soft_family_avx,    soft_family_xsave,
+    soft_family_avx,    soft_family_xsave,   soft_family_svm,
 };
 
 typedef struct FamilyNode {
@@ -217,8 +218,11 @@ static bool encoding_allowed(const SoftDecoder *d, const SoftInsn *in)
 
 static void emit_instruction(SoftDecoder *d, const SoftInsn *in)
 {
-    unsigned count = d->count;
     bool offered = encoding_allowed(d, in) && soft_isa_offered(&d->s->cpu.model, &in->raw, d->mode);
+    if (offered && (d->mode_key & SOFT_KEY_SVM)) {
+        soft_svm_emit_check(d, in);
+    }
+    unsigned count = d->count;
     if (offered && emit_by_family(d, in)) {
         return;
     }

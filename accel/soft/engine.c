@@ -17,6 +17,7 @@
 #include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/translate/statistics.h"
 #include "accel/soft/turns.h"
@@ -54,8 +55,9 @@ static bool deliver_interrupt(SoftCpu *s)
 /* Is there an interrupt that the CPU would take, but for the shadow of STI or MOV SS? */
 static bool interrupt_waits(const SoftCpu *s, uint32_t pending)
 {
-    return ((pending & CPU_INT_NMI) && !s->cpu.nmi_blocked) ||
-           ((pending & CPU_INT_HARD) && (s->cpu.rflags & RFLAGS_IF));
+    return ((pending & CPU_INT_NMI) && x86_takes_nmi(&s->cpu)) ||
+           ((pending & CPU_INT_HARD) && x86_takes_interrupts(&s->cpu)) ||
+           x86_takes_virtual(&s->cpu);
 }
 
 /* What another engine was about to deliver when the machine was saved. */
@@ -78,7 +80,10 @@ static bool take_interrupt(SoftCpu *s, uint32_t pending)
     if (!interrupt_waits(s, pending)) {
         return false;
     }
-    if ((pending & CPU_INT_NMI) && !s->cpu.nmi_blocked) {
+    if (s->cpu.svm.guest && soft_svm_take_interrupt(s, pending)) {
+        return true;
+    }
+    if ((pending & CPU_INT_NMI) && x86_takes_nmi(&s->cpu)) {
         deliver_nmi(s);
         return true;
     }
@@ -125,7 +130,7 @@ bool soft_engine_turn(SoftCpu *s)
     X86Cpu *cpu = &s->cpu;
     uint32_t pending = atomic_load_explicit(&cpu->interrupts, memory_order_acquire);
 
-    if (cpu->halted || (pending & (CPU_INT_INIT | CPU_INT_SIPI))) {
+    if (cpu->halted || x86_takes_init(cpu, pending)) {
         return false;
     }
     if (cpu->debug_hits && !cpu->debug_shadow) { /* by the delivery of what came last */
@@ -136,7 +141,13 @@ bool soft_engine_turn(SoftCpu *s)
         deliver_event(s);
         return true;
     }
+    if (cpu->svm.guest && soft_svm_turn(s, pending)) {
+        return true;
+    }
     bool shadow = cpu->interrupt_shadow;
+    if (shadow) {
+        s->svm_shadow_rip = cpu->rip;
+    }
     cpu->interrupt_shadow = false;
     pending = cpu->debug_step & CPU_STEP_NO_IRQ ? 0 : pending;
     if (pending && !shadow && take_interrupt(s, pending)) {
@@ -151,9 +162,10 @@ bool soft_engine_turn(SoftCpu *s)
 
 bool soft_engine_fault(SoftCpu *s)
 {
-    s->cpu.interrupt_shadow = false;
     s->cpu.debug_hits = 0; /* the instruction is not complete */
-    return soft_deliver_fault(s);
+    bool alive = soft_deliver_fault(s);
+    s->cpu.interrupt_shadow = false;
+    return alive;
 }
 
 /* Is this where a debugger wants the CPU to stop? Then tell. */

@@ -4,6 +4,7 @@
 #include "accel/soft/interrupt.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/uop.h"
 #include "target/i386/fpu-pins.h"
 #include "util/log.h"
@@ -61,6 +62,9 @@ bool soft_deliver_fault(SoftCpu *s)
     int vector = s->fault.vector;
     int64_t error_code = s->fault.error_code;
 
+    if (s->cpu.svm.guest && soft_svm_fault(s)) {
+        return true;
+    }
     if (vector == SOFT_FREEZE) {
         freeze(s);
         return true;
@@ -68,6 +72,10 @@ bool soft_deliver_fault(SoftCpu *s)
     if (s->delivering >= 0) {
         int combined = combine(s->delivering, vector);
         if (combined < 0) {
+            if (x86_svm_intercepts(&s->cpu, SVM_EXIT_SHUTDOWN)) {
+                soft_svm_exit(s, SVM_EXIT_SHUTDOWN, 0, 0);
+                return true;
+            }
             s->delivering = -1;
             shut_down(s);
             return false;
@@ -75,6 +83,9 @@ bool soft_deliver_fault(SoftCpu *s)
         if (combined != vector) {
             vector = combined;
             error_code = 0;
+            if (soft_svm_exception(s, (unsigned)vector, 0)) {
+                return true;
+            }
         }
     }
     if (s->fault.vector == EXC_PF) {

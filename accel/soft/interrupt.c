@@ -4,6 +4,7 @@
 #include "accel/soft/interrupt.h"
 
 #include "accel/soft/segment.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/task.h"
 #include "accel/soft/uop.h"
 #include "accel/soft/vme.h"
@@ -266,7 +267,12 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
         .flags = soft_get_rflags(s),
         .ext = event != SOFT_EVENT_SOFTWARE,
     };
+    bool exception = event == SOFT_EVENT_FAULT || event == SOFT_EVENT_TRAP;
 
+    if (vector == EXC_DB && exception && !s->svm_injecting && soft_svm_exception(s, vector, -1)) {
+        return;
+    }
+    s->svm_event = soft_svm_describe(vector, event, error_code);
     if (event == SOFT_EVENT_FAULT) {
         d.flags |= RFLAGS_RF;
     }
@@ -274,7 +280,6 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
         log_event(&d);
     }
     /* Interrupts are benign: a fault on their way is simply delivered. */
-    bool exception = event == SOFT_EVENT_FAULT || event == SOFT_EVENT_TRAP;
     s->delivering = exception ? (int)vector : -1;
     if (!(s->cpu.cr0 & CR0_PE)) {
         deliver_real(&d);
@@ -289,6 +294,7 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
         }
     }
     s->delivering = -1;
+    s->svm_event = 0;
     s->cpu.interrupt_shadow = false;
     if (exception && vector == EXC_DB) {
         s->cpu.dr[7] &= ~(uint64_t)DR7_GD; /* for the handler */

@@ -4,8 +4,12 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/uop.h"
 #include "memory/address-space.h"
+
+/* Of strings: Uop.aux; Uop.scale: address size in bytes; Uop.src: segment; Uop.dst: OUTS. */
+enum { STRING_REP = 1 };
 
 /* Offset of the bitmap's offset in a 32- or 64-bit TSS. */
 #define TSS_IO_MAP 102
@@ -33,6 +37,21 @@ static void check_permission(SoftCpu *s, const Uop *op, unsigned port, unsigned 
     soft_raise(s, op, EXC_GP, 0);
 }
 
+/* What a host of this guest is told of IN (@in) or OUT, or the elements of INS or OUTS. */
+static void check_host(SoftCpu *s, const Uop *op, unsigned port, uint32_t info)
+{
+    if (SOFT_UNLIKELY(s->cpu.svm.guest)) {
+        soft_svm_check_io(s, op, port, info);
+    }
+}
+
+/* What IOIO's information has of INS and OUTS. */
+static uint32_t string_info(const Uop *op)
+{
+    return (op->dst ? 0 : SVM_IO_IN) | SVM_IO_STRING | (op->aux & STRING_REP ? SVM_IO_REP : 0) |
+           (uint32_t)op->scale << SVM_IO_ADDRESS_SHIFT | (uint32_t)op->src << SVM_IO_SEGMENT_SHIFT;
+}
+
 /* The port: an immediate, or DX if aux is set. */
 static unsigned port_of(SoftCpu *s, const Uop *op)
 {
@@ -44,6 +63,7 @@ static const Uop *run_in(SoftCpu *s, const Uop *op)
     unsigned port = port_of(s, op);
 
     check_permission(s, op, port, op->size);
+    check_host(s, op, port, SVM_IO_IN);
     uint64_t value = soft_machine_load(s, &address_space_io, port, op->size);
     soft_set(s, X86_RAX, value, op->size);
     soft_breakpoints_port(s, op, port, op->size);
@@ -55,6 +75,7 @@ static const Uop *run_out(SoftCpu *s, const Uop *op)
     unsigned port = port_of(s, op);
 
     check_permission(s, op, port, op->size);
+    check_host(s, op, port, 0);
     soft_machine_store(s, &address_space_io, port, soft_get(s, X86_RAX, op->size), op->size);
     soft_breakpoints_port(s, op, port, op->size);
     return op + 1;
@@ -76,8 +97,6 @@ static bool emit_in_out(SoftDecoder *d, const SoftInsn *in)
 }
 
 /* ---- strings ---- */
-
-enum { STRING_REP = 1 }; /* Uop.aux; Uop.scale: address size in bytes; Uop.src: segment */
 
 static uint64_t address_register(SoftCpu *s, const Uop *op, unsigned reg)
 {
@@ -127,6 +146,7 @@ static const Uop *run_string(SoftCpu *s, const Uop *op)
     void (*one)(SoftCpu *, const Uop *, unsigned) = op->dst ? one_outs : one_ins;
 
     check_permission(s, op, port, op->size);
+    check_host(s, op, port, string_info(op));
     if (!(op->aux & STRING_REP)) {
         one(s, op, port);
         return op + 1;

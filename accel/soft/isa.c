@@ -60,6 +60,7 @@ static const struct {
     { ZYDIS_ISA_SET_XSAVEC, X86_FEAT_D_1_EAX, 1, false },
     { ZYDIS_ISA_SET_XSAVES, X86_FEAT_D_1_EAX, 3, false },
     { ZYDIS_ISA_SET_RDPID, X86_FEAT_7_ECX, 22, false },
+    { ZYDIS_ISA_SET_SVM, X86_FEAT_EXT1_ECX, 2, false },
     { ZYDIS_ISA_SET_RDTSCP, X86_FEAT_EXT1_EDX, 27, false },
     { ZYDIS_ISA_SET_LZCNT, X86_FEAT_EXT1_ECX, 5, true },
     /* PREFETCHW: long mode brings it too (APM vol. 3, PREFETCH). */

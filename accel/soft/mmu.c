@@ -7,6 +7,7 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/exclusive.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/uop.h"
 #include "accel/vcpu.h"
@@ -91,6 +92,7 @@ void soft_update_mode(SoftCpu *s)
     key |= lma ? SOFT_KEY_LMA : 0;
     key |= cpu->rflags & RFLAGS_TF ? SOFT_KEY_TF : 0;
     key |= s->breakpoints.key ? SOFT_KEY_BREAK : 0;
+    key |= cpu->svm.guest ? SOFT_KEY_SVM : 0;
     if (cpu->cr0 & CR0_PE) {
         key |= SOFT_KEY_PE | (cpu->rflags & RFLAGS_VM ? SOFT_KEY_VM86 : 0);
         key |= soft_cpl(s) == 3 ? SOFT_KEY_CPL3 : 0;
@@ -163,7 +165,7 @@ static void fill_ahead(SoftCpu *s, const FlatRange *r, SoftTranslation t, uint64
 {
     uint64_t before = page - SOFT_PAGE;
 
-    if (!t.large || !r || ((page ^ before) & ~LARGE_MASK) ||
+    if (!t.large || !r || soft_svm_nested(s) || ((page ^ before) & ~LARGE_MASK) ||
         soft_tlb_page(soft_tlb_entry(s->tlbs[mode], before)) != before) {
         return;
     }
@@ -192,6 +194,9 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
     SoftTranslation t;
     uint32_t error;
     if (!soft_page_walk(s, addr, access, mode, &t, &error)) {
+        if (soft_svm_nested_fault(s)) {
+            soft_svm_raise_nested(s, op);
+        }
         soft_raise_page_fault(s, op, addr, error);
     }
 

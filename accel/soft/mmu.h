@@ -19,6 +19,13 @@ typedef struct SoftTranslation {
 bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
                     SoftTranslation *out, uint32_t *error);
 
+/* For walks. Where @size bytes of a table lie in host memory; NULL if that is no RAM. */
+void *soft_table_host(hwaddr addr, unsigned size, bool *readonly);
+/* An entry of 4 or 8 bytes. */
+uint64_t soft_entry_load(const void *host, unsigned size);
+/* Set @bits in an entry that was @old. False: another CPU changed it; start again. */
+bool soft_entry_set(void *host, unsigned size, uint64_t old, uint64_t bits);
+
 /* #AC if an operand of @len bytes at @addr is not aligned, where @mode asks for that. All accesses
  * but masked ones do it themselves. */
 void soft_check_alignment(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftMmuMode mode);

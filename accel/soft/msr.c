@@ -7,9 +7,11 @@
 
 #include <stddef.h>
 
+#include "accel/soft/control.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/uop.h"
 #include "util/clock.h"
+#include "target/i386/svm.h"
 #include "util/log.h"
 
 typedef struct MsrEntry MsrEntry;
@@ -27,7 +29,8 @@ struct MsrEntry {
 
 uint64_t soft_tsc(const SoftCpu *s)
 {
-    return (uint64_t)(clock_ns() + s->cpu.msr.tsc_offset);
+    /* The second is 0 but for a guest of SVM. */
+    return (uint64_t)(clock_ns() + s->cpu.msr.tsc_offset) + s->cpu.svm.tsc_offset;
 }
 
 /* ---- time ---- */
@@ -90,11 +93,48 @@ static bool write_apic(SoftCpu *s, uint32_t msr, uint64_t value)
     return ok;
 }
 
-/* ---- EFER, PAT, bases ---- */
+/* ---- SVM (APM vol. 2 section 15.30) ---- */
 
-static bool write_efer(SoftCpu *s, uint32_t msr, uint64_t value)
+static bool has_svm(const X86Cpu *cpu)
+{
+    return x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_SVM);
+}
+
+static bool read_svm(SoftCpu *s, uint32_t msr, uint64_t *value)
+{
+    *value = msr == MSR_VM_CR ? s->cpu.svm.vm_cr : s->cpu.svm.hsave_pa;
+    return has_svm(&s->cpu);
+}
+
+/* What an INIT is turned into, and A20, stay as they are: those bits are not kept. */
+static bool write_vm_cr(SoftCpu *s, uint32_t msr, uint64_t value)
 {
     X86Cpu *cpu = &s->cpu;
+    const uint64_t kept = VM_CR_LOCK | VM_CR_SVMDIS;
+
+    if (!has_svm(cpu) || value & ~(uint64_t)0x1f ||
+        ((value & VM_CR_SVMDIS) && (cpu->efer & EFER_SVME))) {
+        return false;
+    }
+    if (!(cpu->svm.vm_cr & VM_CR_LOCK)) {
+        cpu->svm.vm_cr = value & kept;
+    }
+    return true;
+}
+
+static bool write_hsave_pa(SoftCpu *s, uint32_t msr, uint64_t value)
+{
+    if (!has_svm(&s->cpu) || value % SOFT_PAGE || value >> s->cpu.model.phys_bits) {
+        return false;
+    }
+    s->cpu.svm.hsave_pa = value;
+    return true;
+}
+
+/* ---- EFER, PAT, bases ---- */
+
+uint64_t soft_efer_known(const X86Cpu *cpu)
+{
     uint64_t known = EFER_LMA;
     static const struct {
         uint32_t feature, bit;
@@ -109,7 +149,18 @@ static bool write_efer(SoftCpu *s, uint32_t msr, uint64_t value)
             known |= optional[i].bit;
         }
     }
-    if ((value & ~known) || (((value ^ cpu->efer) & EFER_LME) && (cpu->cr0 & CR0_PG))) {
+    if (has_svm(cpu) && !(cpu->svm.vm_cr & VM_CR_SVMDIS)) {
+        known |= EFER_SVME;
+    }
+    return known;
+}
+
+static bool write_efer(SoftCpu *s, uint32_t msr, uint64_t value)
+{
+    X86Cpu *cpu = &s->cpu;
+
+    if ((value & ~soft_efer_known(cpu)) ||
+        (((value ^ cpu->efer) & EFER_LME) && (cpu->cr0 & CR0_PG))) {
         return false;
     }
     uint64_t old = cpu->efer;
@@ -122,13 +173,21 @@ static bool write_efer(SoftCpu *s, uint32_t msr, uint64_t value)
 }
 
 /* Memory types: UC 0, WC 1, WT 4, WP 5, WB 6, UC- 7. */
-static bool write_pat(SoftCpu *s, uint32_t msr, uint64_t value)
+bool soft_pat_is_legal(uint64_t value)
 {
     for (unsigned i = 0; i < 8; i++) {
         unsigned type = value >> 8 * i & 0xff;
         if (type > 7 || type == 2 || type == 3) {
             return false;
         }
+    }
+    return true;
+}
+
+static bool write_pat(SoftCpu *s, uint32_t msr, uint64_t value)
+{
+    if (!soft_pat_is_legal(value)) {
+        return false;
     }
     s->cpu.msr.pat = value;
     return true;
@@ -220,6 +279,8 @@ static const MsrEntry entries[] = {
     { MSR_AMD64_PATCH_LEVEL, MSR_AMD64_PATCH_LEVEL, .value = 0x1000065, .ignore_writes = true,
       .amd = true },
     { MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK, .ignore_writes = true, .amd = true },
+    { MSR_VM_CR, MSR_VM_CR, .read = read_svm, .write = write_vm_cr },
+    { MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, .read = read_svm, .write = write_hsave_pa },
     { MSR_AMD64_LS_CFG, MSR_AMD64_LS_CFG, .ignore_writes = true, .amd = true },
     { MSR_AMD64_DC_CFG, MSR_AMD64_BU_CFG, .ignore_writes = true, .amd = true },
     /* Bit 1: LFENCE waits for all loads before it; here it does, and the bit stays set. */

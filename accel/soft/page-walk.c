@@ -5,6 +5,8 @@
  */
 #include "accel/soft/access.h"
 #include "accel/soft/mmu.h"
+#include "accel/soft/svm.h"
+#include "accel/soft/uop.h"
 #include "memory/address-space.h"
 
 #define ENTRY_ADDR    0x000ffffffffff000ull
@@ -33,8 +35,7 @@ static Paging paging_mode(const SoftCpu *s)
     return (Paging){ 2, 10, 4, cpu->cr3 & 0xfffff000u, 0, false };
 }
 
-/* Where @size bytes of a table lie in host memory; NULL if that is no RAM. */
-static void *table_host(hwaddr addr, unsigned size, bool *readonly)
+void *soft_table_host(hwaddr addr, unsigned size, bool *readonly)
 {
     const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), addr);
 
@@ -45,14 +46,13 @@ static void *table_host(hwaddr addr, unsigned size, bool *readonly)
     return r->host + (addr - r->addr);
 }
 
-static uint64_t entry_load(const void *host, unsigned size)
+uint64_t soft_entry_load(const void *host, unsigned size)
 {
     return size == 8 ? __atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED)
                      : __atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED);
 }
 
-/* Set @bits in an entry that was @old. False: another CPU changed it; start again. */
-static bool entry_set(void *host, unsigned size, uint64_t old, uint64_t bits)
+bool soft_entry_set(void *host, unsigned size, uint64_t old, uint64_t bits)
 {
     if (size == 8) {
         return __atomic_compare_exchange_n((uint64_t *)host, &old, old | bits, false,
@@ -147,8 +147,8 @@ static uint32_t error_bits(const SoftCpu *s, SoftAccess access, SoftMmuMode mode
 
 /* How far a walk has come. */
 typedef struct Walk {
-    unsigned level; /* of the table that is to be looked into */
-    hwaddr table;
+    unsigned level;  /* of the table that is to be looked into */
+    hwaddr table;    /* with nested paging and no `host`: the guest's address */
     uint8_t *host;   /* where that lies, and may be written, if it is known; else NULL */
     uint64_t rights; /* PTE_RW and PTE_US as all levels so far allow, and PTE_NX if one forbids */
 } Walk;
@@ -160,22 +160,40 @@ static SoftWalkStart *start_of(SoftCpu *s, uint64_t addr)
     return &s->walk_starts[(addr >> 30) % SOFT_WALK_STARTS];
 }
 
+/* With nested paging: from the guest's address @at of a table to where that is. */
+static bool table_place(SoftCpu *s, hwaddr *at)
+{
+    hwaddr page;
+    bool write, fetch;
+
+    if (!soft_svm_nested_walk(s, *at, SOFT_WRITE, true, &page, &write, &fetch)) {
+        return false;
+    }
+    *at = page | (*at & ~SOFT_PAGE_MASK);
+    return true;
+}
+
 /* The whole table must be memory that can be written, so that accessed and dirty bits can be set
  * there like anywhere. */
 static void keep_start(SoftCpu *s, uint64_t addr, const Walk *w)
 {
     bool readonly = false;
-    uint8_t *host = table_host(w->table, SOFT_PAGE, &readonly);
+    hwaddr table = w->table;
 
+    if (soft_svm_nested(s) && !table_place(s, &table)) {
+        s->svm_exit.code = 0; /* the walk will see to that */
+        return;
+    }
+    uint8_t *host = soft_table_host(table, SOFT_PAGE, &readonly);
     if (host && !readonly) {
-        *start_of(s, addr) = (SoftWalkStart){ addr >> 30, w->table, host, w->rights };
+        *start_of(s, addr) = (SoftWalkStart){ addr >> 30, table, host, w->rights };
     }
 }
 
 /* The entry at @at of a table; NULL: no RAM. */
 static void *entry_host(const Walk *w, hwaddr at, unsigned size, bool *readonly)
 {
-    return w->host ? w->host + (at - w->table) : table_host(at, size, readonly);
+    return w->host ? w->host + (at - w->table) : soft_table_host(at, size, readonly);
 }
 
 typedef enum WalkResult { WALK_DONE, WALK_FAULT, WALK_AGAIN } WalkResult;
@@ -190,9 +208,12 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, Walk w, uint64_t addr, 
         uint64_t index = addr >> shift & ((1u << p->index_bits) - 1);
         bool readonly = false;
         hwaddr at = w.table + index * p->entry_size;
+        if (SOFT_UNLIKELY(soft_svm_nested(s)) && !w.host && !table_place(s, &at)) {
+            return WALK_FAULT;
+        }
         void *host = entry_host(&w, at, p->entry_size, &readonly);
         /* Where no RAM is, the bus reads all ones. */
-        uint64_t entry = host ? entry_load(host, p->entry_size) : UINT64_MAX;
+        uint64_t entry = host ? soft_entry_load(host, p->entry_size) : UINT64_MAX;
 
         if (!(entry & PTE_P)) {
             return WALK_FAULT;
@@ -230,7 +251,7 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, Walk w, uint64_t addr, 
         set &= ~entry;
         if (set && !readonly) {
             soft_mark_dirty(at);
-            if (!entry_set(host, p->entry_size, entry, set)) {
+            if (!soft_entry_set(host, p->entry_size, entry, set)) {
                 return WALK_AGAIN;
             }
         }
@@ -249,8 +270,8 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, Walk w, uint64_t addr, 
     }
 }
 
-bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
-                    SoftTranslation *out, uint32_t *error)
+static bool guest_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
+                       SoftTranslation *out, uint32_t *error)
 {
     if (!(s->cpu.cr0 & CR0_PG)) {
         *out = (SoftTranslation){
@@ -274,4 +295,24 @@ bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mo
         result = walk_once(s, &p, from, addr, access, mode, out, error);
     } while (result == WALK_AGAIN);
     return result == WALK_DONE;
+}
+
+bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
+                    SoftTranslation *out, uint32_t *error)
+{
+    bool write, fetch;
+
+    if (!guest_walk(s, addr, access, mode, out, error)) {
+        return false;
+    }
+    if (!soft_svm_nested(s)) {
+        return true;
+    }
+    if (!soft_svm_nested_walk(s, out->phys | (addr & ~SOFT_PAGE_MASK), access, false, &out->phys,
+                              &write, &fetch)) {
+        return false;
+    }
+    out->write = out->write && write;
+    out->fetch = out->fetch && fetch;
+    return true;
 }

@@ -218,6 +218,13 @@ struct SoftCpu {
         uint64_t cr2;       /* of #PF */
     } fault;
     int delivering; /* vector of the event being delivered through the IDT, or -1 (exception.c) */
+    /* SVM (svm.h). A #VMEXIT that is raised, or that a nested walk brings; code 0: none. */
+    struct {
+        uint64_t code, info1, info2, next_rip;
+    } svm_exit;
+    uint64_t svm_event;      /* the event that is delivered, as EXITINTINFO tells; 0: none */
+    uint64_t svm_shadow_rip; /* where the last interrupt shadow was that the engine ended */
+    bool svm_injecting;      /* it is the host that has the event delivered */
     /* A single-step trap follows the instruction that is running (SDM vol. 3 section 17.3.1.4).
      * TF as it was before the instruction decides; MOV and POP to SS and INT suppress the trap, and
      * after SYSCALL and SYSRET it is the new TF that counts. */
@@ -252,7 +259,8 @@ enum {
      * returns: EFLAGS.TF is set, or there is an interrupt shadow that must end in time. */
     SOFT_KEY_TF = 1 << 7,
     SOFT_KEY_BREAK = 1 << 8, /* blocks are cut at breakpoints, and instructions not fused */
-    SOFT_KEY_MMU_SHIFT = 9,  /* above it: mmu_mode, so that translated code knows its TLB */
+    SOFT_KEY_SVM = 1 << 9,   /* of a guest of SVM: what can be intercepted asks (svm.h) */
+    SOFT_KEY_MMU_SHIFT = 10, /* above it: mmu_mode, so that translated code knows its TLB */
 };
 
 /* Kinds of code outside 64-bit mode that have no blocks in common, by mode_key: index of

@@ -4,6 +4,7 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/msr.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/svm.h"
 #include "accel/soft/transfer.h"
 #include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
@@ -167,6 +168,9 @@ static const Uop *run_rdmsr(SoftCpu *s, const Uop *op)
     uint64_t value;
 
     need_ring0(s, op);
+    if (SOFT_UNLIKELY(s->cpu.svm.guest)) {
+        soft_svm_check_msr(s, op, false);
+    }
     if (!soft_msr_read(s, (uint32_t)s->cpu.regs[X86_RCX], &value)) {
         soft_raise(s, op, EXC_GP, 0);
     }
@@ -181,6 +185,9 @@ static const Uop *run_wrmsr(SoftCpu *s, const Uop *op)
     uint64_t value = (uint32_t)regs[X86_RAX] | regs[X86_RDX] << 32;
 
     need_ring0(s, op);
+    if (SOFT_UNLIKELY(s->cpu.svm.guest)) {
+        soft_svm_check_msr(s, op, true);
+    }
     if (!soft_msr_write(s, (uint32_t)regs[X86_RCX], value)) {
         soft_raise(s, op, EXC_GP, 0);
     }

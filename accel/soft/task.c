@@ -5,6 +5,7 @@
 #include "accel/soft/interrupt.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/svm.h"
 
 /* A TSS (SDM vol. 3 figures 8-2 and 8-10): from `ip` on it holds IP, FLAGS, eight registers,
  * segment selectors, each in the order of their encoding, and the LDT's selector, all `width` bytes
@@ -305,6 +306,10 @@ static void trap(SoftCpu *s)
 void soft_task_switch(SoftCpu *s, const Uop *op, const SoftTaskSwitch *to)
 {
     X86Cpu *cpu = &s->cpu;
+
+    if (cpu->svm.guest) {
+        soft_svm_check_task(s, op, to);
+    }
     SoftDescriptor d = find_tss(s, op, to);
     const TssLayout *l = layout_of(d.hi);
     X86Segment tr = soft_descriptor_segment(&d, to->selector);

@@ -179,6 +179,11 @@ static inline bool soft_canonical(uint64_t addr)
     return (uint64_t)((int64_t)(addr << 16) >> 16) == addr;
 }
 
+static inline uint64_t soft_canonical_form(uint64_t addr)
+{
+    return (uint64_t)((int64_t)(addr << 16) >> 16);
+}
+
 /* Outside 64-bit mode: linear address of [offset, offset + size) in segment @seg after the checks
  * of limit and type; #SS(0) or #GP(0) at @op (SDM vol. 3 section 5.3). */
 uint64_t soft_segment_address(SoftCpu *s, const Uop *op, unsigned seg, uint32_t offset,

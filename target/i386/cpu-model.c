@@ -42,7 +42,7 @@ static const char soft_has[] = "x2apic arat tsc-deadline hypervisor";
 static const char soft_has_32[] = "x2apic hypervisor"; /* if it has no long mode */
 static const char host_has[] = "x2apic hypervisor";
 /* What would be missed although it is of no use to guests. */
-static const char soft_lacks[] = "-svm -monitor -acpi";
+static const char soft_lacks[] = "-monitor -acpi";
 static const char host_lacks[] = "-svm -monitor -acpi";
 
 /* Of the engine that runs guests on the host CPU. */

@@ -35,6 +35,47 @@ static const StateField event_fields[] = {
 };
 static const StateTable event_state = { .name = "event", .version = 1, .fields = event_fields };
 
+#define SVM(member)  STATE_UINT(X86Cpu, svm.member)
+#define HOST(member) STATE_UINT(X86Cpu, svm.host.member)
+
+static const StateField svm_fields[] = {
+    SVM(vm_cr),
+    SVM(hsave_pa),
+    STATE_BOOL(X86Cpu, svm.gif_clear),
+    STATE_BOOL(X86Cpu, svm.guest),
+    STATE_BOOL(X86Cpu, svm.nested_paging),
+    SVM(vmcb),
+    STATE_UINTS(X86Cpu, svm.intercepts),
+    SVM(pause_threshold),
+    SVM(pause_count),
+    SVM(iopm),
+    SVM(msrpm),
+    SVM(tsc_offset),
+    SVM(nested_cr3),
+    SVM(int_ctl),
+    SVM(event_inj),
+    SVM(next_rip),
+    SVM(pause_left),
+    SVM(last_pause),
+    STATE_STRUCT(X86Cpu, svm.host.es, &segment_state),
+    STATE_STRUCT(X86Cpu, svm.host.cs, &segment_state),
+    STATE_STRUCT(X86Cpu, svm.host.ss, &segment_state),
+    STATE_STRUCT(X86Cpu, svm.host.ds, &segment_state),
+    STATE_STRUCT(X86Cpu, svm.host.gdt, &table_state),
+    STATE_STRUCT(X86Cpu, svm.host.idt, &table_state),
+    HOST(efer),
+    HOST(cr0),
+    HOST(cr3),
+    HOST(cr4),
+    HOST(rflags),
+    HOST(rip),
+    HOST(rsp),
+    HOST(rax),
+    HOST(pat),
+    {},
+};
+static const StateTable svm_state = { .name = "svm", .version = 1, .fields = svm_fields };
+
 static const StateField cpu_fields[] = {
     /* The rest of regs[] is the engine's. */
     { .name = "regs",
@@ -98,8 +139,25 @@ static const StateField cpu_fields[] = {
     STATE_BOOL_SINCE(X86Cpu, frozen, 6),
     STATE_BOOL_SINCE(X86Cpu, debug_shadow, 6),
     STATE_UINT_MAX_SINCE(X86Cpu, debug_hits, 15, 6),
+    { .name = "svm",
+      .kind = STATE_KIND_STRUCT,
+      .stride = sizeof(X86Cpu),
+      .count = 1,
+      .since = 7,
+      .sub = &svm_state },
     {},
 };
+
+/* Where a #VMEXIT goes: as VMRUN can have left it. */
+static bool host_is_sane(const X86Cpu *cpu)
+{
+    uint64_t cr0 = cpu->svm.host.cr0, efer = cpu->svm.host.efer, cr4 = cpu->svm.host.cr4;
+    bool lma = efer & EFER_LMA;
+
+    return (cr0 & CR0_PE) && lma == ((cr0 & CR0_PG) && (efer & EFER_LME)) &&
+           (!lma || (cr4 & CR4_PAE)) &&
+           !(cpu->svm.host.rflags & ~(uint64_t)(RFLAGS_VALID | RFLAGS_ONE));
+}
 
 /* Values that no processor can have would trip an engine up. SDM vol. 3 sections 2.5 and 4.1. */
 static bool cpu_loaded(void *obj, GError **errp)
@@ -109,13 +167,16 @@ static bool cpu_loaded(void *obj, GError **errp)
         const char *what;
         bool wrong;
     } checks[] = {
-        { "paging without protection", (cpu->cr0 & (CR0_PG | CR0_PE)) == CR0_PG },
+        { "paging without protection",
+          !cpu->svm.guest && (cpu->cr0 & (CR0_PG | CR0_PE)) == CR0_PG },
         { "long mode without PAE", cpu->efer & EFER_LMA && !(cpu->cr4 & CR4_PAE) },
         { "long mode that is active and not enabled",
           (cpu->efer & (EFER_LMA | EFER_LME)) == EFER_LMA },
         { "reserved bits in RFLAGS", cpu->rflags & ~(uint64_t)(RFLAGS_VALID | RFLAGS_ONE) },
         { "interrupts of unknown kinds",
-          cpu->interrupts & ~(CPU_INT_HARD | CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI) },
+          cpu->interrupts &
+              ~(CPU_INT_HARD | CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI | CPU_INT_VIRTUAL) },
+        { "a host of a guest that is none", cpu->svm.guest && !host_is_sane(cpu) },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(checks); i++) {
@@ -129,5 +190,5 @@ static bool cpu_loaded(void *obj, GError **errp)
 }
 
 const StateTable x86_cpu_state = {
-    .name = "x86-cpu", .version = 6, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
+    .name = "x86-cpu", .version = 7, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
 };

@@ -61,6 +61,9 @@ static void reset_core(X86Cpu *cpu)
     cpu->debug_hits = 0;
     cpu->nmi_blocked = false;
     memset(&cpu->event, 0, sizeof(cpu->event));
+    /* A guest is left without an exit; VM_CR and VM_HSAVE_PA stay at INIT. */
+    cpu->svm = (X86Svm){ .vm_cr = cpu->svm.vm_cr, .hsave_pa = cpu->svm.hsave_pa };
+    x86_cpu_clear_interrupt(cpu, CPU_INT_VIRTUAL);
     cpu->wait_for_sipi = cpu->index != 0;
 }
 
@@ -81,6 +84,7 @@ void x86_cpu_reset(X86Cpu *cpu)
     memcpy(cpu->fxsave + 28, &mxcsr_mask, sizeof(mxcsr_mask));
 
     memset(&cpu->msr, 0, sizeof(cpu->msr));
+    cpu->svm.vm_cr = cpu->svm.hsave_pa = 0;
     cpu->msr.pat = 0x0007040600070406ull;
     cpu->msr.misc_enable = 1; /* fast strings */
     atomic_store(&cpu->interrupts, 0);
@@ -135,6 +139,24 @@ static void dump_flags(GString *out, uint64_t rflags)
     }
 }
 
+/* Only where it is in use. */
+static void dump_svm(GString *out, const X86Cpu *cpu)
+{
+    const X86Svm *svm = &cpu->svm;
+
+    if (cpu->efer & EFER_SVME || svm->guest) {
+        g_string_append_printf(out, "SVM GIF=%d guest=%d", !svm->gif_clear, svm->guest);
+        if (svm->guest) {
+            g_string_append_printf(out,
+                                   " VMCB=%016" G_GINT64_MODIFIER "x NP=%d"
+                                   " nCR3=%016" G_GINT64_MODIFIER "x V_INTR=%016" G_GINT64_MODIFIER
+                                   "x",
+                                   svm->vmcb, svm->nested_paging, svm->nested_cr3, svm->int_ctl);
+        }
+        g_string_append_c(out, '\n');
+    }
+}
+
 char *x86_cpu_dump(const X86Cpu *cpu)
 {
     static const char *const seg_names[6] = { "ES", "CS", "SS", "DS", "FS", "GS" };
@@ -169,6 +191,7 @@ char *x86_cpu_dump(const X86Cpu *cpu)
                            "DR6=%016" G_GINT64_MODIFIER "x DR7=%016" G_GINT64_MODIFIER "x\n",
                            cpu->dr[0], cpu->dr[1], cpu->dr[2], cpu->dr[3], cpu->dr[6], cpu->dr[7]);
     g_string_append_printf(out, "EFER=%016" G_GINT64_MODIFIER "x\n", cpu->efer);
+    dump_svm(out, cpu);
 
     uint32_t mxcsr;
     uint16_t fcw, fsw;

@@ -63,7 +63,9 @@ enum {
                               and cleared by the APIC */
     CPU_INT_NMI = 1 << 1,
     CPU_INT_INIT = 1 << 2,
-    CPU_INT_SIPI = 1 << 3, /* sipi_vector is valid */
+    CPU_INT_SIPI = 1 << 3,    /* sipi_vector is valid */
+    CPU_INT_VIRTUAL = 1 << 5, /* X86Svm.int_ctl has an interrupt for the guest that runs; by the
+                                 vCPU's own thread */
 };
 
 /* X86Cpu.debug_step. */
@@ -71,6 +73,30 @@ enum {
     CPU_STEP = 1 << 0,
     CPU_STEP_NO_IRQ = 1 << 1, /* no interrupt is taken meanwhile */
 };
+
+/* AMD's secure virtual machine (svm.h, APM vol. 2 chapter 15). */
+typedef struct X86Svm {
+    uint64_t vm_cr, hsave_pa; /* MSRs */
+    bool gif_clear;           /* the global interrupt flag is 0 */
+    bool guest;               /* between VMRUN and #VMEXIT; the rest counts only then */
+    bool nested_paging;
+    uint64_t vmcb; /* physical address */
+    /* The VMCB's control area as VMRUN found it. */
+    uint32_t intercepts[6];
+    uint16_t pause_threshold, pause_count;
+    uint64_t iopm, msrpm, tsc_offset, nested_cr3;
+    uint64_t int_ctl;   /* V_TPR and V_IRQ as they are now */
+    uint64_t event_inj; /* to be delivered before the next instruction, if it is valid */
+    uint64_t next_rip;  /* for that, if it is a software interrupt */
+    uint16_t pause_left;
+    uint64_t last_pause; /* TSC */
+    /* The host, to be gone back to. */
+    struct {
+        X86Segment es, cs, ss, ds;
+        X86DescriptorTable gdt, idt;
+        uint64_t efer, cr0, cr3, cr4, rflags, rip, rsp, rax, pat;
+    } host;
+} X86Svm;
 
 struct X86Cpu {
     /* General registers by their encoding (RAX 0 ... R15 15); the rest is for the engine: the
@@ -99,6 +125,8 @@ struct X86Cpu {
         uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
         int64_t tsc_offset; /* TSC = clock_ns() + tsc_offset */
     } msr;
+
+    X86Svm svm;
 
     bool halted;           /* in HLT, waiting for an interrupt; own thread + machine lock */
     bool frozen;           /* while halted: by FERR#, so IGNNE# ends it, too (fpu-pins.h) */

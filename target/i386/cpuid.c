@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "target/i386/cpu.h"
+#include "target/i386/svm.h"
 
 /* ---- topology ---- */
 
@@ -299,6 +299,15 @@ static void leaf_ext8(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
     r->ecx = MIN(logical_per_socket(m) - 1, 255) | x86_topology_socket_shift(m) << 12;
 }
 
+static void leaf_svm(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    if (x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_SVM)) {
+        r->eax = 1; /* revision */
+        r->ebx = SVM_ASIDS;
+        r->edx = cpu->model.features[X86_FEAT_SVM_EDX];
+    }
+}
+
 static const struct {
     uint32_t leaf;
     LeafFn *fn;
@@ -321,6 +330,7 @@ static const struct {
     { 0x80000006, leaf_ext6 },
     { 0x80000007, leaf_ext7 },
     { 0x80000008, leaf_ext8 },
+    { 0x8000000a, leaf_svm },
 };
 
 /* Is the leaf beyond the last one of its range? */

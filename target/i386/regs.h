@@ -139,6 +139,7 @@ enum {
 #define EFER_LME   (1u << 8)
 #define EFER_LMA   (1u << 10)
 #define EFER_NX    (1u << 11)
+#define EFER_SVME  (1u << 12)
 #define EFER_FFXSR (1u << 14)
 
 /* Page-table entries (SDM vol. 3 section 4.5). */
@@ -252,6 +253,8 @@ enum {
     MSR_K8_TOP_MEM2 = 0xc001001d,
     MSR_AMD64_PATCH_LEVEL = 0xc001008b,
     MSR_AMD64_NB_CFG = 0xc001001f,
+    MSR_VM_CR = 0xc0010114,
+    MSR_VM_HSAVE_PA = 0xc0010117,
     MSR_AMD64_LS_CFG = 0xc0011020,
     MSR_AMD64_DC_CFG = 0xc0011022,
     MSR_AMD64_DE_CFG = 0xc0011029,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A machine with SVM, where this one has none: qemu-system-x86_64 emulates it, Debian's kernel in it
-loads kvm-amd, and programs run in it on demand. An Outer is a place for vm.Vm."""
+"""A machine with SVM, where this one has none: qemu-system-x86_64 emulates it, or with NESTED_OUTER=dimmable our own software CPU,
+Debian's kernel in it loads kvm-amd, and programs run in it on demand. An Outer is a place for vm.Vm."""
 import base64
 import contextlib
 import glob
@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -17,12 +18,15 @@ import vhost_cases
 import vm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-EMULATOR = "qemu-system-x86_64"
+OURS = os.environ.get("NESTED_OUTER") == "dimmable"
+EMULATOR = f"{os.path.abspath(sys.argv[1])}/dimmable" if OURS else "qemu-system-x86_64"
 # XSETBV is not intercepted there, so KVM would not know of XCR0, and Linux would warn of the sizes in
 # CPUID leaf 0xd.
 CPU = "EPYC,-xsave,-xsavec,-avx,-avx2,-f16c,-fma"
 # What it would warn of, since it does not emulate it.
 CPU += ",-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,-topoext,-nrip-save"
+if OURS:
+    CPU = "EPYC,check=off"
 # Its TSC is this host's. Where the machine is busy, neither is a clock watched nor a timer tried.
 APPEND = "console=ttyS0 quiet tsc=reliable no_timer_check panic=-1"
 # In the order of loading. KVM does not poll when a guest halts: that takes time, and saves none here.

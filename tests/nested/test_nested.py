@@ -106,7 +106,7 @@ def need_outer(wanted=""):
 def start_outer():
     global place
     if not shutil.which(outer.EMULATOR):
-        raise tap.Skip(f"there is no {outer.EMULATOR}: Debian's package qemu-system-x86 is not installed")
+        raise tap.Skip(f"there is no {outer.EMULATOR}: Debian's package qemu-system-x86 is not installed; or set NESTED_OUTER=dimmable")
     if not os.path.exists(f"{BUILD}/guest/vmlinux"):
         raise tap.Skip("no kernel: make guest")
     with tempfile.TemporaryDirectory() as folder:

@@ -20,8 +20,7 @@ REFERENCE = shutil.which("qemu-system-x86_64")
 # Models that the level does not have.
 OURS_ALONE = {"SapphireRapids", "SapphireRapids-v1"}
 # What the software CPU always has, or never, whatever the model (docs/software-cpu.md).
-OF_THE_ENGINE = {"x2apic", "arat", "tsc-deadline", "vme", "svm", "npt", "nrip-save", "svme-addr-chk",
-                 "vgif", "monitor", "acpi", "hypervisor"}
+OF_THE_ENGINE = {"x2apic", "arat", "tsc-deadline", "vme", "vgif", "monitor", "acpi", "hypervisor"}
 FEATURES_OF_LEAVES = {(0x1, 0): "cd", (0x6, 0): "a", (0x7, 0): "bcd", (0x7, 1): "a", (0x80000001, 0): "cd",
                       (0x80000007, 0): "d"}
 EXACT = {(0x0, 0): "abcd", (0x1, 0): "a", (0x80000000, 0): "abcd", (0x80000002, 0): "abcd",

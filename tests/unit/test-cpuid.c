@@ -217,8 +217,8 @@ static void test_errors(void)
         { "qemu64,host-phys-bits-limit=20", "*0 (no limit) or a number from 36 to 52, not 20" },
         { "qemu64,host-phys-bits-limit=53", "*from 36 to 52, not 53" },
         { "max,+avx512f,enforce", "-cpu: the software CPU cannot offer on this host: avx512f;*" },
-        { "max,enforce,+svm,avx512f=on",
-          "*cannot offer on this host: avx512f, svm; without 'enforce'*" },
+        { "max,enforce,+skinit,avx512f=on",
+          "*cannot offer on this host: avx512f, skinit; without 'enforce'*" },
         { "max,enforce,+frobnicate", "*no CPU feature 'frobnicate'*" },
         { "qemu64,model-id=01234567890123456789012345678901234567890123456789", "*at most 48*" },
         { "", "*no CPU model ''*" },
@@ -266,7 +266,7 @@ static void test_check(void)
 {
     static const char *const without[] = { "max,check", "max,enforce", "qemu64,check,enforce",
                                            "max,+avx512f,check=off", "max,-avx512f,enforce" };
-    const uint32_t svm = 1u << 2;
+    const uint32_t skinit = 1u << 12;
     X86CpuModel m;
 
     for (size_t i = 0; i < G_N_ELEMENTS(with_warning); i++) {
@@ -281,12 +281,12 @@ static void test_check(void)
     }
     /* One element at a time: nothing is lost until it is settled. */
     g_assert_true(x86_cpu_model_make(&m, "max", NULL));
-    g_assert_true(set(&m, "svm", "on", NULL));
-    g_assert_true(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, svm));
+    g_assert_true(set(&m, "skinit", "on", NULL));
+    g_assert_true(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, skinit));
     x86_cpu_model_settle(&m);
-    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, svm));
+    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, skinit));
     g_autofree const char **missing = x86_cpu_model_missing(&m);
-    g_assert_cmpstr(missing[0], ==, "svm");
+    g_assert_cmpstr(missing[0], ==, "skinit");
     g_assert_null(missing[1]);
 }
 

@@ -78,7 +78,7 @@ static const Feature features[] = {
       HARNESS_LONG64, NULL },
     { "f16c", "c4e27913c1", HARNESS_LONG64, NULL },
     { "monitor", "0f01c8 0f01c9", HARNESS_LONG64, NULL },
-    { "svm", "0f01d8 0f01d9 0f01da 0f01db 0f01dc 0f01dd 0f01de 0f01df", HARNESS_LONG64, NULL },
+    { "svm", "0f01d8 0f01da 0f01db 0f01dc 0f01dd 0f01df", HARNESS_LONG64, NULL },
     { "vmx", "0f01c1 0f01c2 0f01c3 0f01c4 0f01d4 f30fc733 660fc733 0f78c1 0f79c1", HARNESS_LONG64,
       NULL },
     { "avx2", "c5fdfcc1 c4e27d58c1 c4e26d90043b c4e26d8c03 c4e37d39c101", HARNESS_LONG64, NULL },
@@ -128,7 +128,8 @@ static const char without_instructions[] =
 /* No feature of ours announces them. */
 static const char never[] =
     "0f01fd 0f01fa 0f01fb f30faef0 660faef0 f20faef0 0f38f90b 660f38f803 f30fae23 0f01c5 0f01cf "
-    "0f37 0faa 0f0b 0fffc0 0fb9c0 f30fc7f0 0f01f8f0 0f36 0f24c0";
+    "0f37 0faa 0f0b 0fffc0 0fb9c0 f30fc7f0 0f01f8f0 0f36 0f24c0 "
+    "0f01d9 0f01de"; /* VMMCALL is for the host of a guest */
 
 static unsigned parse_hex(const char *text, uint8_t *bytes)
 {
@@ -152,7 +153,7 @@ static void prepare(HarnessMode mode)
         cpu->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE | CR4_PKE;
         cpu->xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
     }
-    cpu->efer |= EFER_SCE;
+    cpu->efer |= EFER_SCE | EFER_SVME;
     cpu->msr.lstar = cpu->msr.cstar = KERNEL;
     cpu->msr.star = (uint64_t)0x30 << 48 | (uint64_t)0x08 << 32 | KERNEL;
     cpu->msr.sysenter_cs = 0x08;

@@ -5,7 +5,8 @@
 
 bool soft_targets_possible(uint32_t key)
 {
-    uint32_t privilege = SOFT_KEY_CPL3 | UINT32_MAX << SOFT_KEY_MMU_SHIFT;
+    /* A world switch empties the tables. */
+    uint32_t privilege = SOFT_KEY_CPL3 | SOFT_KEY_SVM | UINT32_MAX << SOFT_KEY_MMU_SHIFT;
     bool user = soft_mmu_user(key >> SOFT_KEY_MMU_SHIFT);
 
     return (key & ~privilege) == (SOFT_KEY_CODE64 | SOFT_KEY_PE | SOFT_KEY_LMA) &&
