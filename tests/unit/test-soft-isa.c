@@ -180,6 +180,9 @@ static int run_code(const char *hex, HarnessMode mode)
         h->cpu->regs[X86_RCX] = 0;
         h->cpu->regs[X86_RAX] = XCR0_X87;
     }
+    if (strstr("0f01d8 0f01da 0f01db", hex)) { /* of VMRUN and its kin: zeros */
+        h->cpu->regs[X86_RAX] = HARNESS_DATA;
+    }
     if (strcmp(hex, "0fc71b") == 0) { /* XRSTORS: the compact form */
         h->ram[HARNESS_DATA + 512 + 15] = 0x80;
     }
