@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw/core/runstate.h"
+#include "hw/net/nvm-93c46.h"
 #include "util/units.h"
 
 enum {
@@ -59,8 +60,6 @@ enum {
     NVM_SELECT = 0x02,
     NVM_IN = 0x04,
     NVM_OUT = 0x08,
-    NVM_COMMAND = 9, /* bits: a one, two of the command, six of the address */
-    NVM_READ = 6,    /* the first three of them */
     NVM_SUM = 0xbaba,
 };
 
@@ -86,36 +85,26 @@ static uint16_t plain_word(const Eepro100 *s, unsigned n)
     }
 }
 
-static uint16_t nvm_word(const Eepro100 *s, unsigned n)
+static uint16_t nvm_word(const void *opaque, unsigned n)
 {
+    const Eepro100 *s = opaque;
     unsigned sum = 0;
 
-    for (unsigned i = 0; n == EEPRO_NVM_WORDS - 1 && i < n; i++) {
+    for (unsigned i = 0; n == NVM_93C46_WORDS - 1 && i < n; i++) {
         sum += plain_word(s, i);
     }
-    return n == EEPRO_NVM_WORDS - 1 ? (uint16_t)(NVM_SUM - sum) : plain_word(s, n);
+    return n == NVM_93C46_WORDS - 1 ? (uint16_t)(NVM_SUM - sum) : plain_word(s, n);
 }
 
 static void write_nvm(Eepro100 *s, uint8_t value)
 {
     uint8_t before = s->reg[EEPRO_EEPROM];
-    unsigned n;
-    bool bit = true;
+    Nvm93c46 nvm = { s->nvm_bits, s->nvm_clocks };
+    bool rises = value & NVM_CLOCK && !(before & NVM_CLOCK);
+    bool bit = nvm_93c46_step(&nvm, value & NVM_SELECT, rises, value & NVM_IN, nvm_word, s);
 
-    if (!(value & NVM_SELECT)) {
-        s->nvm_bits = s->nvm_clocks = 0;
-    } else if (value & NVM_CLOCK && !(before & NVM_CLOCK)) {
-        if (s->nvm_clocks < NVM_COMMAND) {
-            s->nvm_bits = s->nvm_bits << 1 | !!(value & NVM_IN);
-        }
-        if (s->nvm_bits && s->nvm_clocks <= NVM_COMMAND + 16) {
-            s->nvm_clocks++; /* nothing counts before the first one */
-        }
-    }
-    n = s->nvm_clocks - NVM_COMMAND; /* which bit of data, from 1 on, after one that is 0 */
-    if (s->nvm_clocks >= NVM_COMMAND && n <= 16 && s->nvm_bits >> 6 == NVM_READ) {
-        bit = n && nvm_word(s, s->nvm_bits % EEPRO_NVM_WORDS) >> (16 - n) & 1;
-    }
+    s->nvm_bits = nvm.bits;
+    s->nvm_clocks = nvm.clocks;
     s->reg[EEPRO_EEPROM] = (value & (uint8_t)~NVM_OUT) | (bit ? NVM_OUT : 0);
 }
 
@@ -364,7 +353,7 @@ static const StateField eepro100_fields[] = {
     STATE_UINTS(Eepro100, groups),
     STATE_UINTS(Eepro100, phy),
     STATE_UINT(Eepro100, nvm_bits),
-    STATE_UINT_MAX(Eepro100, nvm_clocks, NVM_COMMAND + 17),
+    STATE_UINT_MAX(Eepro100, nvm_clocks, NVM_93C46_CLOCKS),
     {},
 };
 const StateTable eepro100_state = { .name = TYPE_EEPRO100,

@@ -17,7 +17,6 @@ enum {
     EEPRO_REGISTERS = 64,
     EEPRO_CONFIG = 22,    /* bytes of a configuration */
     EEPRO_COUNTERS = 20,  /* words of statistics */
-    EEPRO_NVM_WORDS = 64, /* of the EEPROM */
     EEPRO_PHY = 1,        /* its address */
     EEPRO_PHY_REGISTERS = 32,
 };

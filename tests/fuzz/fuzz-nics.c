@@ -150,11 +150,35 @@ static void start_eepro100(unsigned n, unsigned how)
     set(n, 0, 2, 0x10, 1);
 }
 
+/* ---- tulip ---- */
+
+/* Rings of eight each way, or chains. */
+static void start_tulip(unsigned n, unsigned how)
+{
+    uint32_t base = ring(n);
+
+    set(n, 1, 0, 1, 4);
+    for (unsigned i = 0; i < 8; i++) {
+        uint32_t next = i == 7 ? 1u << 25 : 0;
+
+        put(base + 16 * i, 0x80000000u, 4);
+        put(base + 16 * i + 4, (how & 1 ? 1u << 24 : next) | 1520, 4);
+        put(base + 16 * i + 8, BUFFERS + BUFFER_SIZE * i, 4);
+        put(base + 16 * i + 12, base + 16 * ((i + 1) % 8), 4);
+        put(base + 0x1000 + 16 * i, how & 2 ? 0x80000000u : 0, 4);
+        put(base + 0x1000 + 16 * i + 4, 0xe0000000u | next | 100, 4);
+        put(base + 0x1000 + 16 * i + 8, BUFFERS + BUFFER_SIZE * (i + 8), 4);
+    }
+    set(n, 1, 8 * 3, base, 4);
+    set(n, 1, 8 * 4, base + 0x1000, 4);
+    set(n, 1, 8 * 7, UINT32_MAX, 4);
+    set(n, 1, 8 * 6, 0x2002 | (how & 4 ? 0x40 : 0) | (how & 8 ? 0x400 : 0), 4);
+}
+
 static const Card cards[] = {
-    { "vmxnet3", -1, 2, start_vmxnet3 },
-    { "pcnet", 0, 2, start_pcnet },
-    { "ne2k_pci", 0, 1, start_ne2k },
-    { "i82559c", 1, 3, start_eepro100 },
+    { "vmxnet3", -1, 2, start_vmxnet3 }, { "pcnet", 0, 2, start_pcnet },
+    { "ne2k_pci", 0, 1, start_ne2k },    { "i82559c", 1, 3, start_eepro100 },
+    { "tulip", 0, 2, start_tulip },
 };
 
 /* Nothing of the host is asked: the cable ends here. */

@@ -253,6 +253,7 @@ MORE = [
     ("files by pcnet", lambda: other("pcnet", "mii", "pcnet32")),
     ("files by ne2k_pci", lambda: other("ne2k_pci", "8390", "ne2k-pci", carrier=False)),
     ("files by i82559c", lambda: other("i82559c", "mii", "e100")),
+    ("files by tulip", lambda: other("tulip", "tulip", carrier=False)),
     ("files by i82557b", lambda: other("i82557b", "mii", "e100")),
 ]
 tap.run([test for test in TESTS + MORE if test[0] in sys.argv[2:]] if sys.argv[2:] else TESTS)

@@ -17,7 +17,7 @@ VIRTIO = [[{"driver": "virtio-blk-pci", "drive": "d0"}], [{"driver": "virtio-net
 CONTROLLERS = [[{"driver": "virtio-scsi-pci"}, {"driver": "scsi-hd", "drive": "d0"}, {"driver": "scsi-cd"}],
                [{"driver": "nvme", "serial": "x", "drive": "d1"}], [{"driver": "e1000", "netdev": "u0"}],
                [{"driver": "e1000e", "netdev": "u1"}], [{"driver": "rtl8139", "netdev": "u2"}], [{"driver": "vmxnet3", "netdev": "u3"}],
-               [{"driver": "pcnet", "netdev": "u4"}], [{"driver": "ne2k_pci", "netdev": "u5"}], [{"driver": "i82559c", "netdev": "u6"}], [{"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "x"}]]
+               [{"driver": "pcnet", "netdev": "u4"}], [{"driver": "ne2k_pci", "netdev": "u5"}], [{"driver": "i82559c", "netdev": "u6"}], [{"driver": "tulip", "netdev": "u7"}], [{"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "x"}]]
 VHOST = [[{"driver": "vhost-user-blk-pci", "chardev": "c0"}], [{"driver": "virtio-net-pci", "netdev": "v0"}],
          [{"driver": "vhost-user-fs-pci", "chardev": "c2", "tag": "x"}]]
 # The registers of docs/pci-hotplug.md, and slots.
