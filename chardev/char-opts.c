@@ -24,10 +24,11 @@ static const struct {
     const char *name, *reason;
 } refused[] = {
     { "parallel",
-      "the machine has no parallel port that could use a host's; for a printer's output "
+      "a parallel port has its own printer, and cannot use the host's port; for a printer's output "
       "use backend file with path=/dev/lp0" },
-    { "parport", "the machine has no parallel port that could use a host's; for a printer's output "
-                 "use backend file with path=/dev/lp0" },
+    { "parport",
+      "a parallel port has its own printer, and cannot use the host's port; for a printer's output "
+      "use backend file with path=/dev/lp0" },
     { "braille",
       "nothing here speaks to BRLTTY; the guest's own can use a braille device that it is "
       "given by -device usb-host" },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Options of the interface for what this machine has not: those that tools give to every machine,
- * of which only "none" is taken; and those that are refused at once, with what there is instead.
+ * and that change nothing; and those that are refused at once, with what there is instead.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,22 +12,6 @@
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/parse.h"
-
-/* ---- only none ---- */
-
-static bool only_none(const char *arg, const char *what, GError **errp)
-{
-    if (strcmp(arg, "none") == 0) {
-        return true;
-    }
-    error_set(errp, "there is %s; only none is possible", what);
-    return false;
-}
-
-bool option_do_parallel(Startup *startup, const char *arg, GError **errp)
-{
-    return only_none(arg, "no parallel port", errp);
-}
 
 /* ---- sound ---- */
 

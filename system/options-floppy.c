@@ -71,34 +71,13 @@ bool option_do_fdb(Startup *startup, const char *arg, GError **errp)
     return do_fd(startup, 1, arg, errp);
 }
 
-/* Does the user say by -device or -global what floppy drives there are? */
-static bool names_floppies(const Startup *startup)
-{
-    bool found = false;
-
-    for (unsigned i = 0; i < startup->uses->len && !found; i++) {
-        const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
-        bool global = strcmp(use->option->name, "global") == 0;
-
-        if (global || strcmp(use->option->name, "device") == 0) {
-            struct json_object *props = keyval_or_json_parse(use->arg, "driver", NULL);
-            const char *type = props ? keyval_get_text(props, "driver") : NULL;
-
-            found = type && (!strcmp(type, TYPE_ISA_FDC) || !strcmp(type, TYPE_FLOPPY));
-            json_object_put(props);
-        }
-        if (global) {
-            found |= g_str_has_prefix(use->arg, TYPE_ISA_FDC ".") ||
-                     g_str_has_prefix(use->arg, TYPE_FLOPPY ".");
-        }
-    }
-    return found;
-}
-
 /* Drive A, without a disk, where users find one; also beside a drive B. */
 static bool add_default(Startup *startup, GError **errp)
 {
-    if (startup->no_defaults || !fdc_find() || startup->floppies[0] || names_floppies(startup)) {
+    static const char *const types[] = { TYPE_ISA_FDC, TYPE_FLOPPY, NULL };
+
+    if (startup->no_defaults || !fdc_find() || startup->floppies[0] ||
+        startup_names_device(startup, types)) {
         return true;
     }
     return option_do_drive(startup, "if=floppy,index=0", errp);

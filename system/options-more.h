@@ -65,7 +65,6 @@ bool option_apply_fsdev(Startup *startup, const void *parsed, GError **errp);
 bool option_apply_virtfs(Startup *startup, const void *parsed, GError **errp);
 
 /* options-absent.c */
-bool option_do_parallel(Startup *startup, const char *arg, GError **errp);
 bool option_do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, too */
 bool option_do_usb(Startup *startup, const char *arg, GError **errp);
 bool option_do_usbdevice(Startup *startup, const char *arg, GError **errp);

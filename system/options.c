@@ -680,7 +680,6 @@ const Option options[] = {
       "connections, display, head, reverse, power-control",
       START_SCREEN, option_do_vnc, .type = &VncOptions_type, .implied_key = "vnc" },
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },
-    { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, option_do_parallel },
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
     { "usb", NULL, "as -machine usb=on: the board's USB controller", START_MACHINE, option_do_usb },
     { "usbdevice", "keyboard | mouse | tablet", "as -device usb-kbd, usb-mouse, usb-tablet", START_DEVICE, option_do_usbdevice },
@@ -730,6 +729,8 @@ const Option options[] = {
     { "serial", "none|null|[mon:]stdio|pty|file:F|pipe:F|/dev/TTY|unix:P[,server=on]|tcp:H:P[,server=on]|"
                 "telnet:H:P|websocket:H:P|udp:H:P|chardev:ID",
       "next serial port", START_CHARDEV, startup_add_serial },
+    { "parallel", "none|null|file:F|...", "next parallel port with a printer, arguments as -serial (default: one that prints nowhere)",
+      START_CHARDEV, startup_add_parallel },
     { "chardev", "KIND,id=ID[,option=value]",
       "character device for -serial chardev:ID and others (help; KIND,help)",
       START_CHARDEV, do_chardev, text_chardev },
@@ -761,7 +762,7 @@ const Option options[] = {
     { "watchdog-action", "ACTION", "as -action watchdog=ACTION", START_CONFIG, do_watchdog_action },
     { "no-reboot", NULL, "end instead of a reset", START_CONFIG, do_no_reboot },
     { "no-shutdown", NULL, "stop instead of ending when the guest powers off", START_CONFIG, do_no_shutdown },
-    { "nodefaults", NULL, "no default serial port, monitor, CD drive and network card", START_CONFIG, do_nodefaults },
+    { "nodefaults", NULL, "no default serial port, parallel port, monitor, CD drive and network card", START_CONFIG, do_nodefaults },
     { "no-user-config", NULL, "accepted: there are no configuration files", START_CONFIG, do_nothing },
     { "daemonize", NULL, "go to the background when everything is made", START_CONFIG, do_daemonize },
     { "sandbox", "on|off[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]"

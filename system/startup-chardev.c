@@ -51,6 +51,34 @@ bool startup_add_serial(Startup *startup, const char *text, GError **errp)
     return true;
 }
 
+bool startup_add_parallel(Startup *startup, const char *text, GError **errp)
+{
+    startup->parallel_given = true;
+    if (strcmp(text, "none") == 0) {
+        return true;
+    }
+    if (startup->num_parallels == MAX_PARALLEL) {
+        error_set(errp, "there are only %d parallel ports", MAX_PARALLEL);
+        return false;
+    }
+    if (!check_terminal(startup, text, errp)) {
+        return false;
+    }
+    unsigned n = startup->num_parallels;
+    bool with_monitor = g_str_has_prefix(text, "mon:");
+    g_autofree char *id = g_strdup_printf("parallel%u", n);
+    Chardev *chr = chardev_new_from_short(id, text, with_monitor, errp);
+    if (!chr) {
+        return false;
+    }
+    startup->machine->parallel[n] = chr;
+    if (with_monitor) {
+        add_request(startup, chr, false, false);
+    }
+    startup->num_parallels++;
+    return true;
+}
+
 bool startup_add_monitor(Startup *startup, const char *text, bool qmp, bool pretty, GError **errp)
 {
     startup->monitor_given = true;
@@ -82,6 +110,15 @@ bool startup_add_mon(Startup *startup, const void *parsed, GError **errp)
     return monitor_new(chr, mon->mode == MONITOR_MODE_CONTROL, mon->pretty, errp);
 }
 
+/* A port whose printer throws all away: there is no window that could show it. */
+static bool add_default_parallel(Startup *startup, GError **errp)
+{
+    static const char *const types[] = { "isa-parallel", NULL };
+
+    return startup->parallel_given || !machine_ops(startup->machine)->parallel_port ||
+           startup_names_device(startup, types) || startup_add_parallel(startup, "null", errp);
+}
+
 bool startup_default_chardevs(Startup *startup, GError **errp)
 {
     /* There is no window to fall back to: without -display, the terminal is the user's. */
@@ -90,6 +127,9 @@ bool startup_default_chardevs(Startup *startup, GError **errp)
 
     if (startup->no_defaults) {
         return true;
+    }
+    if (!add_default_parallel(startup, errp)) {
+        return false;
     }
     /* Where another option took the terminal, defaults do without, so no error here. */
     if (startup->num_serials == 0) {

@@ -35,6 +35,7 @@
 #include "ui/spice.h"
 #include "ui/vnc.h"
 #include "util/error.h"
+#include "util/keyval.h"
 #include "util/interrupt.h"
 #include "util/made-files.h"
 #include "util/main-loop.h"
@@ -88,6 +89,38 @@ static bool option_given(const Startup *startup, const char *const *names)
     for (unsigned i = 0; i < startup->uses->len; i++) {
         if (g_strv_contains(names, g_array_index(startup->uses, OptionUse, i).option->name)) {
             return true;
+        }
+    }
+    return false;
+}
+
+/* Is the device of -device, or of a -global in its long form, one of @types? */
+static bool driver_is(const char *arg, const char *const *types)
+{
+    struct json_object *props = keyval_or_json_parse(arg, "driver", NULL);
+    const char *type = props ? keyval_get_text(props, "driver") : NULL;
+    bool is = type && g_strv_contains(types, type);
+
+    json_object_put(props);
+    return is;
+}
+
+bool startup_names_device(const Startup *startup, const char *const *types)
+{
+    for (unsigned i = 0; i < startup->uses->len; i++) {
+        const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
+        bool global = strcmp(use->option->name, "global") == 0;
+
+        if ((global || strcmp(use->option->name, "device") == 0) && driver_is(use->arg, types)) {
+            return true;
+        }
+        if (global) {
+            const char *dot = strchr(use->arg, '.');
+            g_autofree char *type = dot ? g_strndup(use->arg, dot - use->arg) : NULL;
+
+            if (type && g_strv_contains(types, type)) {
+                return true;
+            }
         }
     }
     return false;

@@ -71,9 +71,11 @@ struct Startup {
     GPtrArray *ide_drives;    /* of IdeDrive *, by place, with NULL where none is; or NULL */
 
     /* START_CHARDEV */
-    unsigned num_serials; /* -serial none counts */
-    bool monitor_given;   /* by -monitor, -mon or -qmp: there is no default one */
-    GArray *monitors;     /* of MonitorRequest */
+    unsigned num_serials;   /* -serial none counts */
+    unsigned num_parallels; /* -parallel none does not */
+    bool parallel_given;    /* by -parallel, also none: there is no default one */
+    bool monitor_given;     /* by -monitor, -mon or -qmp: there is no default one */
+    GArray *monitors;       /* of MonitorRequest */
     unsigned num_monitor_chardevs;
     Chardev *qtest;
     const char *qtest_log;
@@ -88,11 +90,14 @@ bool startup_make(Startup *startup, bool *run, GError **errp);
  * discarded; and of a start that failed (not @ok), all files that it made. No CPU runs. */
 void startup_cleanup(Startup *startup, bool ok);
 
-/* For -serial, -monitor, -qmp and defaults (startup-chardev.c). @text as in -serial. */
+/* For -serial, -parallel, -monitor, -qmp and defaults (startup-chardev.c). @text as in -serial. */
 bool startup_add_serial(Startup *startup, const char *text, GError **errp);
+bool startup_add_parallel(Startup *startup, const char *text, GError **errp);
 bool startup_add_monitor(Startup *startup, const char *text, bool qmp, bool pretty, GError **errp);
 /* -mon (MonitorOptions): makes the monitor, so the machine must be there. */
 bool startup_add_mon(Startup *startup, const void *parsed, GError **errp);
+/* Does the user say by -device or -global what there is of @types (ends with NULL)? */
+bool startup_names_device(const Startup *startup, const char *const *types);
 /* What there is where the user asked for nothing. */
 bool startup_default_chardevs(Startup *startup, GError **errp);
 

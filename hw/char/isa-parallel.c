@@ -42,6 +42,7 @@ typedef struct IsaParallel {
     uint32_t index, iobase, irq_number;
     char *chardev; /* property: id of the printer */
     /* wiring */
+    Chardev *chr; /* -parallel's choice, instead of `chardev` */
     CharFrontend fe;
     Irq irq;
     MemoryRegion ports;
@@ -179,7 +180,7 @@ static bool parallel_place(IsaParallel *s, GError **errp)
 
 static bool parallel_attach(IsaParallel *s, GError **errp)
 {
-    Chardev *chr = s->chardev ? chardev_find(s->chardev) : NULL;
+    Chardev *chr = s->chardev ? chardev_find(s->chardev) : s->chr;
 
     if (!chr) {
         error_set(errp, "chardev '%s' not found; a parallel port needs one: -chardev ...,id=ID",
@@ -292,3 +293,16 @@ static const IrqLines parallel_lines[] = {
     {},
 };
 IRQ_LINES_REGISTER(parallel_lines)
+
+Device *isa_parallel_create(unsigned index, Chardev *chr, GError **errp)
+{
+    IsaParallel *s = ISA_PARALLEL(device_new_onboard(TYPE_ISA_PARALLEL));
+
+    s->index = index;
+    s->chr = chr;
+    if (!device_realize(&s->parent, errp)) {
+        object_unparent(&s->parent.parent);
+        return NULL;
+    }
+    return &s->parent;
+}

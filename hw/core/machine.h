@@ -18,8 +18,9 @@
 #include "memory/memory.h"
 #include "qom/fixed.h"
 
-#define MAX_SERIAL 4
-#define MAX_FLASH  2
+#define MAX_SERIAL   4
+#define MAX_PARALLEL 3
+#define MAX_FLASH    2
 
 /* The window for memory devices (hw/mem/memory-device.h). size 0: none. */
 typedef struct DeviceMemory {
@@ -72,6 +73,7 @@ typedef struct MachineOps {
     bool (*set_boot_order)(Machine *machine, const char *drives, GError **errp);
     unsigned ide_buses, ide_units; /* of the board, from ide.0 on, and places of each; 0: none */
     bool floppy_drives;            /* it may have some: there is ISA DMA */
+    bool parallel_port;            /* it has one, unless it is told otherwise */
     const StateTable *state;       /* what of the machine itself a snapshot keeps; may be NULL */
     const HotplugHandler *hotplug; /* ends with a NULL device_type; may be NULL */
 } MachineOps;
@@ -92,10 +94,11 @@ struct Machine {
     char *dump_tables; /* directory for MachineOps.dump_tables, and it does not run; or NULL */
     char *accel;
     NumaConfig numa;
-    char *guest_name;            /* -name, or NULL */
-    uint8_t uuid[16];            /* -uuid, else zeros */
-    Chardev *serial[MAX_SERIAL]; /* COM1 to COM4, set before init; NULL: not connected */
-    Device *flash[MAX_FLASH];    /* cfi.pflash01, set before init; NULL: none */
+    char *guest_name;                /* -name, or NULL */
+    uint8_t uuid[16];                /* -uuid, else zeros */
+    Chardev *serial[MAX_SERIAL];     /* COM1 to COM4, set before init; NULL: not connected */
+    Chardev *parallel[MAX_PARALLEL]; /* LPT1 to LPT3, likewise */
+    Device *flash[MAX_FLASH];        /* cfi.pflash01, set before init; NULL: none */
     bool resumes; /* what runs in it has begun elsewhere: it knows what is there at the start */
     bool ready;   /* initialised and cold-plugged: a device that comes now is hot-plugged */
 

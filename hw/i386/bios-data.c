@@ -10,9 +10,10 @@ enum {
     VECTORS = 256,
     BDA = 0x400,
     BDA_SIZE = 0x100,
-    BDA_SERIAL = 0x00, /* 4 ports, 16 bits each */
-    BDA_EBDA = 0x0e,   /* segment of the extension */
-    BDA_MEMORY = 0x13, /* KiB of low memory, without the extension */
+    BDA_SERIAL = 0x00,   /* 4 ports, 16 bits each */
+    BDA_PARALLEL = 0x08, /* 3 likewise */
+    BDA_EBDA = 0x0e,     /* segment of the extension */
+    BDA_MEMORY = 0x13,   /* KiB of low memory, without the extension */
 
     EBDA_SIZE = 0, /* KiB */
     EBDA_FAIL = 0x10,
@@ -40,7 +41,8 @@ static bool is_hardware(unsigned vector)
     return (vector >= 0x08 && vector < 0x10) || (vector >= 0x70 && vector < 0x78);
 }
 
-void bios_data_load(AddressSpace *as, const bool serial[4])
+void bios_data_load(AddressSpace *as, const bool serial[4],
+                    const uint16_t parallel[BIOS_DATA_PARALLELS])
 {
     static const uint16_t ports[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
     uint8_t low[BDA + BDA_SIZE] = { 0 }, extension[EBDA_END] = { 0 }, *bda = low + BDA;
@@ -51,6 +53,9 @@ void bios_data_load(AddressSpace *as, const bool serial[4])
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(ports); i++) {
         put16(bda + BDA_SERIAL + i * 2, serial[i] ? ports[i] : 0);
+    }
+    for (unsigned i = 0; i < BIOS_DATA_PARALLELS; i++) {
+        put16(bda + BDA_PARALLEL + i * 2, parallel[i]);
     }
     put16(bda + BDA_EBDA, LOW_RAM_END / 16);
     put16(bda + BDA_MEMORY, LOW_RAM_END / 1024);

@@ -10,9 +10,13 @@
 #include "memory/address-space.h"
 #include "memory/memory.h"
 
-/* Write to @as: the BIOS data area at 0x400, with @serial[i] for COM1 to COM4, their ports; its
- * extension at LOW_RAM_END, as the map of memory says (e820.h); and interrupt vectors, of which
- * services return with the carry flag set, and hardware interrupts just return. */
-void bios_data_load(AddressSpace *as, const bool serial[4]);
+#define BIOS_DATA_PARALLELS 3 /* that it has room for; the fourth word is the extension's */
+
+/* Write to @as: the BIOS data area at 0x400, with @serial[i] for COM1 to COM4, their ports, and
+ * the ports @parallel of LPT1 to LPT3 (0: none); its extension at LOW_RAM_END, as the map of memory
+ * says (e820.h); and interrupt vectors, of which services return with the carry flag set, and
+ * hardware interrupts just return. */
+void bios_data_load(AddressSpace *as, const bool serial[4],
+                    const uint16_t parallel[BIOS_DATA_PARALLELS]);
 
 #endif

@@ -53,6 +53,7 @@ static const X86MachineOps pc_machine_ops = {
         .ide_buses = 2,
         .ide_units = 2,
         .floppy_drives = true,
+        .parallel_port = true,
         .state = &x86_machine_state,
         .hotplug = x86_hotplug,
     },

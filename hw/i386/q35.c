@@ -59,6 +59,7 @@ static const X86MachineOps q35_machine_ops = {
         .ide_buses = AHCI_PORTS,
         .ide_units = 1,
         .floppy_drives = true,
+        .parallel_port = true,
         .dump_tables = x86_machine_dump_tables,
         .set_boot_order = x86_machine_set_boot_order,
         .state = &x86_machine_state,

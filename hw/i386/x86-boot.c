@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a reset puts into guest memory: the ACPI tables and the kernel. */
+#include "hw/char/isa-parallel.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/x86.h"
 #include "memory/address-space.h"
@@ -101,11 +102,19 @@ static void x86_load_smbios(X86Machine *x86)
 static void x86_load_bios_data(const Machine *machine)
 {
     bool serial[MAX_SERIAL];
+    uint16_t parallel[BIOS_DATA_PARALLELS] = { 0 };
 
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         serial[i] = machine->serial[i] != NULL;
     }
-    bios_data_load(&address_space_memory, serial);
+    for (unsigned i = 0; i < BIOS_DATA_PARALLELS; i++) {
+        unsigned port, irq;
+
+        if (isa_parallel_find(i, &port, &irq)) {
+            parallel[i] = (uint16_t)port;
+        }
+    }
+    bios_data_load(&address_space_memory, serial, parallel);
 }
 
 /* What firmware does to chips, as far as the tables tell of it. */

@@ -4,7 +4,9 @@
 buffer, and from one to the other while the machine runs; QMP through a WebSocket."""
 import json
 import os
+import re
 import socket
+import subprocess
 import tempfile
 import time
 
@@ -47,6 +49,28 @@ def change(m, kind, **data):
 
 def unix_server(path, **options):
     return {"addr": {"type": "unix", "data": {"path": path}}, "wait": False, **options}
+
+
+def printers(*words):
+    """Index and character device of each parallel port, of a machine that is started without -nodefaults."""
+    run = subprocess.run([machine.PROGRAM, "-accel", "qtest", "-display", "none", "-serial", "none", "-S", "-monitor", "stdio", *words],
+                         input="info qtree\ninfo chardev\nquit\n", capture_output=True, text=True, timeout=vm.LONG)
+    tap.equal((run.returncode, run.stderr), (0, ""), words)
+    ports = re.findall(r"dev: isa-parallel, .*\s+index = (\d)\s+iobase = (\d+)", run.stdout)
+    return [(int(n), int(base)) for n, base in sorted(ports)], re.findall(r"^(parallel\d): filename=(\S+)", run.stdout, re.MULTILINE)
+
+
+def parallel_ports():
+    """LPT1, unless a user says what parallel ports there are."""
+    first, second, nowhere = (0, 0x378), (1, 0x278), ("parallel0", "null")
+    own = ("-chardev", "null,id=c", "-device", "isa-parallel,chardev=c")
+    for words, ports, names in (
+            (["-M", "pc"], [first], [nowhere]), (["-M", "q35"], [first], [nowhere]), (["-M", "none"], [], []),
+            (["-M", "pc", "-nodefaults"], [], []), (["-M", "pc", "-parallel", "none"], [], []),
+            (["-M", "pc", "-nodefaults", "-parallel", "null"], [first], [nowhere]),
+            (["-M", "pc", "-parallel", "null", "-parallel", "none", "-parallel", "null"], [first, second], [nowhere, ("parallel1", "null")]),
+            (["-M", "pc", *own], [first], []), (["-M", "pc", "-parallel", "null", *own], [first, second], [nowhere])):
+        tap.equal(printers(*words), (ports, names), words)
 
 
 def serial_port():
@@ -276,7 +300,7 @@ def refused_kinds():
 
 if __name__ == "__main__":
     tap.run([("a serial mouse", serial_mouse), ("a serial mouse in another process", serial_mouse_moves), ("testdev", test_device), ("kinds that are refused", refused_kinds),
-             ("a serial port's backends", serial_port),
+             ("a serial port's backends", serial_port), ("parallel ports", parallel_ports),
              ("wait=true", wait_for_a_client), ("yank while it waits", yank_wait),
              ("a monitor's backend", unchangeable),
              ("QMP in a WebSocket", qmp_in_websocket)])

@@ -195,7 +195,7 @@ REFUSED = [
     (["-nic", "user,model=nvme"], "model=nvme e1000"),
     (["-vga", "tcx"], "'tcx' none, std"),
     (["-vnc", "1"], "unix:PATH none"),
-    (["-parallel", "file:/tmp/x"], "parallel none"),
+    (["-parallel", "x"], "'x'"), (["-parallel", "null"] * 4, "3 parallel ports"),
     (["-audio", "none,model=hda"], "sound"),
     (["-watchdog-action", "bark"], "bark inject-nmi"),
     (["-seed", "x"], "'x'"),
@@ -738,7 +738,7 @@ def usb():
 
 # What test suites and tools give to every machine.
 SUITES = [
-    ["-global", "virtio-blk-pci.scsi=off"], ["-net", "none"], ["-nic", "none"], ["-vga", "none"], ["-vnc", "none"], ["-parallel", "none"],
+    ["-global", "virtio-blk-pci.scsi=off"], ["-net", "none"], ["-nic", "none"], ["-vga", "none"], ["-vnc", "none"], ["-parallel", "none"], ["-parallel", "null"],
     ["-monitor", "none"], ["-serial", "none"], ["-serial", "null"], ["-audio", "none"],
     ["-audiodev", "none,id=a0"], ["-audiodev", '{"id":"audio1","driver":"spice"}'],
     ["-audiodev", "dbus,id=a0"], ["-audiodev", "sdl,id=a0"], ["-full-screen"], ["-audiodev", "{'driver':'none','id':'a0'}"], ["-display", "none"],

@@ -19,8 +19,8 @@ static void test_bad_options(void)
         { "bogus,id=x",
           "*no chardev backend 'bogus'*file, memory, null, pipe, pty, ringbuf, serial, "
           "socket, stdio, udp*" },
-        { "parallel,id=x,path=/dev/parport0", "*'parallel': the machine has no parallel port*" },
-        { "parport,id=x,path=/dev/parport0", "*'parport': the machine has no parallel port*" },
+        { "parallel,id=x,path=/dev/parport0", "*'parallel': a parallel port has its own printer*" },
+        { "parport,id=x,path=/dev/parport0", "*'parport': a parallel port has its own printer*" },
         { "vc,id=x", "*'vc': there is no font*" },
         { "wctablet,id=x", "*'wctablet': *usb-tablet*" },
         { "braille,id=x", "*'braille': *BRLTTY*" },

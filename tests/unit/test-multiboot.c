@@ -401,11 +401,13 @@ static void test_bios_data(void)
 
     memory_region_init_ram(&region, "ram", block);
     address_space_init(&as, &region, "test");
-    bios_data_load(&as, (const bool[]){ true, false, true, false });
+    bios_data_load(&as, (const bool[]){ true, false, true, false },
+                   (const uint16_t[]){ 0x378, 0, 0x3bc });
     g_assert_cmphex(get(ram + 0x40e, 2), ==, 0x9fc0);
     g_assert_cmpuint(get(ram + 0x413, 2), ==, 639);
     g_assert_cmpuint(ram[0x9fc00], ==, 1);
     g_assert_cmphex(get(ram + 0x400, 8), ==, 0x3e8000003f8);
+    g_assert_cmphex(get(ram + 0x408, 6), ==, 0x3bc00000378);
     service = ram + get(ram + 0x15 * 4 + 2, 2) * 16 + get(ram + 0x15 * 4, 2);
     g_assert_cmphex(service[8], ==, 0xcf);
     service = ram + get(ram + 0x08 * 4 + 2, 2) * 16 + get(ram + 0x08 * 4, 2);
