@@ -7,16 +7,19 @@
 #include "hw/core/runstate.h"
 #include "hw/input/key-codes.h"
 #include "hw/input/ps2-keyboard.h"
+#include "hw/input/ps2-mouse.h"
 
 enum {
     STATUS_OUTPUT_FULL = 0x01,
     STATUS_SYSTEM = 0x04,  /* the self-test passed */
     STATUS_COMMAND = 0x08, /* the last write was to 0x64 */
     STATUS_UNLOCKED = 0x10,
+    STATUS_OF_MOUSE = 0x20, /* what is in the output buffer */
 };
 
 enum {
     CONFIG_IRQ1 = 0x01,
+    CONFIG_IRQ12 = 0x02,
     CONFIG_SYSTEM = 0x04,
     CONFIG_NO_KEYBOARD = 0x10,
     CONFIG_NO_MOUSE = 0x20,
@@ -72,10 +75,12 @@ struct I8042 {
     unsigned queued;
     uint8_t last; /* what an empty buffer reads */
     Ps2Keyboard keyboard;
-    bool first_is_key; /* the first in the queue is of a key */
+    Ps2Mouse mouse;
+    bool first_is_key;   /* the first in the queue is of a key */
+    bool first_is_mouse; /* it is of the mouse, or said to be */
     bool break_seen; /* the prefix of a key's release, which translation makes a bit of the next */
     /* wiring */
-    Irq irq;
+    Irq irqs[2]; /* of the keyboard, of the mouse */
     MemoryRegion data_port, command_port;
     InputKeyboard input;
 };
@@ -85,7 +90,7 @@ static const struct {
     uint8_t cmd, answer;
 } i8042_answers[] = {
     { 0xa4, 0xf1 }, /* no password */
-    { 0xa9, 0x01 }, /* mouse port test: the clock line is stuck, as there is none */
+    { 0xa9, 0x00 }, /* mouse port test: passed */
     { 0xab, 0x00 }, /* keyboard port test: passed */
     { 0xc0, 0x80 }, /* input port: keyboard not inhibited */
 };
@@ -127,18 +132,41 @@ static bool i8042_take_key(I8042 *s, uint8_t *byte)
     return false;
 }
 
-/* A key's byte goes into the buffer when nothing else is there, and if the guest wants it. */
+static void i8042_set_irqs(I8042 *s)
+{
+    irq_set(&s->irqs[0], s->queued && !s->first_is_mouse && s->ram[0] & CONFIG_IRQ1);
+    irq_set(&s->irqs[1], s->queued && s->first_is_mouse && s->ram[0] & CONFIG_IRQ12);
+}
+
+/* A byte of a key or the mouse goes into the buffer when nothing else is there, and if the guest
+ * wants it. */
 static void i8042_update(I8042 *s)
 {
     if (!s->queued && !s->keyboard_pending && !(s->ram[0] & CONFIG_NO_KEYBOARD)) {
         s->first_is_key = i8042_take_key(s, &s->queue[0]);
         s->queued = s->first_is_key;
     }
-    irq_set(&s->irq, s->queued && s->ram[0] & CONFIG_IRQ1);
+    if (!s->queued && !(s->ram[0] & CONFIG_NO_MOUSE)) {
+        s->first_is_mouse = ps2_mouse_take(&s->mouse, &s->queue[0]);
+        s->queued = s->first_is_mouse;
+    }
+    i8042_set_irqs(s);
+}
+
+/* The mouse's byte that is in the buffer comes later. */
+static void i8042_put_back(I8042 *s)
+{
+    if (s->queued && s->first_is_mouse) {
+        ps2_mouse_put_back(&s->mouse, s->queue[0]);
+        s->queued = 0;
+    }
+    s->first_is_mouse = false;
+    i8042_set_irqs(s);
 }
 
 static void i8042_push(I8042 *s, uint8_t value)
 {
+    i8042_put_back(s);
     if (s->queued < QUEUE_SIZE) {
         s->queue[s->queued++] = value;
     }
@@ -148,6 +176,7 @@ static void i8042_push(I8042 *s, uint8_t value)
 /* An answer of the controller goes before the keyboard's, which are lost; a key is not. */
 static void i8042_answer(I8042 *s, uint8_t value)
 {
+    i8042_put_back(s);
     uint8_t key = s->queue[0];
     bool keep = s->queued && s->first_is_key;
 
@@ -200,6 +229,7 @@ static void i8042_command(I8042 *s, uint8_t cmd)
         break;
     case CMD_ENABLE_MOUSE:
         s->ram[0] &= ~CONFIG_NO_MOUSE;
+        i8042_update(s);
         break;
     case 0xaa:
         i8042_self_test(s);
@@ -282,6 +312,16 @@ static void keyboard_write(I8042 *s, uint8_t value)
     i8042_push(s, KEYBOARD_RESEND);
 }
 
+/* What the mouse said before it gets a command is not to be taken for the answer. */
+static void i8042_forget_mouse(I8042 *s)
+{
+    if (s->queued && s->first_is_mouse) {
+        s->queued = 0;
+    }
+    s->first_is_mouse = false;
+    i8042_set_irqs(s);
+}
+
 static void i8042_data(I8042 *s, uint8_t value)
 {
     uint8_t cmd = s->pending;
@@ -295,10 +335,17 @@ static void i8042_data(I8042 *s, uint8_t value)
         i8042_write_output_port(s, value);
         break;
     case CMD_ECHO_KEYBOARD:
-    case CMD_ECHO_MOUSE: /* comes back as a byte of the keyboard: so a driver sees no mouse port */
         i8042_answer(s, value);
         break;
+    case CMD_ECHO_MOUSE:
+        i8042_answer(s, value);
+        s->first_is_mouse = true;
+        i8042_set_irqs(s);
+        break;
     case CMD_TO_MOUSE:
+        s->ram[0] &= ~CONFIG_NO_MOUSE; /* as for the keyboard */
+        i8042_forget_mouse(s);
+        ps2_mouse_write(&s->mouse, value);
         break;
     default:
         s->ram[cmd & 0x1f] = value;
@@ -313,8 +360,9 @@ static uint64_t i8042_read_data(void *opaque, hwaddr addr, unsigned size)
     if (s->queued) {
         s->last = s->queue[0];
         memmove(s->queue, s->queue + 1, --s->queued);
-        s->first_is_key = false;
-        irq_set(&s->irq, 0); /* an edge for each byte */
+        s->first_is_key = s->first_is_mouse = false;
+        irq_set(&s->irqs[0], 0); /* an edge for each byte */
+        irq_set(&s->irqs[1], 0);
         i8042_update(s);
     }
     return s->last;
@@ -333,6 +381,7 @@ static uint64_t i8042_read_status(void *opaque, hwaddr addr, unsigned size)
     I8042 *s = opaque;
 
     return STATUS_UNLOCKED | (s->queued ? STATUS_OUTPUT_FULL : 0) |
+           (s->queued && s->first_is_mouse ? STATUS_OF_MOUSE : 0) |
            (s->ram[0] & CONFIG_SYSTEM || s->self_tested ? STATUS_SYSTEM : 0) |
            (s->last_was_command ? STATUS_COMMAND : 0);
 }
@@ -359,8 +408,9 @@ static void i8042_reset(Device *dev)
     s->self_tested = s->last_was_command = false;
     s->pending = s->keyboard_pending = s->last = 0;
     s->queued = 0;
-    s->first_is_key = s->break_seen = false;
+    s->first_is_key = s->first_is_mouse = s->break_seen = false;
     ps2_keyboard_reset(&s->keyboard);
+    ps2_mouse_reset(&s->mouse);
     i8042_update(s);
 }
 
@@ -393,12 +443,16 @@ static bool i8042_realize(Device *dev, GError **errp)
     ps2_keyboard_init(&s->keyboard);
     s->input = (InputKeyboard){ "PS/2 keyboard", press_keys, send_key, s };
     input_keyboard_add(&s->input);
+    s->mouse.has_bytes = i8042_has_bytes;
+    s->mouse.opaque = s;
+    ps2_mouse_init(&s->mouse);
     i8042_reset(dev);
     return true;
 }
 
 static void i8042_unrealize(Device *dev)
 {
+    ps2_mouse_destroy(&I8042_DEVICE(dev)->mouse);
     input_keyboard_remove(&I8042_DEVICE(dev)->input);
     ps2_keyboard_destroy(&I8042_DEVICE(dev)->keyboard);
 }
@@ -416,11 +470,13 @@ static const StateField i8042_fields[] = {
     STATE_BOOL_SINCE(I8042, first_is_key, 2),
     STATE_BOOL_SINCE(I8042, break_seen, 2),
     STATE_STRUCT_SINCE(I8042, keyboard, &ps2_keyboard_state, 2),
+    STATE_BOOL_SINCE(I8042, first_is_mouse, 3),
+    STATE_STRUCT_SINCE(I8042, mouse, &ps2_mouse_state, 3),
     {},
 };
 
 static const StateTable i8042_state = {
-    .name = "i8042", .version = 2, .oldest = 1, .fields = i8042_fields
+    .name = "i8042", .version = 3, .oldest = 1, .fields = i8042_fields
 };
 
 static const DeviceClass i8042_device_ops = {
@@ -441,16 +497,22 @@ static const ObjectType i8042_type = {
 OBJECT_TYPE_REGISTER(i8042_type)
 
 static const IrqLines i8042_lines[] = {
-    { .type = TYPE_I8042, .out = true, .offset = offsetof(I8042, irq), .count = 1 },
+    { .type = TYPE_I8042, .out = true, .offset = offsetof(I8042, irqs), .count = 2 },
     {},
 };
 IRQ_LINES_REGISTER(i8042_lines)
 
-I8042 *i8042_create(MemoryRegion *io, Irq irq)
+void i8042_nudge_mouse(I8042 *s)
+{
+    ps2_mouse_nudge(&s->mouse);
+}
+
+I8042 *i8042_create(MemoryRegion *io, Irq keyboard, Irq mouse)
 {
     I8042 *s = I8042_DEVICE(device_new_onboard(TYPE_I8042));
 
-    s->irq = irq;
+    s->irqs[0] = keyboard;
+    s->irqs[1] = mouse;
     memory_region_init_io(&s->data_port, &i8042_data_ops, s, "i8042-data", 1);
     memory_region_init_io(&s->command_port, &i8042_command_ops, s, "i8042-cmd", 1);
     device_map(&s->parent, io, 0x60, &s->data_port, 0);

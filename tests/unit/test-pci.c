@@ -2,13 +2,14 @@
 /* The PCI configuration space, and the other small ports of the board: i8042 and port 0x92. */
 #include "hw/i386/port92.h"
 #include "hw/input/i8042.h"
+#include "hw/input/input.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/piix.h"
 #include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 #include "tests/unit/pci-puller.h"
 
-static TestLine irq1, irqs[ISA_IRQS];
+static TestLine irq1, irq12, irqs[ISA_IRQS];
 static MemoryRegion ram;
 
 static PciDevice *pullers[2]; /* in slots 4 and 5: PIRQA# and PIRQB# */
@@ -162,14 +163,143 @@ static void test_i8042(void)
     outb(0x60, 0x07);
     g_assert_cmphex(inb(0x60), ==, 0xfa);
     g_assert_cmphex(inb(0x60), ==, 0xfa);
-    command(0xd3); /* no mouse */
+    command(0xd3); /* as if the mouse had sent it */
     outb(0x60, 0x5a);
-    g_assert_cmphex(inb(0x64) & 0x21, ==, 0x01);
+    g_assert_cmphex(inb(0x64) & 0x21, ==, 0x21);
+    g_assert_cmphex(inb(0x60), ==, 0x5a);
+    g_assert_cmphex(inb(0x64) & 0x21, ==, 0x00);
     command(0xa9);
-    g_assert_cmphex(inb(0x60), ==, 0x01);
+    g_assert_cmphex(inb(0x60), ==, 0x00);
     command(0xdd);
     command(0xd0);
     g_assert_cmphex(inb(0x60), ==, 0x01);
+}
+
+/* The mouse's answer to @value, to what follows D4. */
+static void tell_mouse(uint8_t value, const char *answer, unsigned count)
+{
+    command(0xd4);
+    outb(0x60, value);
+    for (unsigned i = 0; i < count; i++) {
+        g_assert_cmphex(inb(0x64) & 0x21, ==, 0x21);
+        g_assert_cmphex(inb(0x60), ==, (uint8_t)answer[i]);
+    }
+    g_assert_cmphex(inb(0x64) & 0x01, ==, 0x00);
+}
+
+static void set_rates(uint8_t first, uint8_t second, uint8_t third)
+{
+    const uint8_t rates[] = { first, second, third };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rates); i++) {
+        tell_mouse(0xf3, "\xfa", 1);
+        tell_mouse(rates[i], "\xfa", 1);
+    }
+}
+
+static void move(InputAxis axis, int32_t by)
+{
+    input_pointer_event(
+        &(const InputPointerEvent){ .kind = INPUT_POINTER_RELATIVE, .axis = axis, .value = by });
+}
+
+static void press(InputButton button, bool down)
+{
+    input_pointer_event(
+        &(const InputPointerEvent){ .kind = INPUT_POINTER_BUTTON, .button = button, .down = down });
+}
+
+static void expect(const char *bytes, unsigned count)
+{
+    input_sync();
+    for (unsigned i = 0; i < count; i++) {
+        g_assert_cmphex(inb(0x64) & 0x21, ==, 0x21);
+        g_assert_cmpint(irq12.level, ==, 1);
+        g_assert_cmphex(inb(0x60), ==, (uint8_t)bytes[i]);
+    }
+    g_assert_cmphex(inb(0x64) & 0x01, ==, 0x00);
+    g_assert_cmpint(irq12.level, ==, 0);
+}
+
+static void test_mouse(void)
+{
+    devices_reset();
+    command(0x60);
+    outb(0x60, 0x47); /* both interrupts, both ports */
+    irq1.edges = irq12.edges = 0;
+    tell_mouse(0xff, "\xfa\xaa\x00", 3);
+    g_assert_cmpint(irq12.edges, ==, 3);
+    g_assert_cmpint(irq1.edges, ==, 0);
+    tell_mouse(0xf2, "\xfa\x00", 2);
+    tell_mouse(0xe9, "\xfa\x00\x02\x64", 4);
+    move(INPUT_AXIS_X, 5);
+    expect("", 0); /* not asked for */
+    tell_mouse(0xf4, "\xfa", 1);
+    expect("", 0);
+    move(INPUT_AXIS_X, 5);
+    move(INPUT_AXIS_Y, 3);
+    expect("\x28\x05\xfd", 3);
+    move(INPUT_AXIS_X, -300); /* more than a packet can say */
+    press(INPUT_BUTTON_LEFT, true);
+    expect("\x19\x01\x00\x19\xd3\x00", 6);
+    press(INPUT_BUTTON_LEFT, false);
+    press(INPUT_BUTTON_WHEEL_UP, true);
+    expect("\x08\x00\x00", 3);
+    set_rates(200, 100, 80);
+    tell_mouse(0xf2, "\xfa\x03", 2);
+    press(INPUT_BUTTON_WHEEL_UP, true);
+    press(INPUT_BUTTON_RIGHT, true);
+    expect("\x0a\x00\x00\xff", 4);
+    set_rates(200, 200, 80);
+    tell_mouse(0xf2, "\xfa\x04", 2);
+    press(INPUT_BUTTON_RIGHT, false);
+    press(INPUT_BUTTON_SIDE, true);
+    press(INPUT_BUTTON_WHEEL_DOWN, true);
+    expect("\x08\x00\x00\x11", 4);
+    tell_mouse(0xeb, "\xfa\x08\x00\x00\x10", 5);
+    tell_mouse(0xee, "\xfa", 1); /* what it gets comes back */
+    tell_mouse(0xf2, "\xf2", 1);
+    tell_mouse(0xec, "\xfa", 1);
+    tell_mouse(0x00, "\xfe", 1);
+    /* A byte of it that was not read waits for what a command of the controller answers. */
+    move(INPUT_AXIS_X, 1);
+    input_sync();
+    g_assert_cmphex(inb(0x64) & 0x21, ==, 0x21);
+    command(0xab);
+    g_assert_cmphex(inb(0x64) & 0x21, ==, 0x01);
+    g_assert_cmphex(inb(0x60), ==, 0x00);
+    expect("\x08\x01\x00\x10", 4);
+    command(0xa7); /* it is off, and tells later */
+    move(INPUT_AXIS_X, 1);
+    expect("", 0);
+    command(0xa8);
+    expect("\x08\x01\x00\x10", 4);
+    tell_mouse(0xf5, "\xfa", 1);
+    press(INPUT_BUTTON_SIDE, false);
+    expect("", 0);
+}
+
+/* A guest that does not read: nothing is lost but what a packet cannot say, and nothing grows. */
+static void test_mouse_full(void)
+{
+    int32_t sum = 0;
+
+    devices_reset();
+    command(0x60);
+    outb(0x60, 0x47);
+    tell_mouse(0xf4, "\xfa", 1);
+    for (unsigned i = 0; i < 1000; i++) {
+        move(INPUT_AXIS_X, 7);
+        input_sync();
+    }
+    while (inb(0x64) & 1) {
+        uint8_t flags = inb(0x60), x = inb(0x60), y = inb(0x60);
+
+        g_assert_cmphex(flags, ==, 0x08);
+        g_assert_cmphex(y, ==, 0);
+        sum += x;
+    }
+    g_assert_cmpint(sum, ==, 7000);
 }
 
 static void test_port92(void)
@@ -218,13 +348,15 @@ int main(int argc, char **argv)
     puller_pin = 2;
     pullers[0] = pci_create(bus, PCI_DEVFN(4, 0), TYPE_PULLER);
     pullers[1] = pci_create(bus, PCI_DEVFN(5, 0), TYPE_PULLER);
-    i8042_create(memory_io(), test_line(&irq1));
+    i8042_create(memory_io(), test_line(&irq1), test_line(&irq12));
     port92_create(memory_io());
     g_test_add_func("/pci/ids", test_ids);
     g_test_add_func("/pci/pirqs", test_pirqs);
     g_test_add_func("/pci/sizes", test_sizes);
     g_test_add_func("/pci/masks", test_masks);
     g_test_add_func("/i8042/commands", test_i8042);
+    g_test_add_func("/i8042/mouse", test_mouse);
+    g_test_add_func("/i8042/mouse-full", test_mouse_full);
     g_test_add_func("/port92/bits", test_port92);
     g_test_add_func("/pci/any-write", test_any_write);
     return g_test_run();
