@@ -82,6 +82,10 @@ typedef struct AccelOps {
      * code. NULL: there is nothing to say. */
     void (*describe_code)(X86Cpu *cpu, GString *out);
     void (*put_state)(X86Cpu *cpu);
+    /* A CPU that is in an access to a device: its general registers into X86Cpu, and from there
+     * back, but for what the access itself changes. Its thread. NULL: X86Cpu has them. */
+    void (*get_registers)(X86Cpu *cpu);
+    void (*put_registers)(X86Cpu *cpu);
     const struct AccelDebugOps *debug; /* accel/debug.h; NULL: it runs no code */
 } AccelOps;
 

@@ -431,6 +431,21 @@ static Vcpu *vcpu_self(void)
     return current_cpu ? vcpu_of(current_cpu) : NULL;
 }
 
+X86Cpu *vcpu_self_registers(void)
+{
+    if (current_cpu && accel_current()->get_registers) {
+        accel_current()->get_registers(current_cpu);
+    }
+    return current_cpu;
+}
+
+void vcpu_self_set_registers(void)
+{
+    if (current_cpu && accel_current()->put_registers) {
+        accel_current()->put_registers(current_cpu);
+    }
+}
+
 /* Only another vCPU may take one that waits for stopped: nobody waits for the main thread, so it
  * can wait until that one is out of its device access and its registers are final. */
 bool vcpu_all_paused(void)

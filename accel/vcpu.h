@@ -43,6 +43,11 @@ void vcpu_stop_self(void);
  * was called; it counts as paused meanwhile. NULL: this is another thread. */
 X86Cpu *vcpu_wait_self(void);
 void vcpu_wait_end(X86Cpu *cpu); /* which may be gone */
+/* Called in a vCPU's thread, by a device that is accessed: it, with its general registers up to
+ * date. What is changed of them is the guest's when vcpu_self_set_registers() was called. What a
+ * read returns still goes over it. NULL: this is another thread. */
+X86Cpu *vcpu_self_registers(void);
+void vcpu_self_set_registers(void);
 /* Is there such a wait? For engines, in the vCPU's thread, without the lock: the instruction that
  * it began in is the last one. */
 bool vcpu_waits(const X86Cpu *cpu);

@@ -60,8 +60,8 @@ floppy_modules="floppy"
 sound_modules="soundcore ac97_bus snd-ac97-codec snd-intel8x0 gameport snd-ens1370 snd snd-timer snd-pcm snd-hwdep ledtrig-audio snd-hda-core snd-hda-codec snd-hda-codec-generic snd-intel-sdw-acpi snd-intel-dspcfg snd-hda-intel snd-mixer-oss snd-pcm-oss mc snd-seq-device snd-rawmidi snd-usbmidi-lib snd-usb-audio"
 # For tests/nested/hostdev_cases.py: KVM, and what a host gives to its guests.
 host_modules="irqbypass kvm ccp kvm-amd failover net_failover virtio_net uinput virtio_input"
-# For tests/guest/test_misc.py: a management controller, a crypto card, a network card on USB.
-misc_modules="ipmi_msghandler ipmi_si ipmi_devintf crypto_engine virtio_crypto af_alg algif_skcipher usbnet cdc_ether rndis_host"
+# For tests/guest/test_misc.py: a management controller, a crypto card, a network card on USB, a printer, a mouse.
+misc_modules="parport parport_pc lp psmouse ipmi_msghandler ipmi_si ipmi_devintf crypto_engine virtio_crypto af_alg algif_skcipher usbnet cdc_ether rndis_host"
 generic_modules="$generic_modules $adapter_modules $sound_modules $floppy_modules $host_modules $misc_modules"
 
 have_modules() {

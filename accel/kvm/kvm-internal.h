@@ -154,6 +154,9 @@ void kvm_msr_put(KvmCpu *k, bool all, bool reset);
 /* vCPU's thread or before it first runs, machine lock. */
 void kvm_get_state(X86Cpu *cpu);
 void kvm_put_state(X86Cpu *cpu);
+/* General registers alone, of a CPU whose access to a device is not complete. */
+void kvm_get_registers(X86Cpu *cpu);
+void kvm_put_registers(X86Cpu *cpu);
 
 /* ---- saved.c ---- */
 

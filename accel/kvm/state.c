@@ -446,3 +446,21 @@ void kvm_put_state(X86Cpu *cpu)
     k->fresh = k->loaded = false;
     k->resets = cpu->resets;
 }
+
+/* ---- of a CPU that is in an access ---- */
+
+void kvm_get_registers(X86Cpu *cpu)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+
+    kvm_ioctl(k->fd, KVM_GET_REGS, &k->regs);
+    regs_to_cpu(&k->regs, cpu);
+}
+
+void kvm_put_registers(X86Cpu *cpu)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+
+    regs_from_cpu(&k->regs, cpu);
+    kvm_ioctl(k->fd, KVM_SET_REGS, &k->regs);
+}

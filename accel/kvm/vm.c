@@ -291,5 +291,7 @@ const AccelOps accel_kvm = {
     .cpu_state = &kvm_cpu_state,
     .get_state = kvm_get_state,
     .put_state = kvm_put_state,
+    .get_registers = kvm_get_registers,
+    .put_registers = kvm_put_registers,
     .debug = &kvm_debug_ops,
 };

@@ -37,6 +37,13 @@ static const MachineDefault until_5_1[] = {
     { "virtio-scsi-device", "num_queues", "1" },
     { 0 },
 };
+static const MachineDefault until_5_0[] = {
+    { "vmport", "x-read-set-eax", "off" },
+    { "vmport", "x-signal-unsupported-cmd", "off" },
+    { "vmport", "x-report-vmx-type", "off" },
+    { "vmport", "x-cmds-v2", "off" },
+    { 0 },
+};
 static const MachineDefault until_4_2[] = {
     { "virtio-blk-device", "queue-size", "128" },
     { "virtio-scsi-device", "virtqueue_size", "128" },
@@ -161,7 +168,7 @@ static const MachineVersion versions[] = {
     SINCE_5_1("6.0", .defaults = until_6_0),
     SINCE_5_1("5.2", .defaults = until_5_2),
     SINCE_5_1("5.1", .defaults = until_5_1),
-    SINCE_2_8("5.0"),
+    SINCE_2_8("5.0", .defaults = until_5_0),
     SINCE_2_8("4.2", .defaults = until_4_2),
     SINCE_2_8("4.1"),
     SINCE_2_8("4.0.1", .only = "pc-q35"),

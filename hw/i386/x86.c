@@ -9,6 +9,7 @@
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/nfit.h"
 #include "hw/floppy/fdc.h"
+#include "hw/char/isa-parallel.h"
 #include "hw/char/isa-serial.h"
 #include "hw/dma/i8257.h"
 #include "hw/i386/acpi-build.h"
@@ -21,6 +22,8 @@
 #include "hw/i386/fpu-error.h"
 #include "hw/i386/port92.h"
 #include "hw/input/i8042.h"
+#include "hw/misc/vmmouse.h"
+#include "hw/misc/vmport.h"
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/pcspk.h"
@@ -117,6 +120,16 @@ static void x86_timer_taken(void *opaque)
     }
 }
 
+/* VMware's port, and its mouse, which interrupts by way of the controller's. */
+static void x86_init_input(X86Machine *x86, I8042 *i8042)
+{
+    if (x86->vmport != X86_VMPORT_OFF) {
+        x86->vmport = X86_VMPORT_ON;
+        vmport_create();
+        vmmouse_create(i8042);
+    }
+}
+
 /* Not with an engine's local APICs, which do not tell what a CPU takes. */
 static void x86_make_up_ticks(X86Machine *x86)
 {
@@ -194,7 +207,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     }
     x86->pit = i8254_create(io, x86_timer_irq(x86, 0, HPET_LEGACY_PIT));
     x86_make_up_ticks(x86);
-    i8042_create(io, isa_irq(1));
+    x86_init_input(x86, i8042_create(io, isa_irq(1), isa_irq(12)));
     rtc = mc146818_create(io, x86_timer_irq(x86, MC146818_IRQ, HPET_LEGACY_RTC));
     mc146818_set_alarm(rtc, x86_rtc_alarm, x86);
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
@@ -210,6 +223,11 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     }
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         if (machine->serial[i] && !isa_serial_create(i, machine->serial[i], errp)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < MAX_PARALLEL; i++) {
+        if (machine->parallel[i] && !isa_parallel_create(i, machine->parallel[i], errp)) {
             return false;
         }
     }
@@ -377,6 +395,13 @@ static const Property x86_machine_properties[] = {
       .enum_names = acpi_values,
       .custom_type = "OnOffAuto",
       .description = "ACPI tables, which memory hot-plug needs; auto is on" },
+    { .name = "vmport",
+      .kind = PROP_ENUM,
+      .offset = offsetof(X86Machine, vmport),
+      .has_default = true,
+      .enum_names = acpi_values,
+      .custom_type = "OnOffAuto",
+      .description = "VMware's port, with its mouse; auto is on" },
     { .name = "nvdimm",
       .kind = PROP_BOOL,
       .offset = offsetof(X86Machine, nvdimm),

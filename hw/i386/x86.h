@@ -41,12 +41,14 @@ typedef enum X86IrqSource {
 
 /* auto is on */
 typedef enum X86Acpi { X86_ACPI_AUTO, X86_ACPI_ON, X86_ACPI_OFF } X86Acpi;
+typedef enum X86Vmport { X86_VMPORT_AUTO, X86_VMPORT_ON, X86_VMPORT_OFF } X86Vmport;
 
 typedef struct X86Machine {
     Machine parent;
     /* configuration */
     bool hpet_enabled;         /* property "hpet" */
     int acpi;                  /* property "acpi": OnOffAuto */
+    int vmport;                /* property "vmport", likewise; auto is on */
     bool nvdimm;               /* property "nvdimm": there may be NVDIMMs */
     char *nvdimm_persistence;  /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
     uint64_t max_ram_below_4g; /* property; bytes, the board's own if none was given */

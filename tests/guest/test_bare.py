@@ -111,6 +111,13 @@ def ferr(machine):
     return f"ferr on {machine}", test
 
 
+def vmport(machine):
+    def test():
+        need_engine()
+        check_guest("vmport", machine, extra=["-uuid", "00112233-4455-6677-8899-aabbccddeeff"])
+    return f"vmport on {machine}", test
+
+
 def turns():
     """With thread=single no processor comes between what another one loads and stores."""
     need_soft()
@@ -304,7 +311,7 @@ def code_written(how, cpus):
 
 TESTS = [guest_test(guest, machine) for guest in ("reset-state", "io", "irq", "timing", "reset")
          for machine in MACHINES]
-TESTS += [make(machine) for make in (fpu, ferr) for machine in MACHINES]
+TESTS += [make(machine) for make in (fpu, ferr, vmport) for machine in MACHINES]
 TESTS += [("irq on pc: in service until EOI", in_service)]
 TESTS += [("turns: one processor at a time", turns), ("turns: interrupts between processors", turns_and_interrupts),
           ("turns: stopped and continued", turns_and_monitor)]

@@ -28,7 +28,7 @@ TAKEN = [
     ("dump-guest-core=off", {"dump-guest-core": False}), ("", {"dump-guest-core": True}),
     ("mem-merge=off", {"mem-merge": False}), ("", {"mem-merge": True}),
     ("usb=off", {"usb": False}), ("usb=on", {"usb": True}), ("", {"usb": False}),
-    ("vmport=off", {"vmport": "off"}), ("vmport=auto", {"vmport": "off"}),
+    ("vmport=off", {"vmport": "off"}), ("vmport=auto", {"vmport": "on"}), ("vmport=on", {"vmport": "on"}), ("", {"vmport": "on"}),
     ("smm=off", {"smm": "off"}), ("smm=auto", {"smm": "off"}),
     ("i8042=on,pic=on,pit=auto,smbus=off", {"i8042": True, "pic": "auto", "pit": "auto", "smbus": False}),
     ("pcspk-audiodev=a", {"pcspk-audiodev": "a"}),
@@ -49,7 +49,7 @@ TAKEN = [
 REFUSED = [
     (["pc,nvdimm=perhaps"], "nvdimm=perhaps on off"), (["pc,hmat=1x"], "hmat=1x on off"),
     (["pc,acpi=maybe"], "acpi=maybe auto on off"), (["pc,graphics=x"], "graphics=x on off"),
-    (["pc,vmport=on"], "vmport VMware off auto"), (["pc,smm=on"], "smm SMM off"),
+    (["pc,vmport=x"], "vmport=x auto on off"), (["pc,smm=on"], "smm SMM off"),
     (["pc,i8042=off"], "i8042 on"), (["pc,pic=off"], "pic 8259 auto"), (["pc,pit=off"], "pit 8254 auto"),
     (["pc,smbus=on"], "smbus off"), (["pc,suppress-vmdesc=on"], "suppress-vmdesc off"),
     (["pc,smbios-entry-point-type=16"], "smbios-entry-point-type=16 64 32"), (["pc,bus-lock-ratelimit=5"], "bus-lock-ratelimit 0"),
@@ -109,7 +109,7 @@ def refused():
 
 
 def as_json():
-    with start("-machine", '{"type": "pc", "vmport": false, "smm": "auto", "pit": true, "usb": false}') as m:
+    with start("-machine", '{"type": "pc", "vmport": "off", "smm": "auto", "pit": true, "usb": false}') as m:
         tap.equal([get(m, name) for name in ("vmport", "smm", "pit", "usb")], ["off", "off", "auto", False])
 
 

@@ -76,7 +76,7 @@ MACHINES = {
                       "-device", "virtio-mem-pci,memdev=v0,requested-size=32M",
                       "-object", "memory-backend-ram,id=v1,size=16M", "-device", "virtio-pmem-pci,memdev=v1"],
     "pc-e1000": ["-machine", "pc", "-device", "e1000", "-device", "e1000-82544gc", "-device", "e1000-82545em", "-device", "rtl8139"],
-    "pc-nics": ["-machine", "pc", "-device", "vmxnet3", "-device", "pcnet", "-device", "ne2k_pci", "-device", "ne2k_isa"],
+    "pc-nics": ["-machine", "pc", "-device", "vmxnet3", "-device", "pcnet", "-device", "ne2k_pci", "-device", "ne2k_isa", "-device", "tulip"],
     "pc-intel-nics": ["-machine", "pc", *[word for name in (
         "i82550", "i82551", "i82557a", "i82557b", "i82557c", "i82558a", "i82558b", "i82559a", "i82559b", "i82559c", "i82559er", "i82562", "i82801")
         for word in ("-device", name)]],
@@ -144,7 +144,7 @@ MACHINES = {
 ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for name in ("tpm-crb", "tpm-tis")},
              **{name: "refused: it cannot be moved (qtest-virtio-gpu-gl.c)" for name in (
                  "virtio-gpu-gl-device", "virtio-gpu-gl-pci", "virtio-vga-gl")},
-             "kvm-pit": "no machine has it; it is for -global", "vmport": "no machine has it",
+             "kvm-pit": "no machine has it; it is for -global",
              "ivshmem-doorbell": "its server is another program: qtest-ivshmem.c has one",
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},

@@ -195,6 +195,7 @@ VARIABLES = {
     "hw/vfio/vfio-container.c": {"container": "of the host's devices, which no saved machine has", "groups": "the same",
                                  "dma": "the same"},
     "hw/net/nic.c": {"nics": "wiring"},
+    "hw/misc/vmport.c": {"the_vmport": "wiring"},
 }
 
 

@@ -214,10 +214,10 @@ static void add_folders(const char *const *suffixes, unsigned count)
 /* Virtio devices, each by all of its names. */
 static void add_cards(void)
 {
-    static const char *const types[] = { "vmxnet3", "pcnet",    "ne2k_pci", "i82550",
-                                         "i82551",  "i82557a",  "i82557b",  "i82557c",
-                                         "i82558a", "i82558b",  "i82559a",  "i82559b",
-                                         "i82559c", "i82559er", "i82562",   "i82801" };
+    static const char *const types[] = { "vmxnet3", "pcnet",   "ne2k_pci", "i82550",   "i82551",
+                                         "i82557a", "i82557b", "i82557c",  "i82558a",  "i82558b",
+                                         "i82559a", "i82559b", "i82559c",  "i82559er", "i82562",
+                                         "i82801",  "tulip" };
 
     add_device("ne2k_isa");
     add_device("pci-bridge,id=cards,bus=b0");
@@ -339,7 +339,8 @@ static const char *const of_none[] = { "kvm-pit",
                                        "ccid-card-emulated",
                                        "virtio-input-host-device",
                                        "virtio-input-host-pci",
-                                       "vmport",
+                                       "vmport", /* of a board */
+                                       "vmmouse",
                                        "virtio-balloon-pci-non-transitional",
                                        "cirrus-vga", /* one a machine: test_card() */
                                        "vmware-svga",
