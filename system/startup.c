@@ -363,7 +363,9 @@ static bool serve_qtest(Startup *startup, GError **errp)
 static bool launch(Startup *startup, GError **errp)
 {
     option_warn_unused_globals();
-    startup->machine->ready = true;
+    if (!machine_complete(startup->machine, errp)) {
+        return false;
+    }
     if (!startup->preconfig && !serve_qtest(startup, errp)) {
         return false;
     }

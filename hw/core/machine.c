@@ -403,6 +403,17 @@ bool machine_init(Machine *machine, GError **errp)
     return true;
 }
 
+bool machine_complete(Machine *machine, GError **errp)
+{
+    const MachineOps *ops = machine_ops(machine);
+
+    if (ops->complete && !ops->complete(machine, errp)) {
+        return false;
+    }
+    machine->ready = true;
+    return true;
+}
+
 void machine_reset(Machine *machine)
 {
     const MachineOps *ops = machine_ops(machine);

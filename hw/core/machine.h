@@ -59,6 +59,8 @@ typedef struct MachineOps {
     uint64_t default_ram_size;
     /* Make everything; the configuration below is final and checked. */
     bool (*init)(Machine *machine, GError **errp);
+    /* After all devices that are there at the start: do they fit together? NULL: yes. */
+    bool (*complete)(const Machine *machine, GError **errp);
     /* After devices were reset: load what a reset loads again (kernel, tables, CPU state). */
     void (*reset)(Machine *machine);
     /* After devices were woken from S3: let the first CPU go where the guest resumes. False: it
@@ -131,6 +133,9 @@ bool machine_parse_boot(Machine *machine, const char *text, GError **errp);
 Machine *machine_new(const ObjectType *type, GError **errp);
 /* Final checks (defaults for what was not given, NUMA), then MachineOps.init. */
 bool machine_init(Machine *machine, GError **errp);
+/* All devices that are there at the start were made: MachineOps.complete; from now on devices are
+ * hot-plugged. */
+bool machine_complete(Machine *machine, GError **errp);
 /* Reset every device, then MachineOps.reset. vCPUs paused. */
 void machine_reset(Machine *machine);
 /* The same at the end of S3: memory is kept, and the guest resumes. vCPUs paused. */

@@ -213,6 +213,7 @@ AcpiTables *acpi_build(Machine *machine)
         machine->numa.hmat ? acpi_build_hmat(tables, machine) : NULL,
         acpi_build_nfit(tables, X86_MACHINE(machine)),
         acpi_build_mcfg(tables, X86_MACHINE(machine)),
+        acpi_build_cedt(tables, X86_MACHINE(machine)),
         acpi_build_hpet(tables, X86_MACHINE(machine)),
         acpi_build_waet(tables),
         acpi_build_vmgenid(tables, X86_MACHINE(machine)),

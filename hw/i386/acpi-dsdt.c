@@ -235,6 +235,9 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     acpi_build_pci_hotplug(pci, events, x86);
     sb = aml_scope("\\_SB", pci, dsdt_board_resources(x86));
     acpi_build_pci_extra_roots(sb, x86);
+    if (x86->cxl) {
+        aml_add(sb, acpi_build_cxl(x86));
+    }
     if (x86->hpet) {
         aml_add(sb, dsdt_hpet());
     }

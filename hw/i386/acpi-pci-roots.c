@@ -98,14 +98,10 @@ static PciRange high_in_use(const PciBus *root, uint64_t first, uint64_t limit)
     return used;
 }
 
-/* Where RAM and the window for memory devices have ended, in whole GiB. */
+/* Where RAM, the window for memory devices and CXL have ended, in whole GiB. */
 static uint64_t high_start(const X86Machine *x86)
 {
-    const Machine *machine = &x86->parent;
-    uint64_t end = MAX(x86->high_base + x86->above_4g,
-                       machine->device_memory.base + machine->device_memory.size);
-
-    return (end + GIB - 1) & ~(GIB - 1);
+    return (x86_memory_end(x86) + GIB - 1) & ~(GIB - 1);
 }
 
 /* Above RAM and the window for memory devices, as far as the CPU's addresses reach: of the size
@@ -320,7 +316,11 @@ static Aml *extra_root(const X86Machine *x86, const PciBus *root)
         name, aml_name("_UID", aml_int(root->number)), aml_name("_BBN", aml_int(root->number)),
         acpi_pci_crs(x86, root),
         aml_method("_PRT", 0, AML_NOT_SERIALIZED, aml_return(aml_name_ref("\\_SB.PCI0._PRT"))));
-    if (pci_bus_is_express(root)) {
+    if (pci_bus_is_below_cxl(root)) {
+        aml_add(pci, aml_name("_HID", aml_string("ACPI0016")));
+        aml_add(pci, aml_name("_CID", aml_package(aml_eisaid("PNP0A08"), aml_eisaid("PNP0A03"))));
+        aml_add(pci, acpi_cxl_osc());
+    } else if (pci_bus_is_express(root)) {
         aml_add(pci, aml_name("_HID", aml_eisaid("PNP0A08")));
         aml_add(pci, aml_name("_CID", aml_eisaid("PNP0A03")));
         aml_add(pci, acpi_pci_osc(x86->pci_hotplug));

@@ -34,6 +34,12 @@ uint64_t acpi_pci_low_end(const X86Machine *x86);
 Aml *acpi_pci_crs(const X86Machine *x86, const PciBus *root);
 /* _OSC of a PCI Express root bus. @acpi_hotplug: hot-plug goes by ACPI. */
 Aml *acpi_pci_osc(bool acpi_hotplug);
+/* That of a CXL host bridge, which answers to PCI Express's UUID as well. acpi-cxl.c */
+Aml *acpi_cxl_osc(void);
+/* For \\_SB: the device that says that there is CXL; and the table that says where. NULL: there is
+ * none. acpi-cxl.c */
+Aml *acpi_build_cxl(const X86Machine *x86);
+AcpiBlob *acpi_build_cedt(AcpiTables *tables, const X86Machine *x86);
 
 /* Memory-mapped configuration space (PCI Firmware 3.0, section 4.1.2); NULL if the machine has none
  * or the guest switched it off. */

@@ -337,13 +337,12 @@ static void add_facts(X86Machine *x86)
                                [4] = (acpi_pm_offers_s4(pm) ? THERE : 0) |
                                      (pm->sleep ? pm->sleep->s4_val : 0),
                                [5] = THERE | ACPI_SLP_TYP_S5 };
-    const DeviceMemory *window = &x86->parent.device_memory;
 
     fw_cfg_set_file_copy(x86->fw_cfg, "etc/system-states", states, sizeof(states));
-    if (window->size) {
+    if (x86->parent.device_memory.size || x86->cxl) {
         /* PCI memory above 4 GiB begins here. */
         add_file_int(x86->fw_cfg, "etc/reserved-memory-end",
-                     (window->base + window->size + GIB - 1) / GIB * GIB, 8);
+                     (x86_memory_end(x86) + GIB - 1) / GIB * GIB, 8);
     }
 }
 

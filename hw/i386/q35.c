@@ -2,11 +2,13 @@
 #include "hw/i386/q35.h"
 
 #include "hw/acpi/cpu-hotplug.h"
+#include "hw/cxl/cxl-host.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/versions.h"
 #include "hw/ide/ahci.h"
 #include "hw/pci/mch.h"
 #include "hw/usb/ehci.h"
+#include "qapi/qapi-types.h"
 #include "util/units.h"
 
 static void q35_create_chipset(X86Machine *x86)
@@ -53,6 +55,7 @@ static const X86MachineOps q35_machine_ops = {
         .ram_id = "pc.ram",
         .default_ram_size = 128 * MIB,
         .init = x86_machine_init,
+        .complete = x86_machine_complete,
         .reset = x86_machine_reset,
         .wake = x86_machine_wake,
         .can_suspend = x86_machine_can_suspend,
@@ -81,12 +84,62 @@ static const X86MachineOps q35_machine_ops = {
     .ecam = q35_ecam,
 };
 
+static void *get_cxl_windows(Object *obj)
+{
+    const X86Machine *x86 = X86_MACHINE(obj);
+    GPtrArray *copy = CXLFixedMemoryWindowOptions_list_new();
+
+    for (unsigned i = 0; x86->cxl_windows && i < x86->cxl_windows->len; i++) {
+        CXLFixedMemoryWindowOptions *o = g_new0(CXLFixedMemoryWindowOptions, 1);
+
+        qapi_update(&CXLFixedMemoryWindowOptions_type, o, x86->cxl_windows->pdata[i]);
+        g_ptr_array_add(copy, o);
+    }
+    return copy;
+}
+
+static bool set_cxl_windows(Object *obj, const void *value, GError **errp)
+{
+    X86Machine *x86 = X86_MACHINE(obj);
+    const GPtrArray *given = value;
+    GPtrArray *old = x86->cxl_windows;
+
+    if (!cxl_host_check(given, errp)) {
+        return false;
+    }
+    x86->cxl_windows = CXLFixedMemoryWindowOptions_list_new();
+    for (unsigned i = 0; i < given->len; i++) {
+        CXLFixedMemoryWindowOptions *o = g_new0(CXLFixedMemoryWindowOptions, 1);
+
+        qapi_update(&CXLFixedMemoryWindowOptions_type, o, given->pdata[i]);
+        g_ptr_array_add(x86->cxl_windows, o);
+    }
+    g_clear_pointer(&old, g_ptr_array_unref);
+    return true;
+}
+
+static const Property q35_machine_properties[] = {
+    { .name = "cxl",
+      .kind = PROP_BOOL,
+      .offset = offsetof(X86Machine, cxl_enabled),
+      .has_default = true,
+      .description = "there may be CXL host bridges (pxb-cxl)" },
+    { .name = "cxl-fmw",
+      .kind = PROP_STRUCT,
+      .struct_type = &CXLFixedMemoryWindowOptions_list_type,
+      .get_struct = get_cxl_windows,
+      .set_struct = set_cxl_windows,
+      .description = "ranges of addresses for memory behind CXL host bridges" },
+    { 0 },
+};
+
 static const ObjectType q35_machine_type = {
     .name = TYPE_Q35_MACHINE,
     .parent = TYPE_X86_MACHINE,
     .description = "a PC with a Q35 host bridge",
     .instance_size = sizeof(Q35Machine),
     .abstract = true,
+    .properties = q35_machine_properties,
     .ops = &q35_machine_ops,
 };
 OBJECT_TYPE_REGISTER(q35_machine_type)

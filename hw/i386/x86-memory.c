@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hw/core/machine-ram.h"
+#include "hw/cxl/cxl-host.h"
 #include "hw/i386/e820.h"
 #include "hw/mem/memory-device.h"
 #include "util/error.h"
@@ -48,12 +49,25 @@ static hwaddr ram_end(const X86Machine *x86)
     return add(x86->high_base, x86->above_4g);
 }
 
-/* The first address that nothing of the machine's uses. */
-static hwaddr end_of_all(const X86Machine *x86)
+static hwaddr window_end(const X86Machine *x86)
 {
     hwaddr base = memory_device_window_base(&x86->parent, ram_end(x86));
     uint64_t window = memory_device_window_size(&x86->parent);
-    hwaddr end = window ? add(base, window) : ram_end(x86);
+
+    return window ? add(base, window) : ram_end(x86);
+}
+
+hwaddr x86_memory_end(const X86Machine *x86)
+{
+    hwaddr end = window_end(x86);
+
+    return x86->cxl_enabled ? cxl_host_end(x86->cxl_windows, end) : end;
+}
+
+/* The first address that nothing of the machine's uses. */
+static hwaddr end_of_all(const X86Machine *x86)
+{
+    hwaddr end = x86_memory_end(x86);
 
     return x86->pci_hole64 ? add(whole_gib(end), x86->pci_hole64) : end;
 }
@@ -137,6 +151,24 @@ static bool check_room(const X86Machine *x86, const Room *room, GError **errp)
     return false;
 }
 
+static bool check_cxl(const X86Machine *x86, const Room *room, GError **errp)
+{
+    g_autofree char *text = describe_room(room);
+
+    if (x86->cxl_windows && !x86->cxl_enabled) {
+        error_set(errp, "-M cxl-fmw: the machine has no CXL: add cxl=on");
+        return false;
+    }
+    if (x86->cxl_enabled && x86_memory_end(x86) > room->end - room->pci) {
+        error_set(errp,
+                  "-M cxl-fmw: CXL, which begins at %" PRIu64 " MiB, ends beyond %s: use smaller "
+                  "windows, or fewer",
+                  window_end(x86) / MIB, text);
+        return false;
+    }
+    return true;
+}
+
 bool x86_lay_out(X86Machine *x86, const X86CpuModel *model, GError **errp)
 {
     uint64_t size = x86->parent.ram.size;
@@ -154,7 +186,7 @@ bool x86_lay_out(X86Machine *x86, const X86CpuModel *model, GError **errp)
     if (x86->ht_reserved && end_of_all(x86) > AMD_HT_START && room.end > AMD_HIGH_BASE) {
         x86->high_base = AMD_HIGH_BASE;
     }
-    return check_room(x86, &room, errp);
+    return check_room(x86, &room, errp) && check_cxl(x86, &room, errp);
 }
 
 /* ---- the memory map ---- */
@@ -176,5 +208,9 @@ bool x86_init_ram(X86Machine *x86, GError **errp)
     }
     memory_device_window_init(machine, memory_device_window_base(machine, ram_end(x86)),
                               memory_device_window_size(machine));
+    if (x86->cxl_enabled) {
+        x86->cxl = cxl_host_create(x86->cxl_windows, window_end(x86));
+        cxl_host_map(x86->cxl, memory_system());
+    }
     return true;
 }

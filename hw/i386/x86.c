@@ -8,6 +8,7 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/nfit.h"
+#include "hw/cxl/cxl-host.h"
 #include "hw/floppy/fdc.h"
 #include "hw/char/isa-parallel.h"
 #include "hw/char/isa-serial.h"
@@ -261,6 +262,13 @@ bool x86_machine_init(Machine *machine, GError **errp)
     return x86_init_devices(x86, errp);
 }
 
+bool x86_machine_complete(const Machine *machine, GError **errp)
+{
+    const X86Machine *x86 = X86_MACHINE(machine);
+
+    return !x86->cxl || cxl_host_check_targets(x86->cxl, errp);
+}
+
 static const StateField irq_or_fields[] = {
     STATE_UINT(IrqOr, levels),
     {},
@@ -287,6 +295,8 @@ static void x86_machine_instance_init(Object *obj)
 
 static void x86_machine_finalize(Object *obj)
 {
+    cxl_host_free(X86_MACHINE(obj)->cxl);
+    g_clear_pointer(&X86_MACHINE(obj)->cxl_windows, g_ptr_array_unref);
     smbios_config_free(X86_MACHINE(obj)->smbios);
     g_free(X86_MACHINE(obj)->fw_cfg_files);
     g_free(X86_MACHINE(obj)->rom_name);

@@ -60,6 +60,8 @@ typedef struct X86Machine {
     bool bypass_iommu;         /* property: PCI functions are not below an IOMMU */
     uint64_t bus_locks;        /* property, 0 */
     bool amd_hole;             /* property "x-amd-hole": AMD's HyperTransport range is left free */
+    bool cxl_enabled;          /* property "cxl" of q35 */
+    GPtrArray *cxl_windows;    /* property "cxl-fmw": of CXLFixedMemoryWindowOptions; NULL: none */
     /* wiring */
     X86CpuModel cpu_model;       /* of every CPU, with the topology */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from high_base */
@@ -89,6 +91,7 @@ typedef struct X86Machine {
     AcpiPm *pm;
     NvdimmMailbox *nvdimms;      /* NULL: there can be no NVDIMMs */
     AcpiPciHotplug *pci_hotplug; /* NULL: PCI devices do not come and go by ACPI */
+    struct CxlHost *cxl;         /* NULL: there is no CXL */
     LinuxBoot *boot;             /* NULL without -kernel */
     SmbiosConfig *smbios;
     FwCfg *fw_cfg;
@@ -131,6 +134,7 @@ static inline const X86MachineOps *x86_machine_ops(const Machine *machine)
 
 /* For MachineOps of a board. */
 bool x86_machine_init(Machine *machine, GError **errp);
+bool x86_machine_complete(const Machine *machine, GError **errp);
 void x86_machine_reset(Machine *machine);
 bool x86_machine_wake(Machine *machine);
 bool x86_machine_can_suspend(const Machine *machine);
@@ -168,7 +172,9 @@ uint64_t x86_ram_below_4g(const X86Machine *x86, uint64_t size);
  * reach AMD_HT_START begins at AMD_HIGH_BASE instead. All must be within the CPU's physical
  * addresses; an error names the largest value that is possible. */
 bool x86_lay_out(X86Machine *x86, const X86CpuModel *model, GError **errp);
-/* Put boot RAM and the window for memory devices into the memory map. */
+/* Put boot RAM and the window for memory devices into the memory map, and what CXL has there. */
 bool x86_init_ram(X86Machine *x86, GError **errp);
+/* Where RAM, the window for memory devices and CXL have ended. */
+hwaddr x86_memory_end(const X86Machine *x86);
 
 #endif

@@ -124,7 +124,8 @@ bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, bool hotplug, G
     add_windows(bridge);
     update_windows(bridge);
     memory_transaction_commit();
-    if (pci_bus_root(bus)->below && hotplug) {
+    /* CXL knows only the way of PCI Express itself. */
+    if (pci_bus_root(bus)->below && hotplug && !pci_bus_is_below_cxl(bus)) {
         pci_hotplug_enable(bridge->secondary, pci_bus_root(bus)->below,
                            pci_bus_root(bus)->below_opaque);
     }

@@ -64,6 +64,14 @@ bool pci_bus_is_express(const PciBus *bus)
     return object_is_a(&bus->parent.parent, TYPE_PCIE_BUS);
 }
 
+bool pci_bus_is_below_cxl(const PciBus *bus)
+{
+    while (bus->bridge) {
+        bus = pci_bus_of(bus->bridge);
+    }
+    return object_is_a(&bus->parent.parent, TYPE_CXL_BUS);
+}
+
 uint8_t pci_bus_number(const PciBus *bus)
 {
     return bus->bridge ? bus->bridge->config[PCI_SECONDARY_BUS] : bus->number;
@@ -113,9 +121,10 @@ static bool check_bus_kind(const PciDevice *dev, const PciBus *bus, GError **err
     if (bus->expander && pci_bus_is_express(bus) &&
         !object_is_a(OBJECT(dev), TYPE_PCI_BRIDGE_BASE)) {
         error_set(errp,
-                  "bus '%s' is that of an expander, which takes bridges only: put a "
-                  "'pcie-root-port' on it, and the '%s' on that",
-                  bus->parent.parent.name, type);
+                  "bus '%s' is that of an expander, which takes bridges only: put a '%s' on it, "
+                  "and the '%s' on that",
+                  bus->parent.parent.name, pci_bus_is_below_cxl(bus) ? "cxl-rp" : "pcie-root-port",
+                  type);
         return false;
     }
     return true;
@@ -295,6 +304,13 @@ static const ObjectType pcie_bus_type = {
     .description = "PCI Express bus",
 };
 OBJECT_TYPE_REGISTER(pcie_bus_type)
+
+static const ObjectType cxl_bus_type = {
+    .name = TYPE_CXL_BUS,
+    .parent = TYPE_PCIE_BUS,
+    .description = "Compute Express Link bus",
+};
+OBJECT_TYPE_REGISTER(cxl_bus_type)
 
 /* ---- configuration accesses ---- */
 

@@ -20,6 +20,22 @@ uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size)
     return at;
 }
 
+unsigned pci_add_extended(PciDevice *dev, uint16_t id, uint8_t version, unsigned size)
+{
+    enum { NEXT_SHIFT = 20 };
+    unsigned at = dev->ext_end ? dev->ext_end : PCI_CONFIG_SIZE;
+
+    g_assert(dev->express_cap && at + size <= PCIE_CONFIG_SIZE);
+    if (dev->ext_end) {
+        pci_set_long(dev, dev->ext_last,
+                     pci_get_long(dev, dev->ext_last) | (uint32_t)at << NEXT_SHIFT);
+    }
+    pci_set_long(dev, at, id | (uint32_t)version << PCIE_EXT_CAP_VERSION_SHIFT);
+    dev->ext_last = (uint16_t)at;
+    dev->ext_end = (uint16_t)((at + size + 3) & ~3u);
+    return at;
+}
+
 void pci_drop_capabilities(PciDevice *dev, uint8_t first)
 {
     unsigned end = dev->cap_end, size = end > first ? end - first : 0;
@@ -38,6 +54,8 @@ void pci_drop_capabilities(PciDevice *dev, uint8_t first)
         dev->express_cap = 0;
         memset(dev->config + PCI_CONFIG_SIZE, 0, PCIE_CONFIG_SIZE - PCI_CONFIG_SIZE);
         memset(dev->wmask + PCI_CONFIG_SIZE, 0, PCIE_CONFIG_SIZE - PCI_CONFIG_SIZE);
+        memset(dev->w1cmask + PCI_CONFIG_SIZE, 0, PCIE_CONFIG_SIZE - PCI_CONFIG_SIZE);
+        dev->ext_end = dev->ext_last = 0;
     }
     if (dev->msix_cap && dev->msix_cap >= first) {
         pci_drop_msix(dev);
@@ -276,10 +294,10 @@ PcieType pci_express_type(const PciDevice *dev)
 
 void pci_add_ats(PciDevice *dev)
 {
+    unsigned at = pci_add_extended(dev, PCIE_EXT_CAP_ATS, 1, ATS_SIZE);
     const PciRegister regs[] = {
-        { PCI_CONFIG_SIZE, 4, PCIE_EXT_CAP_ATS | 1 << PCIE_EXT_CAP_VERSION_SHIFT },
-        { PCI_CONFIG_SIZE + ATS_CAP, 2, ATS_CAP_PAGE_ALIGNED },
-        { PCI_CONFIG_SIZE + ATS_CONTROL, 2, 0, ATS_CONTROL_ENABLE | ATS_CONTROL_STU },
+        { at + ATS_CAP, 2, ATS_CAP_PAGE_ALIGNED },
+        { at + ATS_CONTROL, 2, 0, ATS_CONTROL_ENABLE | ATS_CONTROL_STU },
     };
 
     pci_set_registers(dev, regs, G_N_ELEMENTS(regs));

@@ -13,6 +13,10 @@
  * offset; the bytes after the first two are 0. */
 uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size);
 
+/* The same of extended configuration space, after pci_add_express(): a capability @id with @version
+ * and @size bytes, its header of 4 bytes included, at the end of the list. */
+unsigned pci_add_extended(PciDevice *dev, uint16_t id, uint8_t version, unsigned size);
+
 /* MSI with 64-bit addresses, per-vector masks and @vectors (a power of two, at most 32). */
 void pci_add_msi(PciDevice *dev, unsigned vectors);
 /* The same without masks. */
@@ -41,9 +45,8 @@ typedef enum PcieType {
 /* The PCI Express capability, version 2. @port is the port number of a port, else 0. An integrated
  * endpoint has no link; root and downstream ports have a slot (hw/pci/pcie-slot.h). */
 void pci_add_express(PciDevice *dev, PcieType type, uint8_t port);
-/* The capability Address Translation Services (PCI Express Base 4.0 section 10.5.1) at the
- * beginning of extended configuration space, after pci_add_express(): there is none there yet. As
- * nobody translates addresses, the guest's settings have no effect. */
+/* The capability Address Translation Services (PCI Express Base 4.0 section 10.5.1), after
+ * pci_add_express(). As nobody translates addresses, the guest's settings have no effect. */
 void pci_add_ats(PciDevice *dev);
 /* The type that it says; only for functions that have one. */
 PcieType pci_express_type(const PciDevice *dev);

@@ -22,6 +22,7 @@
 #define TYPE_PCI_DEVICE "pci-device"
 #define TYPE_PCI_BUS    "PCI"  /* conventional */
 #define TYPE_PCIE_BUS   "PCIE" /* PCI Express; a subtype of TYPE_PCI_BUS */
+#define TYPE_CXL_BUS    "CXL"  /* Compute Express Link; a subtype of TYPE_PCIE_BUS */
 
 #define PCI_DEVFN(d, f)    (((d) << 3) | (f))
 #define PCI_DEVFN_MAX      256
@@ -68,10 +69,12 @@ typedef struct PciDevice {
     uint8_t wmask[PCIE_CONFIG_SIZE];   /* 1: the guest may write the bit */
     uint8_t w1cmask[PCIE_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
     PciBar bars[PCI_REGIONS];
-    uint8_t own_caps; /* cap_end before realize added capabilities */
-    uint8_t own_bars; /* a bit for each BAR that was there before realize added some */
-    uint8_t cap_end;  /* where the next capability goes; pci_add_capability() */
-    uint8_t msi_cap;  /* offset of the MSI capability, 0: none */
+    uint8_t own_caps;  /* cap_end before realize added capabilities */
+    uint8_t own_bars;  /* a bit for each BAR that was there before realize added some */
+    uint8_t cap_end;   /* where the next capability goes; pci_add_capability() */
+    uint16_t ext_end;  /* where the next extended one goes, 0: the first; pci_add_extended() */
+    uint16_t ext_last; /* the last one */
+    uint8_t msi_cap;   /* offset of the MSI capability, 0: none */
     uint8_t msi_vectors;
     uint8_t express_cap; /* offset of the PCI Express capability, 0: none */
     uint8_t msix_cap;    /* of the MSI-X capability */
@@ -232,6 +235,8 @@ static inline PciBus *pci_bus_of(const PciDevice *dev)
     return PCI_BUS(dev->parent.bus);
 }
 bool pci_bus_is_express(const PciBus *bus);
+/* Is it the root bus of a CXL host bridge, or behind one? */
+bool pci_bus_is_below_cxl(const PciBus *bus);
 /* As the guest numbered it; of a root bus, as it is. */
 uint8_t pci_bus_number(const PciBus *bus);
 void pci_bus_set_interrupts(PciBus *root, const PciInterrupts *interrupts);

@@ -44,6 +44,11 @@ static bool check_slot_number(const PciePort *s, GError **errp)
 
 bool pcie_port_realize(PciDevice *dev, PcieType type, GError **errp)
 {
+    return pcie_port_realize_on(dev, type, TYPE_PCIE_BUS, errp);
+}
+
+bool pcie_port_realize_on(PciDevice *dev, PcieType type, const char *bus_type, GError **errp)
+{
     PciePort *s = PCIE_PORT(dev);
 
     if (s->slot.number > SLOT_MAX) {
@@ -55,7 +60,7 @@ bool pcie_port_realize(PciDevice *dev, PcieType type, GError **errp)
     }
     pci_add_msi(dev, 1);
     pci_add_express(dev, type, s->port);
-    if (!pci_bridge_realize(&s->parent, TYPE_PCIE_BUS, s->slot.hotplug, errp)) {
+    if (!pci_bridge_realize(&s->parent, bus_type, s->slot.hotplug, errp)) {
         return false;
     }
     pcie_slot_add(&s->registers, dev, &s->slot);

@@ -35,6 +35,8 @@ extern const StateTable pcie_port_state;
     .config_reading = pcie_port_reading, .config_written = pcie_port_written
 /* For types' realize: @type is PCIE_ROOT_PORT or PCIE_DOWNSTREAM_PORT. */
 bool pcie_port_realize(PciDevice *dev, PcieType type, GError **errp);
+/* The same with a bus of @bus_type, a subtype of TYPE_PCIE_BUS. */
+bool pcie_port_realize_on(PciDevice *dev, PcieType type, const char *bus_type, GError **errp);
 void pcie_port_reset(PciDevice *dev);
 void pcie_port_wake(PciDevice *dev);
 void pcie_port_reading(PciDevice *dev, unsigned offset, unsigned size);

@@ -79,6 +79,7 @@ enum {
     PCIE_EXT_CAP_VERSION_SHIFT = 16,
     ATS_CAP = 4,
     ATS_CONTROL = 6,
+    ATS_SIZE = 8,
     ATS_CAP_PAGE_ALIGNED = 1 << 5,
     ATS_CONTROL_STU = 0x1f, /* smallest translation unit */
     ATS_CONTROL_ENABLE = 1 << 15,

@@ -9,23 +9,10 @@
 #include "hw/pci/pxb.h"
 
 #include "hw/core/machine.h"
-#include "hw/pci/pci-bridge.h"
 #include "util/error.h"
 
-#define TYPE_PXB_BASE "base-pxb"
 #define TYPE_PXB_PCIE "pxb-pcie"
 #define TYPE_PXB      "pxb"
-
-typedef struct Pxb {
-    PciDevice parent;
-    PciBus *bus; /* a child */
-    /* wiring */
-    PciBridge *bridge; /* of a pxb: the child "bridge" */
-    /* configuration */
-    uint8_t number;
-    uint16_t node;
-} Pxb;
-OBJECT_CAST_DEFINE(Pxb, PXB, TYPE_PXB_BASE)
 
 uint16_t pxb_node(const PciBus *root)
 {
@@ -53,7 +40,7 @@ static bool check_number(const Pxb *s, const PciBus *root, GError **errp)
     return true;
 }
 
-static bool check(const Pxb *s, GError **errp)
+bool pxb_check(const Pxb *s, GError **errp)
 {
     const PciBus *bus = pci_bus_of(&s->parent);
     const Machine *machine = machine_current();
@@ -79,8 +66,7 @@ static gint by_number(gconstpointer a, gconstpointer b)
     return (*one)->number - (*other)->number;
 }
 
-/* Make the bus @name; @number and node are checked. */
-static bool add_bus(Pxb *s, const char *type, const char *name, GError **errp)
+bool pxb_add_bus(Pxb *s, const char *type, const char *name, GError **errp)
 {
     PciBus *root = pci_bus_of(&s->parent);
 
@@ -97,7 +83,7 @@ static bool add_bus(Pxb *s, const char *type, const char *name, GError **errp)
     return true;
 }
 
-static void drop_bus(Pxb *s)
+void pxb_drop_bus(Pxb *s)
 {
     g_ptr_array_remove(pci_bus_of(&s->parent)->extra_roots, s->bus);
     memory_region_remove(&s->bus->memory);
@@ -106,8 +92,7 @@ static void drop_bus(Pxb *s)
     s->bus = NULL;
 }
 
-/* Its id, else @prefix and the bus number. */
-static char *bus_name(const Pxb *s, const char *prefix)
+char *pxb_bus_name(const Pxb *s, const char *prefix)
 {
     return s->parent.parent.id ? g_strdup(s->parent.parent.id)
                                : g_strdup_printf("%s.%u", prefix, s->number);
@@ -120,12 +105,7 @@ static const StateField pxb_fields[] = {
     STATE_POINTER(Pxb, bus, &pci_bus_state),
     {},
 };
-static const StateTable pxb_state = { .name = "pxb", .version = 1, .fields = pxb_fields };
-
-#define PXB_CLASS                                                                            \
-    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .flags = DEVICE_USER_CREATABLE, \
-                .state = &pxb_state },                                                       \
-    .root_only = true
+const StateTable pxb_state = { .name = "pxb", .version = 1, .fields = pxb_fields };
 
 static const PciRegister pxb_registers[] = {
     { PCI_VENDOR_ID, 2, 0x1b36 },
@@ -171,22 +151,22 @@ OBJECT_TYPE_REGISTER(pxb_base_type)
 static bool pxb_pcie_realize(PciDevice *dev, GError **errp)
 {
     Pxb *s = PXB(dev);
-    g_autofree char *name = bus_name(s, "pxb-pcie");
+    g_autofree char *name = pxb_bus_name(s, "pxb-pcie");
 
     if (!pci_bus_is_express(pci_bus_of(dev))) {
         error_set(errp, "bus '%s' is a conventional PCI bus: use a '%s' there, or the machine q35",
                   dev->parent.bus->parent.name, TYPE_PXB);
         return false;
     }
-    return check(s, errp) && add_bus(s, TYPE_PCIE_BUS, name, errp);
+    return pxb_check(s, errp) && pxb_add_bus(s, TYPE_PCIE_BUS, name, errp);
 }
 
 static void pxb_pcie_unrealize(PciDevice *dev)
 {
-    drop_bus(PXB(dev));
+    pxb_drop_bus(PXB(dev));
 }
 
-static const PciFunctionClass pxb_pcie_ops = { PXB_CLASS, .realize = pxb_pcie_realize,
+static const PciFunctionClass pxb_pcie_ops = { PXB_CLASS(&pxb_state), .realize = pxb_pcie_realize,
                                                .unrealize = pxb_pcie_unrealize };
 
 static void pxb_pcie_init(Object *obj)
@@ -224,18 +204,19 @@ static bool realize_bridge(Pxb *s, const char *name, GError **errp)
 static bool pxb_realize(PciDevice *dev, GError **errp)
 {
     Pxb *s = PXB(dev);
-    g_autofree char *name = bus_name(s, "pxb"), *root_name = g_strconcat(name, "-internal", NULL);
+    g_autofree char *name = pxb_bus_name(s, "pxb"),
+                    *root_name = g_strconcat(name, "-internal", NULL);
 
     if (pci_bus_is_express(pci_bus_of(dev))) {
         error_set(errp, "bus '%s' is a PCI Express bus: use a '%s' there",
                   dev->parent.bus->parent.name, TYPE_PXB_PCIE);
         return false;
     }
-    if (!check(s, errp) || !add_bus(s, TYPE_PCI_BUS, root_name, errp)) {
+    if (!pxb_check(s, errp) || !pxb_add_bus(s, TYPE_PCI_BUS, root_name, errp)) {
         return false;
     }
     if (!realize_bridge(s, name, errp)) {
-        drop_bus(s);
+        pxb_drop_bus(s);
         return false;
     }
     return true;
@@ -248,10 +229,10 @@ static void pxb_unrealize(PciDevice *dev)
     if (s->bridge->parent.parent.realized) {
         device_unrealize(&s->bridge->parent.parent);
     }
-    drop_bus(s);
+    pxb_drop_bus(s);
 }
 
-static const PciFunctionClass pxb_ops = { PXB_CLASS, .realize = pxb_realize,
+static const PciFunctionClass pxb_ops = { PXB_CLASS(&pxb_state), .realize = pxb_realize,
                                           .unrealize = pxb_unrealize };
 
 static void pxb_init(Object *obj)

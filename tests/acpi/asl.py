@@ -32,7 +32,7 @@ def version():
 
 
 # Tables that are younger than Debian's iasl: it shows them as bytes only. reader.py reads them.
-YOUNG = ("viot",)
+YOUNG = ("viot", "cedt")
 
 
 # What iasl calls the table of error records and its actions.

@@ -106,7 +106,16 @@ class Facts:
         need(("ERST" in found) == any("acpi-erst" in word for word in self.config.args), "ERST")
         if "ERST" in found:
             self.check_erst(found["ERST"])
+        need(("CEDT" in found) == ("cxl=on" in self.config.board), "CEDT")
+        if "CEDT" in found:
+            self.check_cxl(*found["CEDT"])
         self.check_chips(found)
+
+    def check_cxl(self, bridges, windows):
+        """Behind the window for DIMMs: of 2 GiB, and 1 GiB a slot."""
+        end = 8 * GIB
+        need(bridges == {80: end, 16: end + 0x10000}, "CXL host bridges", bridges)
+        need(windows == [(end + 256 * MIB, 4 * GIB, 256, [80]), (end + 256 * MIB + 4 * GIB, GIB, 8192, [80, 16])], "CXL windows", windows)
 
     def check_generation(self, page):
         need((page is not None) == ("vmgenid" in self.config.args), "SSDT with", page)

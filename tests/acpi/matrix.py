@@ -130,6 +130,10 @@ SHAPES = [
                                       "pcie-root-port,id=rp0,bus=x0", "-device", "pxb-pcie,bus_nr=16"),
            smp="2", only=("q35",)),
     Config("pxb", args=nodes(2, 2) + ("-device", "pxb,id=x0,bus_nr=80,numa_node=1"), smp="2", only=("pc",)),
+    Config("cxl", memory="1G,slots=2,maxmem=3G", board=",cxl=on", args=(
+        "-M", "cxl-fmw.0.targets.0=x0,cxl-fmw.0.size=4G,cxl-fmw.1.targets.0=x0,cxl-fmw.1.targets.1=x1,cxl-fmw.1.size=1G,"
+        "cxl-fmw.1.interleave-granularity=8k", "-device", "pxb-cxl,id=x0,bus_nr=80", "-device", "cxl-rp,bus=x0,id=p0",
+        "-device", "pxb-cxl,id=x1,bus_nr=16"), only=("q35",), golden="q35"),
     Config("intel-iommu", memory="128M", args=("-device", "intel-iommu,device-iotlb=on,aw-bits=48"), only=("q35",), golden="q35"),
     Config("virtio-iommu", memory="128M", args=("-device", "virtio-iommu-pci,addr=7"), golden="pc"),
     Config("bridges", args=("-device", "ioh3420,id=rp0", "-device", "x3130-upstream,id=up,bus=rp0", "-device",

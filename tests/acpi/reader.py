@@ -415,8 +415,34 @@ def erst(data):
     return bases.pop()
 
 
+def cedt(data):
+    """({host bridge: place of its registers}, [(base, size, granularity, host bridges)] of fixed memory windows): CXL 3.0,
+    section 9.18.1."""
+    checked(data, "CEDT", (1,))
+    bridges, windows, at = {}, [], 36
+    while at < len(data):
+        kind, length = data[at], number(data, at + 2, 2)
+        part = data[at:at + length]
+        need(len(part) == length >= 4 and data[at + 1] == 0 and kind < 2, "CEDT:", part.hex())
+        if kind == 0:
+            need(length == 32 and number(part, 8, 4) == 1 and not number(part, 12, 4) and number(part, 24, 8) == 0x10000, "CHBS:", part.hex())
+            need(number(part, 4, 4) not in bridges, "two host bridges", number(part, 4, 4))
+            bridges[number(part, 4, 4)] = number(part, 16, 8)
+        else:
+            ways = {0: 1, 1: 2, 2: 4, 3: 8, 4: 16, 8: 3, 9: 6, 10: 12}.get(part[24])
+            need(ways and length == 36 + 4 * ways and not number(part, 4, 4) and not any(part[25:28]), "CFMWS:", part.hex())
+            need(number(part, 28, 4) < 7 and number(part, 32, 2) == 0xf and not number(part, 34, 2), "CFMWS:", part.hex())
+            windows.append((number(part, 8, 8), number(part, 16, 8), 256 << number(part, 28, 4),
+                            [number(part, 36 + 4 * n, 4) for n in range(ways)]))
+        at += length
+    for base, size, _, targets in windows:
+        need(base % (256 << 20) == 0 and size and size % ((256 << 20) * len(targets)) == 0, "CFMWS at", hex(base))
+        need(set(targets) <= set(bridges), "CFMWS leads to", targets)
+    return bridges, windows
+
+
 READERS = {"FACP": fadt, "FACS": facs, "APIC": madt, "SRAT": srat, "SLIT": slit, "HMAT": hmat,
-           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar, "VIOT": viot, "ERST": erst,
+           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar, "VIOT": viot, "ERST": erst, "CEDT": cedt,
            "DSDT": lambda data: checked(data, "DSDT", (1, 2))}
 
 

@@ -157,6 +157,7 @@ VARIABLES = {
     "hw/char/isa-parallel.c": {"parallels": "wiring"},
     "hw/dma/i8257.c": {"controllers": "wiring"},
     "hw/char/isa-serial.c": {"serials": "wiring"},
+    "hw/cxl/cxl-host.c": {"the_host": "wiring"},
     "hw/core/bus.c": {"all_buses": "wiring", "none": "empty"},
     "hw/core/device.c": {"aliases": "constant after the start", "realized_devices": "wiring"},
     "hw/core/irq-lines.c": {"tables": "constant after the start"},

@@ -141,6 +141,12 @@ static void add_objects(void)
     g_assert_no_error(err);
     user_object_add("memory-backend-ram", "m5", props, &err);
     g_assert_no_error(err);
+    user_object_add("memory-backend-ram", "cxllsa", props, &err);
+    g_assert_no_error(err);
+    json_object_put(props);
+    props = keyval_parse("size=256M", NULL, NULL);
+    user_object_add("memory-backend-ram", "cxlmem", props, &err);
+    g_assert_no_error(err);
     json_object_put(props);
     props = json_object_new_object();
     user_object_add("cryptodev-backend-builtin", "crypto", props, &err);
@@ -292,6 +298,7 @@ static Machine *machine_make(const char *type, bool all)
         add_objects();
         add_flash(machine);
         X86_MACHINE(machine)->nvdimm = true;
+        X86_MACHINE(machine)->cxl_enabled = g_str_equal(type, "q35");
         X86_MACHINE(machine)->pcspk_audiodev = g_strdup("speaker");
     }
     machine_init(machine, &err);
@@ -331,6 +338,11 @@ static const char *const of_q35[] = { "mch",
                                       "xio3130-downstream",
                                       "pcie-pci-bridge",
                                       "pxb-pcie",
+                                      "pxb-cxl",
+                                      "cxl-rp",
+                                      "cxl-upstream",
+                                      "cxl-downstream",
+                                      "cxl-type3",
                                       "virtio-balloon-pci-transitional",
                                       "virtio-vga",
                                       "virtio-vga-gl",
@@ -520,6 +532,11 @@ static void check(const char *type)
         add_device("pxb-pcie,id=x0,bus_nr=80");
         add_device("pcie-root-port,id=rp2,bus=x0,chassis=3");
         add_device("virtio-rng-pci,bus=rp2");
+        add_device("pxb-cxl,id=cxl,bus_nr=112");
+        add_device("cxl-rp,id=cxl0,bus=cxl,chassis=4");
+        add_device("cxl-upstream,id=cxl1,bus=cxl0");
+        add_device("cxl-downstream,id=cxl2,bus=cxl1,chassis=5");
+        add_device("cxl-type3,bus=cxl2,persistent-memdev=cxlmem,lsa=cxllsa,sn=1");
         add_device("pcie-root-port,id=rp0");
         add_device("virtio-rng-pci,bus=rp0,disable-legacy=off");
         add_device("intel-iommu,device-iotlb=on");
