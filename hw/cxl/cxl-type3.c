@@ -431,6 +431,9 @@ static void type3_init(Object *obj)
     static const PciRegister registers[] = {
         { PCI_VENDOR_ID, 2, 0x8086 },
         { PCI_DEVICE_ID, 2, 0x0d93 },
+        { PCI_COMMAND, 2, 0,
+          PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+              PCI_COMMAND_INTX_DISABLE },
         { PCI_REVISION_ID, 1, 1 },
         { PCI_CLASS_PROG, 1, 0x10 },
         { PCI_CLASS_DEVICE, 2, 0x0502 },

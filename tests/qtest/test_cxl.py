@@ -234,7 +234,7 @@ def registers():
         tap.equal([dev.get(at + n) for n in range(0xC, length, 4)], [0x100, 0, 0x302, 0])
         at, length = rp.dvsecs()[DVSEC_REGISTERS]
         tap.equal([rp.get(at + n) for n in range(0xC, length, 4)], [0x100, 0])
-        tap.equal(m.bytes(dev.component, 0x1000), bytes(0x1000), "no registers of CXL.io")
+        tap.equal(any(m.bytes(dev.component, 0x1000)), False, "no registers of CXL.io")
         tap.equal(sorted(dev.decoders.caps), [2, 4, 5])
         rp.bar(0, 0xE8000000)
         tap.equal(sorted(Decoders(m, 0xE8000000).caps), [2, 4, 6, 8])
@@ -391,7 +391,8 @@ def one_way():
         tap.equal(m.get(WINDOW + GIB + 256 * MIB, 8), ONES)
         tap.equal(m.get(WINDOW + GIB - 8, 8), ONES)
         tap.equal(ram(m), [(WINDOW + GIB, WINDOW + GIB + 256 * MIB - 1)])
-        dev.decoders.set(0, WINDOW, 256 * MIB)
+        for offset, value in ((0, 0x10000000), (4, 1), (8, 0), (0x14, ONES >> 32), (0x10, COMMIT | 0x22)):
+            m.put(dev.decoders.first + offset, value)
         leads_to(m, "m0", WINDOW + GIB + 64, "a committed decoder does not change")
         tap.equal(dev.decoders.release(0), 0)
         tap.equal((m.get(WINDOW + GIB, 8), ram(m)), (ONES, []))
@@ -434,8 +435,8 @@ def two_ways():
 
 
 def three_hosts():
-    words = [*ON, "-M", ",".join(f"cxl-fmw.0.targets.{n}=cxl.{n + 1}" for n in range(3)) + ",cxl-fmw.0.size=768M",
-             "-M", "cxl-fmw.0.interleave-granularity=8k"]
+    words = [*ON, "-M", ",".join(f"cxl-fmw.0.targets.{n}=cxl.{n + 1}" for n in range(3)) + ",cxl-fmw.0.size=768M"
+             ",cxl-fmw.0.interleave-granularity=8k"]
     for n in range(3):
         words += ["-device", f"pxb-cxl,id=cxl.{n + 1},bus_nr={12 + 16 * n}", *port(n, f"cxl.{n + 1}"), *type3(n, f"rp{n}")]
     with Cxl(words).set_up() as m:
