@@ -80,10 +80,9 @@ def make_region(guest, devices, root, *more):
 
 
 def namespace(guest, region):
-    """The block device of all of it."""
-    number = tool(guest, f"ls -d /sys/bus/cxl/devices/{region}/pmem_{region} >/dev/null; "
-                         f"ls /sys/bus/cxl/devices/{region}/pmem_{region} | grep '^region'")
-    out = tool(guest, f"ndctl create-namespace -f -m raw -r {number} 2>&1", check=False)
+    """The block device of all of it. The region has the same name for libnvdimm."""
+    wait_for(guest, f"/sys/bus/nd/devices/{region}")
+    out = tool(guest, f"ndctl create-namespace -f -m raw -r {region} 2>&1", check=False)
     if "blockdev" not in out:
         raise AssertionError(f"create-namespace: {out}\n" + tool(guest, "dmesg | tail -n 30"))
     return json.loads(out[out.index("{"):out.rindex("}") + 1])["blockdev"]

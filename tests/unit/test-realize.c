@@ -532,7 +532,7 @@ static void check(const char *type)
         add_device("pxb-pcie,id=x0,bus_nr=80");
         add_device("pcie-root-port,id=rp2,bus=x0,chassis=3");
         add_device("virtio-rng-pci,bus=rp2");
-        add_device("pxb-cxl,id=cxl,bus_nr=112");
+        add_device("pxb-cxl,id=cxl,bus_nr=112,multifunction=on,addr=18.7");
         add_device("cxl-rp,id=cxl0,bus=cxl,chassis=4");
         add_device("cxl-upstream,id=cxl1,bus=cxl0");
         add_device("cxl-downstream,id=cxl2,bus=cxl1,chassis=5");
