@@ -124,12 +124,28 @@ static PciDevice *port_numbered(const PciBus *bus, unsigned number)
     return NULL;
 }
 
-/* Of what is at @bus the one to which the decoders of @c send @addr. */
+static bool any_decoder(const CxlComponent *c)
+{
+    CxlDecoder decoder;
+    bool any = false;
+
+    for (unsigned n = 0; n < CXL_DECODERS; n++) {
+        any |= cxl_component_decoder(c, n, &decoder);
+    }
+    return any;
+}
+
+/* Of the ports on @bus the one to which the decoders of @c send @addr. Linux before 6.3 takes it
+ * that a bridge or a switch with one port has nothing to decode, and commits none: then all goes
+ * there. */
 static PciDevice *decode(const CxlComponent *c, const PciBus *bus, hwaddr addr, Route *route)
 {
     CxlDecoder decoder;
     unsigned target;
 
+    if (!any_decoder(c)) {
+        return cxl_port_only(bus);
+    }
     if (!cxl_component_decoder_at(c, addr, &decoder)) {
         return NULL;
     }
@@ -150,7 +166,7 @@ static bool find_route(const CxlWindow *window, hwaddr addr, Route *route)
     *route =
         (Route){ .run = window->size - (addr - window->base), .interleaved = window->ways > 1 };
     while (c) {
-        port = c->decoders ? decode(c, bus, addr, route) : pxb_cxl_only_port(bus);
+        port = decode(c, bus, addr, route);
         bus = port ? pci_secondary_bus(port) : NULL;
         c = bus ? cxl_upstream_component(bus->devices[0]) : NULL;
         if (c) {

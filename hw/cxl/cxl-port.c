@@ -43,6 +43,21 @@ bool cxl_port_is(const PciDevice *dev)
     return object_is_a(OBJECT(dev), TYPE_CXL_PORT);
 }
 
+PciDevice *cxl_port_only(const PciBus *bus)
+{
+    PciDevice *port = NULL;
+
+    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
+        if (bus->devices[i] && cxl_port_is(bus->devices[i])) {
+            if (port) {
+                return NULL;
+            }
+            port = bus->devices[i];
+        }
+    }
+    return port;
+}
+
 static void port_add_registers(PciDevice *dev, CxlComponent *component, CxlRole role)
 {
     static const uint8_t kinds[] = { REGISTERS_COMPONENT }, bars[] = { 0 };

@@ -12,6 +12,8 @@
 /* Is it a port that HDM decoders name by its number: of a root complex, or downstream of a switch?
  */
 bool cxl_port_is(const PciDevice *dev);
+/* The only one of these on @bus; NULL: there is none, or several. */
+PciDevice *cxl_port_only(const PciBus *bus);
 /* Of an upstream port; NULL: @dev, which may be NULL, is none. */
 const CxlComponent *cxl_upstream_component(const PciDevice *dev);
 

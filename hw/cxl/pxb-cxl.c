@@ -35,21 +35,6 @@ hwaddr pxb_cxl_registers(const PciBus *bus)
     return bridge_of(bus)->registers;
 }
 
-PciDevice *pxb_cxl_only_port(const PciBus *bus)
-{
-    PciDevice *port = NULL;
-
-    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
-        if (bus->devices[i] && cxl_port_is(bus->devices[i])) {
-            if (port) {
-                return NULL;
-            }
-            port = bus->devices[i];
-        }
-    }
-    return port;
-}
-
 static bool pxb_cxl_realize(PciDevice *dev, GError **errp)
 {
     PxbCxl *s = PXB_CXL(dev);
@@ -90,7 +75,7 @@ static void pxb_cxl_reset(PciDevice *dev)
 {
     PxbCxl *s = PXB_CXL(dev);
 
-    s->component.decoders = s->decoders || !pxb_cxl_only_port(s->parent.bus);
+    s->component.decoders = s->decoders || !cxl_port_only(s->parent.bus);
     cxl_component_reset(&s->component);
 }
 

@@ -17,7 +17,5 @@
 const CxlComponent *pxb_cxl_component(const PciBus *bus);
 /* And where its registers are. */
 hwaddr pxb_cxl_registers(const PciBus *bus);
-/* The only root port on @bus; NULL: there is none, or several. */
-PciDevice *pxb_cxl_only_port(const PciBus *bus);
 
 #endif

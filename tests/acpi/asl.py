@@ -12,7 +12,7 @@ ALLOWED = []
 # What it is told not to say: that QEMUVGID ends in letters. By this _HID guests know a VM generation ID of a PC.
 NOT_TO_SAY = ["-vw", "6035"]
 # UUIDs that iasl has not in its list: that of Intel's "NVDIMM DSM Interface".
-UUIDS = r'ToUUID \("4309ac30-0d11-11e4-9191-0800200c9a66"\) /\* Unknown UUID \*/'
+UUIDS = r'ToUUID \("(?:4309ac30-0d11-11e4-9191-0800200c9a66|68f2d50b-c469-4d8a-bd3d-941a103fd3fc)"\) /\* Unknown UUID \*/'
 
 
 def run(args, folder):

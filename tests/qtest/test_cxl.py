@@ -478,6 +478,34 @@ def switch():
         tap.equal(ram(m), [])
 
 
+def one_port():
+    """A host bridge and a switch with a port each have nothing to choose from: as long as no decoder of theirs is committed,
+    all goes there."""
+    words = [*ON, "-M", "cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size=4G", "-device", "pxb-cxl,id=cxl.1,bus_nr=12,hdm_for_passthrough=on",
+             *port(0), "-device", "cxl-upstream,id=us,bus=rp0", "-device", "cxl-downstream,id=ds,port=7,bus=us,chassis=0,slot=9",
+             *type3(0, "ds")]
+    with Cxl(words).set_up() as m:
+        Function(m, 12).bridge(13, 15, 0xE0000000, 0xE1FFFFFF)
+        up = Function(m, 13)
+        up.bridge(14, 15, 0xE0000000, 0xE0FFFFFF)
+        up.bar(0, 0xE1000000)
+        Function(m, 14).bridge(15, 15, 0xE0000000, 0xE00FFFFF)
+        dev = Type3(m, 15, 0xE0000000)
+        dev.decoders.set(0, WINDOW, 256 * MIB)
+        tap.equal(dev.decoders.commit(0), COMMITTED)
+        dev.enable()
+        leads_to(m, "m0", WINDOW, "by no decoder but the device's")
+        tap.equal(len(ram(m)), 1)
+        for decoders, target in ((Decoders(m, REGISTERS), 0), (Decoders(m, 0xE1000000), 7)):
+            decoders.set(0, WINDOW + GIB, 256 * MIB, targets=target)
+            tap.equal(decoders.commit(0), COMMITTED)
+            tap.equal((m.get(WINDOW, 8), ram(m)), (ONES, []), "now there is one, and it leads elsewhere")
+            decoders.release(0)
+            decoders.set(0, WINDOW, 256 * MIB, targets=target)
+            tap.equal(decoders.commit(0), COMMITTED)
+            leads_to(m, "m0", WINDOW, "by all of them")
+
+
 def both_kinds():
     words = [*ON, "-M", "cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size=4G", *PXB, *port(0), *backend("m0"), *backend("m1", 512 * MIB),
              *backend("l0", MIB), "-device", "cxl-type3,id=c0,bus=rp0,volatile-memdev=m0,persistent-memdev=m1,lsa=l0"]
@@ -656,5 +684,5 @@ def hostile():
 
 tap.run([("what is refused", refused), ("options", options), ("registers", registers), ("tables by DOE", tables),
          ("the mailbox", mailbox), ("poison", poison), ("events", events), ("a device alone", one_way), ("two that take turns", two_ways),
-         ("three host bridges", three_hosts), ("a switch", switch), ("both kinds of memory", both_kinds),
+         ("three host bridges", three_hosts), ("a switch", switch), ("one port", one_port), ("both kinds of memory", both_kinds),
          ("hot-plug", plugging), ("moves", moves), ("guests that mean harm", hostile)])
