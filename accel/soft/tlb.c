@@ -180,7 +180,8 @@ static SoftRules rules_of(const X86Cpu *cpu)
                         .cr3 = cpu->cr3,
                         .cr4 = cpu->cr4,
                         .efer = cpu->efer & (EFER_NX | EFER_LMA),
-                        .pkru = cpu->pkru };
+                        .pkru = cpu->pkru,
+                        .nested_cr3 = cpu->svm.nested_paging ? cpu->svm.nested_cr3 | 1 : 0 };
 }
 
 void soft_tlb_follow_registers(SoftCpu *s)

@@ -176,7 +176,10 @@ static bool cpu_loaded(void *obj, GError **errp)
         { "interrupts of unknown kinds",
           cpu->interrupts &
               ~(CPU_INT_HARD | CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI | CPU_INT_VIRTUAL) },
-        { "a host of a guest that is none", cpu->svm.guest && !host_is_sane(cpu) },
+        { "a guest of SVM, which its model does not have",
+          cpu->svm.guest &&
+              !x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_SVM) },
+        { "a host of its guest that no processor can have", cpu->svm.guest && !host_is_sane(cpu) },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(checks); i++) {

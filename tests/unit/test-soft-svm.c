@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "accel/soft/engine.h"
 #include "accel/soft/tlb.h"
 #include "target/i386/svm.h"
 #include "tests/unit/soft-guest.h"
@@ -847,6 +848,34 @@ static void test_nested_tables(void)
     g_assert_cmphex(get64(0xe02000 + 8 * 3), ==, 0);
 }
 
+/* An INIT that is not intercepted leaves a guest in real mode, whose nested page tables had other
+ * memory where the CPU goes on. */
+static void test_nested_init(void)
+{
+    setup_nested();
+    vmcb()->cr0 = CR0_ET;
+    vmcb()->cr3 = vmcb()->cr4 = 0; /* as INIT leaves them */
+    vmcb()->efer = EFER_SVME;
+    vmcb()->cs = (SvmSegment){ .limit = 0xffff, .attributes = 0x9b };
+    vmcb()->rip = HARNESS_REAL_CODE;
+    put64(NPT + 0x2000, 0xc00000 | PTE_P | PTE_RW | PTE_US | PTE_PS);
+    h->cpu->regs[X86_RBP] = BEFORE;
+    put_hex(0xc00000 + HARNESS_REAL_CODE, "bd0100f4"); /* mov $1,%bp; hlt */
+    run("0f01d8");
+    g_assert_true(h->cpu->halted && h->cpu->svm.guest);
+    g_assert_cmphex(h->cpu->regs[X86_RBP], ==, 1);
+    x86_cpu_init_reset(h->cpu);
+    g_assert_false(h->cpu->svm.guest);
+    x86_cpu_sipi(h->cpu, 0);
+    h->cpu->cr0 = CR0_ET;
+    h->cpu->rip = HARNESS_REAL_CODE;
+    put_hex(HARNESS_REAL_CODE, "bd0200f4");
+    accel_soft.put_state(h->cpu);
+    h->s->flags_out = false;
+    g_assert_cmpint(harness_run(h, 10), ==, -1);
+    g_assert_cmphex(h->cpu->regs[X86_RBP], ==, 2);
+}
+
 /* Nested tables that point to themselves, or nowhere: whatever comes, it ends. */
 static void test_nested_hostile(void)
 {
@@ -1058,6 +1087,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-svm/nested-pat", test_nested_pat);
     g_test_add_func("/soft-svm/nested-faults", test_nested_faults);
     g_test_add_func("/soft-svm/nested-tables", test_nested_tables);
+    g_test_add_func("/soft-svm/nested-init", test_nested_init);
     g_test_add_func("/soft-svm/nested-hostile", test_nested_hostile);
     g_test_add_func("/soft-svm/nested-vmrun", test_nested_vmrun);
     g_test_add_func("/soft-svm/invalid", test_invalid);
