@@ -855,6 +855,7 @@ static void test_nested_init(void)
     setup_nested();
     vmcb()->cr0 = CR0_ET;
     vmcb()->cr3 = vmcb()->cr4 = 0; /* as INIT leaves them */
+    h->s->resets = h->cpu->resets; /* that reset has been followed */
     vmcb()->efer = EFER_SVME;
     vmcb()->cs = (SvmSegment){ .limit = 0xffff, .attributes = 0x9b };
     vmcb()->rip = HARNESS_REAL_CODE;
