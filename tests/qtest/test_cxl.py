@@ -435,11 +435,14 @@ def two_ways():
 
 
 def three_hosts():
-    words = [*ON, "-M", ",".join(f"cxl-fmw.0.targets.{n}=cxl.{n + 1}" for n in range(3)) + ",cxl-fmw.0.size=768M"
-             ",cxl-fmw.0.interleave-granularity=8k"]
+    """And what each device has is seen by windows of their own."""
+    windows = ["cxl-fmw.0.size=768M,cxl-fmw.0.interleave-granularity=8k", *[f"cxl-fmw.0.targets.{n}=cxl.{n + 1}" for n in range(3)],
+               *[f"cxl-fmw.{n + 1}.size=256M,cxl-fmw.{n + 1}.targets.0=cxl.{n + 1}" for n in range(3)]]
+    words = [*ON, "-M", ",".join(windows)]
     for n in range(3):
         words += ["-device", f"pxb-cxl,id=cxl.{n + 1},bus_nr={12 + 16 * n}", *port(n, f"cxl.{n + 1}"), *type3(n, f"rp{n}")]
     with Cxl(words).set_up() as m:
+        devs = []
         for n in range(3):
             place = 0xE0000000 + n * 16 * MIB
             Function(m, 12 + 16 * n).bridge(13 + 16 * n, 13 + 16 * n, place, place + MIB - 1)
@@ -447,10 +450,19 @@ def three_hosts():
             dev.decoders.set(0, WINDOW, 768 * MIB, ways=8, granularity=5)
             tap.equal(dev.decoders.commit(0), COMMITTED)
             dev.enable()
+            devs.append(dev)
         for n in range(9):
-            m.put(WINDOW + n * 8192, n + 1, 8)
-        tap.equal([m.get(WINDOW + n * 8192, 8) for n in range(9)], list(range(1, 10)))
+            m.put(WINDOW + n * 8192 + 8 * n, n + 1, 8)
+        tap.equal([m.get(WINDOW + n * 8192 + 8 * n, 8) for n in range(9)], list(range(1, 10)))
         tap.equal(ram(m), [])
+        for n, dev in enumerate(devs):
+            own = WINDOW + 768 * MIB + n * 256 * MIB
+            dev.decoders.release(0)
+            dev.decoders.set(0, own, 256 * MIB)
+            tap.equal(dev.decoders.commit(0), COMMITTED)
+            for k in range(9):
+                target, place = (WINDOW // 8192 + k) % 3, own + k // 3 * 8192 + 8 * k
+                tap.equal(m.get(place, 8), k + 1 if target == n else 0, f"granule {k} in device {n}")
 
 
 def switch():
