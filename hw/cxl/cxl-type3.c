@@ -12,6 +12,7 @@
 #include "hw/mem/memory-device.h"
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-msix.h"
+#include "hw/pci/pcie-regs.h"
 #include "memory/dirty.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -236,6 +237,23 @@ static GPtrArray *table_of(void *opaque)
                : cxl_cdat_of_memory(cxl_type3_volatile_size(s), cxl_type3_persistent_size(s));
 }
 
+/* It would have to leave decoders and memory as they are (section 9.5): a function need not have
+ * it.
+ */
+static void drop_function_reset(PciDevice *dev)
+{
+    const unsigned at = dev->express_cap;
+    const PciRegister regs[] = {
+        { at + EXP_DEVICE_CAP, 4, EXP_DEVICE_CAP_ROLE_BASED },
+        { at + EXP_DEVICE_CONTROL, 2, pci_get_word(dev, at + EXP_DEVICE_CONTROL),
+          (uint16_t)(dev->wmask[at + EXP_DEVICE_CONTROL] | dev->wmask[at + EXP_DEVICE_CONTROL + 1]
+                                                               << 8) &
+              ~EXP_DEVICE_CONTROL_RESET },
+    };
+
+    pci_set_registers(dev, regs, G_N_ELEMENTS(regs));
+}
+
 static void add_registers(CxlType3 *s)
 {
     static const uint8_t kinds[] = { REGISTERS_COMPONENT, REGISTERS_DEVICE };
@@ -249,6 +267,7 @@ static void add_registers(CxlType3 *s)
     pci_add_bar(dev, BAR_DEVICE, PCI_BAR_MEM64, &s->device);
     pci_add_msix(dev, CXL_VECTORS, BAR_MSIX);
     pci_add_express(dev, PCIE_ENDPOINT, 0);
+    drop_function_reset(dev);
     if (s->serial != UINT64_MAX) {
         cxl_dvsec_add_serial(dev, s->serial);
     }

@@ -394,6 +394,10 @@ def one_way():
         for offset, value in ((0, 0x10000000), (4, 1), (8, 0), (0x14, ONES >> 32), (0x10, COMMIT | 0x22)):
             m.put(dev.decoders.first + offset, value)
         leads_to(m, "m0", WINDOW + GIB + 64, "a committed decoder does not change")
+        express = next(at for at in range(0x40, 0x100, 4) if dev.get(at) & 0xFF == 0x10 and dev.get(at) >> 16 & 0xFF == 2)
+        dev.put(express + 8, 1 << 15, 2)
+        tap.equal((dev.get(express + 4) >> 28 & 1, dev.get(express + 8, 2)), (0, 0), "no reset of the function alone")
+        leads_to(m, "m0", WINDOW + GIB + 64, "it was not reset")
         tap.equal(dev.decoders.release(0), 0)
         tap.equal((m.get(WINDOW + GIB, 8), ram(m)), (ONES, []))
         dev.decoders.set(0, WINDOW, 256 * MIB)
