@@ -119,7 +119,6 @@ def found_and_used(folder):
         roots = {d["decoder"]: d["size"] for d in told(guest, "list -D -d root")}
         tap.equal(sorted(roots.values()), [1 << 30, 2 << 30])
         first = next(name for name, size in roots.items() if size == 2 << 30)
-        second = next(name for name, size in roots.items() if size == 1 << 30)
         names = [memory_of(guest, 0x1000 + n) for n in range(3)]
 
         region = make_region(guest, names[:1], first)
