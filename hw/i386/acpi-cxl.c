@@ -103,12 +103,13 @@ static void fixed_window(AcpiBlob *cedt, const CxlWindow *window)
 
 AcpiBlob *acpi_build_cedt(AcpiTables *tables, const X86Machine *x86)
 {
-    const GPtrArray *roots = x86->host->bus->extra_roots;
+    const GPtrArray *roots;
     AcpiBlob *cedt;
 
     if (!x86->cxl) {
         return NULL;
     }
+    roots = x86->host->bus->extra_roots;
     cedt = acpi_table_begin(tables, "CEDT", NULL, CEDT_REVISION);
     for (guint i = 0; i < roots->len; i++) {
         if (pxb_cxl_component(roots->pdata[i])) {
