@@ -2,6 +2,7 @@
 #include "accel/accel.h"
 
 #include "qom/object.h"
+#include "util/error.h"
 
 AccelOptions accel_options;
 
@@ -20,6 +21,15 @@ void accel_set(const AccelOps *ops)
 const AccelApicOps *accel_apics(void)
 {
     return current && current->apics ? current->apics() : NULL;
+}
+
+bool accel_has_smm(GError **errp)
+{
+    if (!current || !current->init_smm) {
+        error_set(errp, "the engine has no system management mode");
+        return false;
+    }
+    return !current->has_smm || current->has_smm(errp);
 }
 
 bool accel_memory_room(unsigned ranges, GError **errp)

@@ -54,6 +54,11 @@ typedef struct AccelOps {
     bool (*available)(GError **errp); /* can it run on this host? NULL: always */
     bool (*preferred)(void);          /* is it to be used where none is named? NULL: no */
     bool (*init)(GError **errp);      /* once, before CPUs are made; may add memory listeners */
+    /* Have its CPUs system management mode here? NULL: yes, if there is init_smm. */
+    bool (*has_smm)(GError **errp);
+    /* The machine has it: CPUs in that mode see address_space_smm, which there is now. Once, after
+     * init and before CPUs are made. NULL: the engine has no such mode. */
+    void (*init_smm)(void);
     /* Is there room for @ranges more ranges of RAM? Machine lock. NULL: always. */
     bool (*memory_room)(unsigned ranges, GError **errp);
     /* Its local APICs, after init; NULL or a result of NULL: it has none. */
@@ -98,6 +103,8 @@ typedef struct AccelOptions {
 extern AccelOptions accel_options;
 
 const AccelOps *accel_current(void); /* NULL before accel_choose() */
+/* Can the current engine's CPUs be in system management mode? An error says why not. */
+bool accel_has_smm(GError **errp);
 /* The current engine's local APICs; NULL: hw/intc has them. */
 const AccelApicOps *accel_apics(void);
 /* Its chips, if there are any; NULL: hw/intc has them. */

@@ -246,9 +246,9 @@ static bool vcpu_run_work(Vcpu *v)
  * with it was sent after it (x86_cpu_signal_init()). */
 static void vcpu_take_init_sipi(X86Cpu *cpu)
 {
-    uint32_t pending = atomic_load(&cpu->interrupts);
+    uint32_t pending = x86_cpu_init_sipi(cpu);
 
-    if (!x86_takes_init(cpu, pending)) {
+    if (!pending) {
         return;
     }
     vcpu_get_state(cpu);
@@ -278,6 +278,9 @@ static bool vcpu_runnable(X86Cpu *cpu)
     if (cpu->wait_for_sipi) {
         return false;
     }
+    if (cpu->halted && x86_cpu_smi_waits(cpu)) {
+        return true; /* whether it halted is for the handler's end */
+    }
     if (cpu->halted && (((pending & CPU_INT_HARD) && x86_takes_interrupts(cpu)) ||
                         ((pending & CPU_INT_NMI) && x86_takes_nmi(cpu)) || x86_takes_virtual(cpu) ||
                         ((pending & CPU_INT_INIT) && x86_svm_intercepts(cpu, SVM_EXIT_INIT)) ||
@@ -289,7 +292,7 @@ static bool vcpu_runnable(X86Cpu *cpu)
 
 static bool vcpu_needs_lock(Vcpu *v)
 {
-    return atomic_load(&v->attention) || x86_takes_init(v->cpu, atomic_load(&v->cpu->interrupts));
+    return atomic_load(&v->attention) || x86_cpu_init_sipi(v->cpu);
 }
 
 /* Guest code until it halts or someone needs us. No lock held. */

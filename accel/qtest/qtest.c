@@ -10,6 +10,11 @@ static bool qtest_engine_init(GError **errp)
     return true;
 }
 
+/* There is nobody to see it. */
+static void qtest_init_smm(void)
+{
+}
+
 #define QTEST_ACCEL_TYPE "qtest-accel"
 
 static const ObjectType qtest_accel_type = {
@@ -26,4 +31,5 @@ const AccelOps accel_qtest = {
     .has_vcpu_threads = false,
     .cpu_size = sizeof(X86Cpu),
     .init = qtest_engine_init,
+    .init_smm = qtest_init_smm,
 };

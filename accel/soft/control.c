@@ -33,7 +33,7 @@ static void check_pdptes(SoftCpu *s, const Uop *op, uint64_t cr0, uint64_t cr3, 
     if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (s->cpu.efer & EFER_LME) || soft_svm_nested(s)) {
         return;
     }
-    const uint8_t *host = address_space_host(&address_space_memory, cr3 & 0xffffffe0, 4 * 8);
+    const uint8_t *host = address_space_host(soft_memory(s), cr3 & 0xffffffe0, 4 * 8);
     for (unsigned i = 0; host && i < 4; i++) {
         uint64_t entry;
         memcpy(&entry, host + 8 * i, sizeof(entry));

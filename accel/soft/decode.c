@@ -13,12 +13,12 @@
 #include "accel/soft/disassemble.h"
 #include "accel/soft/op-log.h"
 #include "accel/soft/isa.h"
+#include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
 #include "accel/soft/options.h"
 #include "accel/soft/svm.h"
 #include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
-#include "memory/address-space.h"
 #include "util/log.h"
 
 #define INSN_MAX ZYDIS_MAX_INSTRUCTION_LENGTH
@@ -136,9 +136,9 @@ typedef struct Code {
 
 /* Host address of [phys, phys + len) within a page; NULL where there is no memory: an open bus,
  * which reads as ones. */
-static const uint8_t *code_host(hwaddr phys, unsigned len)
+static const uint8_t *code_host(const SoftCpu *s, hwaddr phys, unsigned len)
 {
-    return address_space_host(&address_space_memory, phys, len);
+    return address_space_host(soft_memory(s), phys, len);
 }
 
 static void copy_code(uint8_t *to, const uint8_t *host, unsigned len)
@@ -150,12 +150,12 @@ static void copy_code(uint8_t *to, const uint8_t *host, unsigned len)
     }
 }
 
-static void fetch_first(Code *code, hwaddr phys)
+static void fetch_first(const SoftCpu *s, Code *code, hwaddr phys)
 {
     unsigned in_page = SOFT_PAGE - phys % SOFT_PAGE;
     code->first = MIN(in_page, SOFT_BLOCK_MAX_INSNS * INSN_MAX);
     code->copied = code->second = 0;
-    code->host[0] = code_host(phys, code->first);
+    code->host[0] = code_host(s, phys, code->first);
 }
 
 /* Blocks are short: so what is copied is what the instruction at @offset may take, and a little
@@ -171,10 +171,10 @@ static void copy_first(Code *code, unsigned offset)
     }
 }
 
-static void fetch_second(Code *code, hwaddr page)
+static void fetch_second(const SoftCpu *s, Code *code, hwaddr page)
 {
     code->second = INSN_MAX;
-    code->host[1] = code_host(page, code->second);
+    code->host[1] = code_host(s, page, code->second);
     copy_code(code->bytes + code->first, code->host[1], code->second);
 }
 
@@ -397,7 +397,7 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
     }
     begin(d, s);
     const ZydisDecoder *z = choose_decoder(d);
-    fetch_first(&code, phys);
+    fetch_first(s, &code, phys);
     *second = (hwaddr)-1;
 
     if (has_breakpoint(d, 0)) {
@@ -423,7 +423,7 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
             if (!soft_code_page_add(s, *second)) {
                 return false;
             }
-            fetch_second(&code, *second);
+            fetch_second(s, &code, *second);
         }
     }
     drop_dead_flags(d);

@@ -17,6 +17,7 @@
 #include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/smm.h"
 #include "accel/soft/svm.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/translate/statistics.h"
@@ -130,7 +131,8 @@ bool soft_engine_turn(SoftCpu *s)
     X86Cpu *cpu = &s->cpu;
     uint32_t pending = atomic_load_explicit(&cpu->interrupts, memory_order_acquire);
 
-    if (cpu->halted || x86_takes_init(cpu, pending)) {
+    bool smi = x86_cpu_smi_waits(cpu);
+    if ((cpu->halted && !smi) || x86_cpu_init_sipi(cpu)) {
         return false;
     }
     if (cpu->debug_hits && !cpu->debug_shadow) { /* by the delivery of what came last */
@@ -150,13 +152,22 @@ bool soft_engine_turn(SoftCpu *s)
     }
     cpu->interrupt_shadow = false;
     pending = cpu->debug_step & CPU_STEP_NO_IRQ ? 0 : pending;
+    if (smi && !shadow) {
+        if (cpu->svm.guest) {
+            soft_svm_exit(s, SVM_EXIT_SMI, 0, 0);
+        } else {
+            soft_smm_enter(s);
+        }
+        return true;
+    }
     if (pending && !shadow && take_interrupt(s, pending)) {
         return true;
     }
     if (log_enabled(LOG_CPU)) {
         log_registers(s);
     }
-    execute(s, (shadow && interrupt_waits(s, pending)) || cpu->debug_hits || cpu->debug_step);
+    execute(s,
+            (shadow && (smi || interrupt_waits(s, pending))) || cpu->debug_hits || cpu->debug_step);
     return true;
 }
 
@@ -266,6 +277,14 @@ static bool engine_init(GError **errp)
     return true;
 }
 
+/* The same of what is seen in system management mode: both have the same addresses, and what was
+ * decoded at one of them is looked for by the mode, too. So more is dropped than need be. */
+static void engine_init_smm(void)
+{
+    address_space_add_listener(&address_space_smm, &memory_listener);
+    g_array_set_size(changed, 0);
+}
+
 /* ---- one CPU ---- */
 
 bool soft_engine_init(SoftCpu *s, GError **errp)
@@ -364,6 +383,7 @@ const AccelOps accel_soft = {
     .has_vcpu_threads = true,
     .cpu_size = sizeof(SoftCpu),
     .init = engine_init,
+    .init_smm = engine_init_smm,
     .cpu_init = cpu_init,
     .cpu_destroy = cpu_destroy,
     .run = soft_run,

@@ -39,14 +39,14 @@ static void freeze(SoftCpu *s)
     soft_machine_leave(s);
 }
 
-static void shut_down(SoftCpu *s)
+void soft_shut_down(SoftCpu *s, const char *why)
 {
     X86Cpu *cpu = &s->cpu;
 
     if (log_enabled(LOG_INT | LOG_CPU_RESET)) {
         cpu->rflags = soft_get_rflags(s);
         g_autofree char *dump = x86_cpu_dump(cpu);
-        log_printf("CPU %u: triple fault\n%s", cpu->index, dump);
+        log_printf("CPU %u: %s\n%s", cpu->index, why, dump);
     }
     /* Nothing but a reset ends this. */
     cpu->halted = true;
@@ -77,7 +77,7 @@ bool soft_deliver_fault(SoftCpu *s)
                 return true;
             }
             s->delivering = -1;
-            shut_down(s);
+            soft_shut_down(s, "triple fault");
             return false;
         }
         if (combined != vector) {

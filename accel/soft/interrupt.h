@@ -24,6 +24,9 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
  * shutdown. */
 bool soft_deliver_fault(SoftCpu *s);
 
+/* The CPU goes no further until a reset; @why is for the log. */
+void soft_shut_down(SoftCpu *s, const char *why);
+
 /* As INT n would, from @op; op->aux: IOPL counts in VM86 (INT n, not INT3 and INTO). */
 void soft_software_interrupt(SoftCpu *s, const Uop *op, unsigned vector);
 

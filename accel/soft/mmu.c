@@ -93,6 +93,7 @@ void soft_update_mode(SoftCpu *s)
     key |= cpu->rflags & RFLAGS_TF ? SOFT_KEY_TF : 0;
     key |= s->breakpoints.key ? SOFT_KEY_BREAK : 0;
     key |= cpu->svm.guest ? SOFT_KEY_SVM : 0;
+    key |= cpu->smm ? SOFT_KEY_SMM : 0;
     if (cpu->cr0 & CR0_PE) {
         key |= SOFT_KEY_PE | (cpu->rflags & RFLAGS_VM ? SOFT_KEY_VM86 : 0);
         key |= soft_cpl(s) == 3 ? SOFT_KEY_CPL3 : 0;
@@ -202,7 +203,7 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
 
     s->tlb_fills++;
     uint64_t page = addr & SOFT_PAGE_MASK;
-    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t.phys);
+    const FlatRange *r = flat_view_find(address_space_view(soft_memory(s)), t.phys);
     SoftTlbEntry *e = soft_tlb_insert(s, mode, page, entry_in(s, r, &t, page, mode));
     fill_ahead(s, r, t, page, mode);
     return e;
@@ -298,7 +299,7 @@ static void read_piece(SoftCpu *s, const Uop *op, uint64_t addr, uint8_t *buf, u
     hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
     while (len) {
         unsigned size = device_access_size(phys, len);
-        uint64_t value = soft_machine_load(s, &address_space_memory, phys, size);
+        uint64_t value = soft_machine_load(s, soft_memory(s), phys, size);
         memcpy(buf, &value, size);
         buf += size;
         phys += size;
@@ -306,9 +307,9 @@ static void read_piece(SoftCpu *s, const Uop *op, uint64_t addr, uint8_t *buf, u
     }
 }
 
-void soft_mark_dirty(hwaddr phys)
+void soft_mark_dirty(const SoftCpu *s, hwaddr phys)
 {
-    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), phys);
+    const FlatRange *r = flat_view_find(address_space_view(soft_memory(s)), phys);
 
     dirty_mark(r->mr->ram, r->offset + (phys - r->addr), 1);
 }
@@ -323,7 +324,7 @@ static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t add
     }
     if (e->write_tag & SOFT_TLB_SLOW) {
         hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
-        soft_mark_dirty(phys);
+        soft_mark_dirty(s, phys);
         if (!soft_code_invalidate(s, op, phys, len) && !(e->phys & SOFT_TLB_ALIGNED) &&
             !soft_breakpoints_watch(s, addr & SOFT_PAGE_MASK)) {
             e->write_tag &= ~SOFT_TLB_SLOW;
@@ -336,7 +337,7 @@ static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t add
  * the device as it is before. */
 static void store_to_device(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t value, unsigned size)
 {
-    soft_machine_store(s, &address_space_memory, phys, value, size);
+    soft_machine_store(s, soft_memory(s), phys, value, size);
     if (op && s->cpu.vcpu && vcpu_waits(&s->cpu)) {
         soft_blocks_stop(s, op);
     }
@@ -412,7 +413,7 @@ static uint64_t load_mode(SoftCpu *s, const Uop *op, uint64_t addr, unsigned siz
     if (first_part(addr, size) == size) {
         const SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_READ, mode);
         if (!(e->phys & SOFT_TLB_RAM)) {
-            return soft_machine_load(s, &address_space_memory,
+            return soft_machine_load(s, soft_memory(s),
                                      (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), size);
         }
         return copy_load((const void *)(addr + e->addend), size);

@@ -6,7 +6,7 @@
 #define ACCEL_SOFT_MMU_H
 
 #include "accel/soft/soft.h"
-#include "memory/address-space.h"
+#include "memory/smm.h"
 
 typedef struct SoftTranslation {
     uint64_t phys;           /* of the 4 KiB page */
@@ -20,7 +20,7 @@ bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mo
                     SoftTranslation *out, uint32_t *error);
 
 /* For walks. Where @size bytes of a table lie in host memory; NULL if that is no RAM. */
-void *soft_table_host(hwaddr addr, unsigned size, bool *readonly);
+void *soft_table_host(const SoftCpu *s, hwaddr addr, unsigned size, bool *readonly);
 /* An entry of 4 or 8 bytes. */
 uint64_t soft_entry_load(const void *host, unsigned size);
 /* Set @bits in an entry that was @old. False: another CPU changed it; start again. */
@@ -33,8 +33,14 @@ void soft_check_alignment(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len
  * would fault; @len is at most a page. */
 void soft_probe_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access);
 
+/* What the CPU's guest-physical addresses mean now. */
+static inline AddressSpace *soft_memory(const SoftCpu *s)
+{
+    return s->cpu.smm ? &address_space_smm : &address_space_memory;
+}
+
 /* The page at @phys, RAM, is about to be written, in the read section that is open. */
-void soft_mark_dirty(hwaddr phys);
+void soft_mark_dirty(const SoftCpu *s, hwaddr phys);
 
 /* Leave the memory read section and take the machine lock, around a call into the machine; and
  * back, dropping what became stale meanwhile. In between no host pointer into guest memory is

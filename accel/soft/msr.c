@@ -145,7 +145,7 @@ uint64_t soft_efer_known(const X86Cpu *cpu)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(optional); i++) {
-        if (x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_EDX, optional[i].feature)) {
+        if (x86_cpu_model_has(m, X86_FEAT_EXT1_EDX, optional[i].feature)) {
             known |= optional[i].bit;
         }
     }
@@ -159,7 +159,8 @@ static bool write_efer(SoftCpu *s, uint32_t msr, uint64_t value)
 {
     X86Cpu *cpu = &s->cpu;
 
-    if ((value & ~soft_efer_known(cpu)) ||
+    /* A handler of SMIs runs no guests: the engine keeps no second host for it. */
+    if ((value & ~soft_efer_known(cpu)) || (cpu->smm && (value & EFER_SVME)) ||
         (((value ^ cpu->efer) & EFER_LME) && (cpu->cr0 & CR0_PG))) {
         return false;
     }

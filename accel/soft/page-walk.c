@@ -35,9 +35,9 @@ static Paging paging_mode(const SoftCpu *s)
     return (Paging){ 2, 10, 4, cpu->cr3 & 0xfffff000u, 0, false };
 }
 
-void *soft_table_host(hwaddr addr, unsigned size, bool *readonly)
+void *soft_table_host(const SoftCpu *s, hwaddr addr, unsigned size, bool *readonly)
 {
-    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), addr);
+    const FlatRange *r = flat_view_find(address_space_view(soft_memory(s)), addr);
 
     if (!r || !r->host || r->size - (addr - r->addr) < size) {
         return NULL;
@@ -184,16 +184,16 @@ static void keep_start(SoftCpu *s, uint64_t addr, const Walk *w)
         s->svm_exit.code = 0; /* the walk will see to that */
         return;
     }
-    uint8_t *host = soft_table_host(table, SOFT_PAGE, &readonly);
+    uint8_t *host = soft_table_host(s, table, SOFT_PAGE, &readonly);
     if (host && !readonly) {
         *start_of(s, addr) = (SoftWalkStart){ addr >> 30, table, host, w->rights };
     }
 }
 
 /* The entry at @at of a table; NULL: no RAM. */
-static void *entry_host(const Walk *w, hwaddr at, unsigned size, bool *readonly)
+static void *entry_host(const SoftCpu *s, const Walk *w, hwaddr at, unsigned size, bool *readonly)
 {
-    return w->host ? w->host + (at - w->table) : soft_table_host(at, size, readonly);
+    return w->host ? w->host + (at - w->table) : soft_table_host(s, at, size, readonly);
 }
 
 typedef enum WalkResult { WALK_DONE, WALK_FAULT, WALK_AGAIN } WalkResult;
@@ -211,7 +211,7 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, Walk w, uint64_t addr, 
         if (SOFT_UNLIKELY(soft_svm_nested(s)) && !w.host && !table_place(s, &at)) {
             return WALK_FAULT;
         }
-        void *host = entry_host(&w, at, p->entry_size, &readonly);
+        void *host = entry_host(s, &w, at, p->entry_size, &readonly);
         /* Where no RAM is, the bus reads all ones. */
         uint64_t entry = host ? soft_entry_load(host, p->entry_size) : UINT64_MAX;
 
@@ -250,7 +250,7 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, Walk w, uint64_t addr, 
         }
         set &= ~entry;
         if (set && !readonly) {
-            soft_mark_dirty(at);
+            soft_mark_dirty(s, at);
             if (!soft_entry_set(host, p->entry_size, entry, set)) {
                 return WALK_AGAIN;
             }

@@ -165,6 +165,7 @@ typedef struct SoftRules {
     uint64_t cr0, cr3, cr4, efer; /* only bits that count */
     uint64_t pkru;
     uint64_t nested_cr3; /* and bit 0; 0: no nested paging */
+    uint64_t smm;
 } SoftRules;
 
 /* ---- breakpoints (breakpoint.h) ---- */
@@ -261,7 +262,8 @@ enum {
     SOFT_KEY_TF = 1 << 7,
     SOFT_KEY_BREAK = 1 << 8, /* blocks are cut at breakpoints, and instructions not fused */
     SOFT_KEY_SVM = 1 << 9,   /* of a guest of SVM: what can be intercepted asks (svm.h) */
-    SOFT_KEY_MMU_SHIFT = 10, /* above it: mmu_mode, so that translated code knows its TLB */
+    SOFT_KEY_SMM = 1 << 10,  /* other memory is at its physical addresses */
+    SOFT_KEY_MMU_SHIFT = 11, /* above it: mmu_mode, so that translated code knows its TLB */
 };
 
 /* Kinds of code outside 64-bit mode that have no blocks in common, by mode_key: index of

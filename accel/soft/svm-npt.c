@@ -70,9 +70,10 @@ static hwaddr leaf_address(const Paging *p, unsigned level, unsigned shift, uint
 typedef enum NestedResult { NESTED_DONE, NESTED_FAULT, NESTED_AGAIN } NestedResult;
 
 /* @error gets PF_P and PF_RSVD. */
-static NestedResult nested_once(const X86Cpu *cpu, uint64_t addr, SoftAccess access, hwaddr *phys,
+static NestedResult nested_once(const SoftCpu *s, uint64_t addr, SoftAccess access, hwaddr *phys,
                                 bool *write, bool *fetch, uint64_t *error)
 {
+    const X86Cpu *cpu = &s->cpu;
     Paging p = host_paging(cpu);
     uint64_t rights = PTE_RW | PTE_US;
     hwaddr table = p.table;
@@ -84,7 +85,7 @@ static NestedResult nested_once(const X86Cpu *cpu, uint64_t addr, SoftAccess acc
         unsigned shift = 12 + p.index_bits * (level - 1);
         hwaddr at = table + (addr >> shift & ((1u << p.index_bits) - 1)) * p.entry_size;
         bool readonly = false, leaf, pdpte = p.levels == 3 && level == 3;
-        void *host = soft_table_host(at, p.entry_size, &readonly);
+        void *host = soft_table_host(s, at, p.entry_size, &readonly);
         /* Where no RAM is, the bus reads all ones. */
         uint64_t entry = host ? soft_entry_load(host, p.entry_size) : UINT64_MAX;
 
@@ -111,7 +112,7 @@ static NestedResult nested_once(const X86Cpu *cpu, uint64_t addr, SoftAccess acc
         }
         set &= ~entry;
         if (set && !readonly) {
-            soft_mark_dirty(at);
+            soft_mark_dirty(s, at);
             if (!soft_entry_set(host, p.entry_size, entry, set)) {
                 return NESTED_AGAIN;
             }
@@ -134,7 +135,7 @@ bool soft_svm_nested_walk(SoftCpu *s, uint64_t addr, SoftAccess access, bool wal
 
     do {
         error = 0;
-        result = nested_once(&s->cpu, addr, access, phys, write, fetch, &error);
+        result = nested_once(s, addr, access, phys, write, fetch, &error);
     } while (result == NESTED_AGAIN);
     if (result == NESTED_DONE) {
         return true;

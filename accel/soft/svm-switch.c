@@ -16,17 +16,17 @@
 
 enum { IOPM_SIZE = 3 * 4096, MSRPM_SIZE = 2 * 4096 };
 
-void *soft_svm_page(hwaddr addr)
+void *soft_svm_page(const SoftCpu *s, hwaddr addr)
 {
     bool readonly = false;
-    void *host = soft_table_host(addr, SOFT_PAGE, &readonly);
+    void *host = soft_table_host(s, addr, SOFT_PAGE, &readonly);
 
     return readonly ? NULL : host;
 }
 
-void soft_svm_page_written(hwaddr addr)
+void soft_svm_page_written(const SoftCpu *s, hwaddr addr)
 {
-    soft_mark_dirty(addr);
+    soft_mark_dirty(s, addr);
     if (soft_code_page_has(addr)) {
         soft_code_written(addr, SOFT_PAGE);
     }
@@ -210,7 +210,7 @@ static void changed_world(SoftCpu *s)
 bool soft_svm_enter(SoftCpu *s, hwaddr addr, uint64_t next)
 {
     X86Cpu *cpu = &s->cpu;
-    SvmVmcb *page = soft_svm_page(addr), v;
+    SvmVmcb *page = soft_svm_page(s, addr), v;
 
     if (!page) {
         return false;
@@ -219,7 +219,7 @@ bool soft_svm_enter(SoftCpu *s, hwaddr addr, uint64_t next)
     cpu->rip = next;
     if (!control_is_legal(s, &v) || !state_is_legal(s, &v)) {
         page->exit_code = SVM_EXIT_INVALID;
-        soft_svm_page_written(addr);
+        soft_svm_page_written(s, addr);
         cpu->svm.gif_clear = true;
         return true;
     }
@@ -294,7 +294,7 @@ void soft_svm_leave(SoftCpu *s, uint64_t code, uint64_t info1, uint64_t info2, u
                     bool shadow)
 {
     hwaddr addr = s->cpu.svm.vmcb;
-    SvmVmcb *v = soft_svm_page(addr); /* its memory may have been unplugged */
+    SvmVmcb *v = soft_svm_page(s, addr); /* its memory may have been unplugged */
 
     if (v) {
         bool nrips = x86_cpu_model_has(&s->cpu.model, X86_FEAT_SVM_EDX, CPUID_SVM_EDX_NRIPS);
@@ -308,7 +308,7 @@ void soft_svm_leave(SoftCpu *s, uint64_t code, uint64_t info1, uint64_t info2, u
         v->event_inj = 0;
         v->next_rip = nrips ? next_rip : v->next_rip;
         v->insn_len = 0;
-        soft_svm_page_written(addr);
+        soft_svm_page_written(s, addr);
     }
     load_host(s);
     changed_world(s);
@@ -319,7 +319,7 @@ void soft_svm_leave(SoftCpu *s, uint64_t code, uint64_t info1, uint64_t info2, u
 bool soft_svm_load(SoftCpu *s, hwaddr addr)
 {
     X86Cpu *cpu = &s->cpu;
-    const SvmVmcb *page = soft_svm_page(addr);
+    const SvmVmcb *page = soft_svm_page(s, addr);
     SvmVmcb v;
 
     if (!page) {
@@ -345,7 +345,7 @@ bool soft_svm_load(SoftCpu *s, hwaddr addr)
 bool soft_svm_save(SoftCpu *s, hwaddr addr)
 {
     const X86Cpu *cpu = &s->cpu;
-    SvmVmcb *v = soft_svm_page(addr);
+    SvmVmcb *v = soft_svm_page(s, addr);
 
     if (!v) {
         return false;
@@ -362,6 +362,6 @@ bool soft_svm_save(SoftCpu *s, hwaddr addr)
     v->sysenter_cs = cpu->msr.sysenter_cs;
     v->sysenter_esp = cpu->msr.sysenter_esp;
     v->sysenter_eip = cpu->msr.sysenter_eip;
-    soft_svm_page_written(addr);
+    soft_svm_page_written(s, addr);
     return true;
 }

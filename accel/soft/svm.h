@@ -43,9 +43,9 @@ bool soft_svm_take_interrupt(SoftCpu *s, uint32_t pending);
 /* ---- entering (svm-switch.c) ---- */
 
 /* The page of RAM at @addr, which the guest may write, in host memory; or NULL. */
-void *soft_svm_page(hwaddr addr);
+void *soft_svm_page(const SoftCpu *s, hwaddr addr);
 /* It was written. */
-void soft_svm_page_written(hwaddr addr);
+void soft_svm_page_written(const SoftCpu *s, hwaddr addr);
 /* VMRUN: the guest of the VMCB at @addr runs, or it was refused and the host goes on, behind VMRUN,
  * at @next. False: the VMCB is in no RAM. */
 bool soft_svm_enter(SoftCpu *s, hwaddr addr, uint64_t next);

@@ -4,6 +4,7 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/msr.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/smm.h"
 #include "accel/soft/svm.h"
 #include "accel/soft/transfer.h"
 #include "accel/soft/translate/meaning.h"
@@ -253,10 +254,19 @@ static const struct {
     UopFn *fn;
     uint8_t aux, how;
 } plain[] = {
-    { run_cli, 0, 0 },          { run_sti, 0, GOES_ON },   { run_hlt, 0, ENDS_BLOCK },
-    { run_cpuid, 0, 0 },        { run_rdtsc, 0, 0 },       { run_rdtsc, 1, 0 },
-    { run_rdpmc, 0, 0 },        { run_rdmsr, 0, 0 },       { run_wrmsr, 0, ENDS_BLOCK },
-    { run_swapgs, 0, ONLY_64 }, { run_ac, 0, ENDS_BLOCK }, { run_ac, 1, ENDS_BLOCK },
+    { run_cli, 0, 0 },
+    { run_sti, 0, GOES_ON },
+    { run_hlt, 0, ENDS_BLOCK },
+    { run_cpuid, 0, 0 },
+    { run_rdtsc, 0, 0 },
+    { run_rdtsc, 1, 0 },
+    { run_rdpmc, 0, 0 },
+    { run_rdmsr, 0, 0 },
+    { run_wrmsr, 0, ENDS_BLOCK },
+    { run_swapgs, 0, ONLY_64 },
+    { run_ac, 0, ENDS_BLOCK },
+    { run_ac, 1, ENDS_BLOCK },
+    { soft_run_rsm, 0, ENDS_BLOCK },
 };
 
 static bool emit_plain(SoftDecoder *d, const SoftInsn *in)
@@ -287,6 +297,7 @@ const SoftFamilyEntry soft_family_system[] = {
     { ZYDIS_MNEMONIC_SWAPGS, emit_plain, 9 },
     { ZYDIS_MNEMONIC_CLAC, emit_plain, 10 },
     { ZYDIS_MNEMONIC_STAC, emit_plain, 11 },
+    { ZYDIS_MNEMONIC_RSM, emit_plain, 12 },
     { ZYDIS_MNEMONIC_RDFSBASE, emit_base, X86_SEG_FS },
     { ZYDIS_MNEMONIC_RDGSBASE, emit_base, X86_SEG_GS },
     { ZYDIS_MNEMONIC_WRFSBASE, emit_base, 8 | X86_SEG_FS },

@@ -181,7 +181,8 @@ static SoftRules rules_of(const X86Cpu *cpu)
                         .cr4 = cpu->cr4,
                         .efer = cpu->efer & (EFER_NX | EFER_LMA),
                         .pkru = cpu->pkru,
-                        .nested_cr3 = cpu->svm.nested_paging ? cpu->svm.nested_cr3 | 1 : 0 };
+                        .nested_cr3 = cpu->svm.nested_paging ? cpu->svm.nested_cr3 | 1 : 0,
+                        .smm = cpu->smm };
 }
 
 void soft_tlb_follow_registers(SoftCpu *s)

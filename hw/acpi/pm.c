@@ -7,6 +7,7 @@
 #include "hw/core/irq-lines.h"
 #include "hw/core/runstate.h"
 #include "qapi/qapi-events.h"
+#include "memory/smm.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -230,7 +231,7 @@ static uint64_t smi_read(void *opaque, hwaddr addr, unsigned size)
 {
     const AcpiPm *pm = opaque;
 
-    return addr == SMI_EN ? pm->smi_en : 0;
+    return addr == SMI_EN ? pm->smi_en : pm->smi_events;
 }
 
 static void smi_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
@@ -238,7 +239,11 @@ static void smi_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
     AcpiPm *pm = opaque;
 
     if (addr == SMI_EN) {
-        pm->smi_en = (uint32_t)value;
+        uint32_t kept = pm->smi_locked ? ACPI_SMI_GBL_EN : 0;
+
+        pm->smi_en = (pm->smi_en & kept) | ((uint32_t)value & ~kept);
+    } else {
+        pm->smi_events &= ~(uint32_t)value;
     }
 }
 
@@ -270,6 +275,9 @@ static void smi_cmd_write(void *opaque, hwaddr addr, uint64_t value, unsigned si
     if (pm->smi_cmd == ACPI_ENABLE_CMD || pm->smi_cmd == ACPI_DISABLE_CMD) {
         acpi_pm_set_sci_enabled(pm, pm->smi_cmd == ACPI_ENABLE_CMD);
     }
+    if (pm->commanded) {
+        pm->commanded(pm->commanded_opaque);
+    }
 }
 
 static const MemoryRegionOps smi_cmd_ops = {
@@ -297,6 +305,13 @@ const AcpiPmModel acpi_pm_ich9 = {
     .smi_inside = true,
 };
 
+static void reset_smi(AcpiPm *pm)
+{
+    pm->smi_en = pm->smm ? 0 : ACPI_SMI_APMC_EN;
+    pm->smi_events = 0;
+    pm->smi_cmd = pm->smi_sts = 0;
+}
+
 static void pm_reset(Device *dev)
 {
     AcpiPm *pm = ACPI_PM(dev);
@@ -304,9 +319,7 @@ static void pm_reset(Device *dev)
     pm->pm1_sts = 0;
     pm->pm1_en = 0;
     pm->pm1_cnt = 0;
-    pm->smi_en = ACPI_SMI_APMC_EN;
-    pm->smi_cmd = 0;
-    pm->smi_sts = 0;
+    reset_smi(pm);
     pm->tmr_toggle_ns = next_toggle(clock_ns());
     acpi_gpe_reset(&pm->gpe); /* works out the SCI */
 }
@@ -318,8 +331,7 @@ static void pm_wake(Device *dev)
     AcpiPm *pm = ACPI_PM(dev);
 
     pm->pm1_sts |= ACPI_PM1_WAK;
-    pm->smi_en = ACPI_SMI_APMC_EN;
-    pm->smi_cmd = pm->smi_sts = 0;
+    reset_smi(pm);
     pm_update(pm);
 }
 
@@ -377,6 +389,7 @@ AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model)
     pm->model = model;
     pm->io = io;
     pm->sci = sci;
+    pm->smm = memory_smram() != NULL;
     device_realize(&pm->parent, NULL); /* cannot fail */
     device_map(&pm->parent, &pm->block, 0, &pm->region, 0);
     device_map(&pm->parent, io, ACPI_SMI_CMD_PORT, &pm->smi_cmd_region, 0);
@@ -402,10 +415,13 @@ static const StateField pm_fields[] = {
     STATE_UINT(AcpiPm, smi_sts),
     STATE_INT(AcpiPm, tmr_toggle_ns),
     STATE_TIMER(AcpiPm, tmr_timer),
+    STATE_UINT_MAX_SINCE(AcpiPm, smi_events, 0, 2),
     {},
 };
 
-static const StateTable pm_state = { .name = "acpi-pm", .version = 1, .fields = pm_fields };
+static const StateTable pm_state = {
+    .name = "acpi-pm", .version = 2, .oldest = 1, .fields = pm_fields
+};
 
 static const DeviceClass pm_device_ops = {
     .category = "misc",

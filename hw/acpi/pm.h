@@ -38,8 +38,10 @@
 #define ACPI_GPE0_PORT_Q35 (ACPI_PM_BASE + 0x20)
 #define ACPI_GPE0_LEN_Q35  16
 #define ACPI_SMI_PORT_Q35  (ACPI_PM_BASE + 0x30) /* SMI_EN, SMI_STS: 4 bytes each */
-/* SMI_EN: a write to the SMI command port gives an SMI. Here it does not; the bit is set after a
- * reset, which tells firmware that there is nothing to set up. */
+/* SMI_EN: SMIs are on; a write to the SMI command port gives one, of which SMI_STS tells by the
+ * same bit. Without system management mode APMC_EN is set after a reset, which tells firmware that
+ * there is nothing to set up. */
+#define ACPI_SMI_GBL_EN  (1u << 0)
 #define ACPI_SMI_APMC_EN (1u << 5)
 
 /* PM1 status and enable */
@@ -74,7 +76,7 @@ typedef struct AcpiPmModel {
     uint16_t gpe0_port; /* with the block at ACPI_PM_BASE */
     uint8_t gpe0_len;
     bool gpe0_inside; /* the events are in the block, and move with it */
-    bool smi_inside;  /* it has SMI_EN and SMI_STS, which do nothing */
+    bool smi_inside;  /* it has SMI_EN and SMI_STS */
 } AcpiPmModel;
 
 extern const AcpiPmModel acpi_pm_piix4, acpi_pm_ich9;
@@ -101,7 +103,6 @@ bool acpi_pm_check_sleep(Object *obj, const Property *prop, struct json_object *
         ACPI_PM_SLEEP_PROPERTY(s4_val, 2, "number by which the guest asks for S4, 2 to 7", at)
 
 /* Why switches of the chip are what they are (qom/fixed.h). */
-#define ACPI_PM_NO_SMM         "system management mode (SMM) is not offered"
 #define ACPI_PM_MEMORY_HOTPLUG "slots of -m say whether DIMMs can come and go"
 
 typedef struct AcpiPm {
@@ -109,6 +110,10 @@ typedef struct AcpiPm {
     /* wiring */
     const AcpiPmModel *model;
     const AcpiPmSleep *sleep; /* set by the chip; NULL: there is only S5 */
+    bool smm;                 /* the machine has system management mode */
+    /* The chip is told of a write to the SMI command port, to raise SMIs; NULL: it does not. */
+    void (*commanded)(void *opaque);
+    void *commanded_opaque;
     Irq sci;
     MemoryRegion *io;
     MemoryRegion block; /* of model->size; the regions that follow are in it, but for smi_cmd */
@@ -117,6 +122,8 @@ typedef struct AcpiPm {
     AcpiGpe gpe;
     uint16_t pm1_sts, pm1_en, pm1_cnt;
     uint32_t smi_en;
+    bool smi_locked;     /* GBL_EN stays as it is; derived from a register of the chip */
+    uint32_t smi_events; /* SMI_STS */
     uint8_t smi_cmd, smi_sts;
     int64_t tmr_toggle_ns; /* when the PM timer's top bit changes next: sets TMR_STS */
     Timer *tmr_timer;      /* for that, while TMR_EN is set */

@@ -10,6 +10,7 @@
 #include "block/file-lock.h"
 #include "block/node.h"
 #include "memory/dirty.h"
+#include "target/i386/cpu.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -61,6 +62,7 @@ typedef struct Pflash {
     const char *name; /* of the RAM block; borrowed */
     char *file;
     bool readonly;
+    bool secure;  /* property */
     uint64_t max; /* bytes that the machine has room for */
     PflashUse use;
     /* wiring */
@@ -174,12 +176,24 @@ static uint8_t read_byte(const Pflash *s, hwaddr addr)
     }
 }
 
+/* May whoever accesses it now give commands? */
+static bool is_master(const Pflash *s)
+{
+    return !s->secure || (current_cpu && current_cpu->smm);
+}
+
 static uint64_t pflash_read(void *opaque, hwaddr addr, unsigned size)
 {
+    Pflash *s = opaque;
     uint64_t value = 0;
 
+    if (!is_master(s)) { /* it cannot have asked for anything else */
+        memcpy(&value, s->ram->host + addr, size);
+        return value;
+    }
+
     for (unsigned i = 0; i < size; i++) {
-        value |= (uint64_t)read_byte(opaque, addr + i) << (8 * i);
+        value |= (uint64_t)read_byte(s, addr + i) << (8 * i);
     }
     return value;
 }
@@ -329,6 +343,9 @@ static void pflash_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
 {
     Pflash *s = opaque;
 
+    if (!is_master(s)) {
+        return;
+    }
     switch (s->state) {
     case STATE_COMMAND:
         start_command(s, value);
@@ -467,6 +484,11 @@ static const Property pflash_properties[] = {
       .offset = offsetof(Pflash, readonly),
       .has_default = true,
       .description = "nothing can be changed" },
+    { .name = "secure",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Pflash, secure),
+      .has_default = true,
+      .description = "only processors in system management mode can change it" },
     { 0 },
 };
 

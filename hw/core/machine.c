@@ -289,8 +289,6 @@ static const Property machine_properties[] = {
       .description = "the board's USB controller, as -usb" },
     PROPERTY_NEVER("suppress-vmdesc", Machine, fixed,
                    "what is saved always says of which machine it is"),
-    PROPERTY_FIXED_AUTO("smm", "off",
-                        "system management mode (SMM) is not offered, nor firmware that needs it"),
     { .name = "dump-acpi",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, dump_tables),

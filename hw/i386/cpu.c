@@ -4,6 +4,7 @@
 #include "accel/vcpu.h"
 #include "hw/i386/cpu-properties.h"
 #include "hw/intc/apic.h"
+#include "memory/smm.h"
 #include "qom/global.h"
 #include "util/error.h"
 
@@ -20,6 +21,7 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
     cpu->thread_id = (uint32_t)xdev->thread_id;
     cpu->model = xdev->model;
     cpu->device = xdev;
+    cpu->has_smm = memory_smram() != NULL;
     apic_create(cpu, &dev->parent);
     x86_cpu_reset(cpu);
     if (!vcpu_create(cpu, errp)) {

@@ -13,6 +13,7 @@
 #include "hw/i386/e820.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/optionrom/optionrom.h"
+#include "memory/smm.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -71,16 +72,33 @@ static bool requires_smm(const char *path)
     return requires;
 }
 
-static bool check_smm(const char *path, GError **errp)
+static bool check_smm(const X86Machine *x86, const char *path, GError **errp)
 {
-    if (requires_smm(path)) {
-        error_set(errp,
-                  "%s needs system management mode, which is not offered: use firmware without "
-                  "it, such as OVMF_CODE_4M.fd rather than a secure boot build",
-                  path);
-        return false;
+    g_autoptr(GError) reason = NULL;
+
+    if (!requires_smm(path)) {
+        return true;
     }
-    return true;
+    if (!x86_machine_ops(&x86->parent)->has_tseg) {
+        error_set(errp,
+                  "%s needs system management mode with a TSEG, which %s has not: use -machine "
+                  "q35,smm=on, or firmware without it, such as OVMF_CODE_4M.fd",
+                  path, machine_ops(&x86->parent)->name);
+    } else if (x86->smm == X86_SMM_OFF) {
+        error_set(errp,
+                  "%s needs system management mode: leave out -machine smm=off, or use firmware "
+                  "without it, such as OVMF_CODE_4M.fd rather than a secure boot build",
+                  path);
+    } else if (!memory_smram()) {
+        accel_has_smm(&reason);
+        error_set(errp,
+                  "%s needs system management mode, and %s: use -accel soft, or firmware without "
+                  "it, such as OVMF_CODE_4M.fd rather than a secure boot build",
+                  path, reason ? reason->message : "there is none");
+    } else {
+        return true;
+    }
+    return false;
 }
 
 /* ---- which ---- */
@@ -144,17 +162,30 @@ bool firmware_add_flash(Machine *machine, unsigned unit, const char *file, bool 
         taken += machine->flash[i] ? pflash_cfi01_region(machine->flash[i])->size : 0;
     }
     room -= MIN(room, taken);
-    if (!check_smm(file, errp)) {
-        return false;
-    }
     machine->flash[unit] = pflash_cfi01_create(names[unit], file, readonly, room, errp);
     return machine->flash[unit];
+}
+
+static bool check_flash_smm(const X86Machine *x86, GError **errp)
+{
+    for (unsigned i = 0; i < MAX_FLASH; i++) {
+        Device *flash = x86->parent.flash[i];
+
+        if (flash && !check_smm(x86, pflash_cfi01_use(flash)->file, errp)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool map_flash(X86Machine *x86, GError **errp)
 {
     Machine *machine = &x86->parent;
     uint64_t at = FOUR_GIB;
+
+    if (!check_flash_smm(x86, errp)) {
+        return false;
+    }
 
     if (!machine->flash[0]) {
         error_set(errp, "-drive if=pflash: there is unit 1, but not unit 0, where firmware starts");
@@ -220,7 +251,7 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
     g_autofree char *path = firmware_file_find(name, errp);
     g_autoptr(GError) err = NULL;
 
-    if (!path || !check_smm(path, errp)) {
+    if (!path || !check_smm(x86, path, errp)) {
         return false;
     }
     if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {

@@ -44,6 +44,16 @@ static bool q35_ecam(const X86Machine *x86, hwaddr *base, unsigned *buses)
     return mch_ecam(x86->host, base, buses);
 }
 
+static void q35_add_files(X86Machine *x86)
+{
+    ich9_lpc_offer_smi(Q35_MACHINE(x86)->lpc, x86->fw_cfg);
+}
+
+static uint64_t q35_smi_features(const X86Machine *x86)
+{
+    return Q35_MACHINE(x86)->lpc->smi.agreed;
+}
+
 static const X86MachineOps q35_machine_ops = {
     .machine = {
         .name = "pc-q35",
@@ -82,6 +92,9 @@ static const X86MachineOps q35_machine_ops = {
     .create_chipset = q35_create_chipset,
     .set_up_chipset = q35_set_up_chipset,
     .ecam = q35_ecam,
+    .add_files = q35_add_files,
+    .has_tseg = true,
+    .smi_features = q35_smi_features,
 };
 
 static void *get_cxl_windows(Object *obj)

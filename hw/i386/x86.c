@@ -28,6 +28,7 @@
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/pcspk.h"
+#include "memory/smm.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -235,12 +236,37 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     if (x86->pcspk_audiodev && !pcspk_create(x86->pit, x86->pcspk_audiodev, errp)) {
         return false;
     }
-    return (!ops->fdc || fdc_create(errp)) && x86_init_fw_cfg(x86, rtc, errp);
+    if ((ops->fdc && !fdc_create(errp)) || !x86_init_fw_cfg(x86, rtc, errp)) {
+        return false;
+    }
+    if (ops->add_files) {
+        ops->add_files(x86);
+    }
+    return true;
 }
 
 static void x86_powerdown(Machine *machine)
 {
     acpi_pm_power_button(X86_MACHINE(machine)->pm);
+}
+
+/* Before there are CPUs and chips, which look whether there is memory_smram(). */
+static bool x86_init_smm(X86Machine *x86, GError **errp)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (x86->smm == X86_SMM_OFF) {
+        return true;
+    }
+    if (!accel_has_smm(&reason)) {
+        if (x86->smm == X86_SMM_ON) {
+            error_set(errp, "-machine smm=on: %s; smm=auto takes what there is", reason->message);
+        }
+        return x86->smm != X86_SMM_ON;
+    }
+    memory_smm_init();
+    accel_current()->init_smm();
+    return true;
 }
 
 bool x86_machine_init(Machine *machine, GError **errp)
@@ -252,7 +278,7 @@ bool x86_machine_init(Machine *machine, GError **errp)
     X86CpuModel model;
 
     if (!x86_cpu_model_parse(&model, with_globals, errp) || !x86_lay_out(x86, &model, errp) ||
-        !acpi_check_hmat(machine, errp) || !x86_init_boot(x86, errp) ||
+        !acpi_check_hmat(machine, errp) || !x86_init_smm(x86, errp) || !x86_init_boot(x86, errp) ||
         !firmware_init_rom(x86, errp) || !x86_init_ram(x86, errp) ||
         !x86_init_cpus(x86, &model, errp)) {
         return false;
@@ -306,6 +332,13 @@ static const char *const acpi_values[] = {
     [X86_ACPI_AUTO] = "auto",
     [X86_ACPI_ON] = "on",
     [X86_ACPI_OFF] = "off",
+    NULL,
+};
+
+static const char *const smm_values[] = {
+    [X86_SMM_AUTO] = "auto",
+    [X86_SMM_ON] = "on",
+    [X86_SMM_OFF] = "off",
     NULL,
 };
 
@@ -412,6 +445,13 @@ static const Property x86_machine_properties[] = {
       .enum_names = acpi_values,
       .custom_type = "OnOffAuto",
       .description = "VMware's port, with its mouse; auto is on" },
+    { .name = "smm",
+      .kind = PROP_ENUM,
+      .offset = offsetof(X86Machine, smm),
+      .has_default = true,
+      .enum_names = smm_values,
+      .custom_type = "OnOffAuto",
+      .description = "system management mode; auto is on where the engine has it" },
     { .name = "nvdimm",
       .kind = PROP_BOOL,
       .offset = offsetof(X86Machine, nvdimm),

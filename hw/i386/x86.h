@@ -42,6 +42,8 @@ typedef enum X86IrqSource {
 /* auto is on */
 typedef enum X86Acpi { X86_ACPI_AUTO, X86_ACPI_ON, X86_ACPI_OFF } X86Acpi;
 typedef enum X86Vmport { X86_VMPORT_AUTO, X86_VMPORT_ON, X86_VMPORT_OFF } X86Vmport;
+/* auto is on where the engine has it */
+typedef enum X86Smm { X86_SMM_AUTO, X86_SMM_ON, X86_SMM_OFF } X86Smm;
 
 typedef struct X86Machine {
     Machine parent;
@@ -49,6 +51,7 @@ typedef struct X86Machine {
     bool hpet_enabled;         /* property "hpet" */
     int acpi;                  /* property "acpi": OnOffAuto */
     int vmport;                /* property "vmport", likewise; auto is on */
+    int smm;                   /* property "smm": OnOffAuto; it is memory_smram() that tells */
     bool nvdimm;               /* property "nvdimm": there may be NVDIMMs */
     char *nvdimm_persistence;  /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
     uint64_t max_ram_below_4g; /* property; bytes, the board's own if none was given */
@@ -125,6 +128,13 @@ typedef struct X86MachineOps {
     /* PCI Express: where the guest has put memory-mapped configuration, 1 MiB each for @buses;
      * false: nowhere. NULL: conventional PCI. */
     bool (*ecam)(const X86Machine *x86, hwaddr *base, unsigned *buses);
+    /* The chipset's files for firmware, once fw_cfg is there. NULL: none. */
+    void (*add_files)(X86Machine *x86);
+    /* Firmware that needs system management mode finds what it needs. */
+    bool has_tseg;
+    /* What firmware and the chipset have agreed on about SMIs: SMI_* of hw/i386/smi.h. NULL:
+     * nothing. */
+    uint64_t (*smi_features)(const X86Machine *x86);
 } X86MachineOps;
 
 static inline const X86MachineOps *x86_machine_ops(const Machine *machine)

@@ -113,6 +113,9 @@ static bool apic_take(Apic *apic, uint8_t mode, uint8_t vector, bool level)
     case APIC_NMI:
         x86_cpu_interrupt(apic->cpu, CPU_INT_NMI);
         return true;
+    case APIC_SMI:
+        x86_cpu_smi(apic->cpu);
+        return true;
     case APIC_INIT:
         x86_cpu_signal_init(apic->cpu);
         return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The i440FX host bridge: a PCI host and its function 00:00.0, which has the PAM registers.
+ * The i440FX host bridge: a PCI host and its function 00:00.0, which has the PAM registers and
+ * SMRAM (hw/pci/smram.h).
  */
 #ifndef HW_PCI_I440FX_H
 #define HW_PCI_I440FX_H

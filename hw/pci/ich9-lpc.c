@@ -5,11 +5,13 @@
 enum {
     PMBASE = 0x40,
     ACPI_CNTL = 0x44,
+    GEN_PMCON_1 = 0xa0,
     RCBA = 0xf0,
 };
 
 #define PMBASE_ADDRESS   0xff80u
 #define ACPI_CNTL_ENABLE 0x80u
+#define SMI_LOCK         0x10u
 #define RCBA_ENABLE      0x1u
 #define RCBA_ADDRESS     0xffffc000u
 
@@ -29,8 +31,8 @@ static const PciRegister lpc_registers[] = {
     { 0x64, 1, 0x10, 0xff }, /* serial IRQ control */
     { PIRQ_E, 4, 0x80808080, 0x8f8f8f8f },
     { 0x80, 4, 0x00000000, 0x030f1377 }, /* ranges that go to LPC, and are enabled */
-    { 0xa0, 2, 0x0000, 0x0010 },         /* GEN_PMCON_1: SMI lock */
-    { 0xa4, 1, 0x00, 0x01 },             /* GEN_PMCON_3 */
+    { GEN_PMCON_1, 2, 0x0000, SMI_LOCK },
+    { 0xa4, 1, 0x00, 0x01 }, /* GEN_PMCON_3 */
     { RCBA, 4, 0, RCBA_ADDRESS | RCBA_ENABLE },
 };
 
@@ -85,6 +87,46 @@ static void lpc_update_pm(const Ich9Lpc *lpc)
     acpi_pm_map(lpc->pm, base && lpc->parent.config[ACPI_CNTL] & ACPI_CNTL_ENABLE, base);
 }
 
+/* ---- SMIs ---- */
+
+/* GEN_PMCON_1: once set, SMI_LOCK and GBL_SMI_EN stay until a reset. */
+static void lpc_update_smi_lock(Ich9Lpc *lpc)
+{
+    bool locked = lpc->parent.config[GEN_PMCON_1] & SMI_LOCK;
+
+    lpc->pm->smi_locked = locked;
+    lpc->parent.wmask[GEN_PMCON_1] = locked ? 0 : SMI_LOCK;
+}
+
+/* SMI_EN, section 13.8.3.8. */
+static void lpc_commanded(void *opaque)
+{
+    const Ich9Lpc *lpc = opaque;
+    AcpiPm *pm = lpc->pm;
+
+    if (!(pm->smi_en & ACPI_SMI_APMC_EN)) {
+        return;
+    }
+    pm->smi_events |= ACPI_SMI_APMC_EN;
+    if (!(pm->smi_en & ACPI_SMI_GBL_EN)) {
+        return;
+    }
+    if (lpc->smi.agreed & SMI_BROADCAST) {
+        smi_raise_all();
+    } else {
+        smi_raise_current();
+    }
+}
+
+void ich9_lpc_offer_smi(Ich9Lpc *lpc, FwCfg *fw)
+{
+    if (lpc->pm->smm && lpc->smi.offered) {
+        smi_features_init(&lpc->smi, fw);
+    }
+}
+
+/* ---- the registers ---- */
+
 static void lpc_update_rcrb(Ich9Lpc *lpc)
 {
     uint32_t rcba = pci_get_long(&lpc->parent, RCBA);
@@ -101,7 +143,25 @@ static void lpc_reset(PciDevice *dev)
 
     lpc_update_pm(lpc);
     lpc_update_rcrb(lpc);
+    lpc_update_smi_lock(lpc);
     pirq_update(&lpc->pirqs, dev);
+}
+
+static void lpc_device_reset(Device *dev)
+{
+    smi_features_reset(&ICH9_LPC(dev)->smi);
+    pci_device_reset(dev);
+}
+
+/* Over S3 it keeps where the PM block is: SeaBIOS does not say it again when it resumes. Of SMIs
+ * nothing is kept. */
+static void lpc_wake(Device *dev)
+{
+    Ich9Lpc *lpc = ICH9_LPC(dev);
+
+    smi_features_reset(&lpc->smi);
+    lpc->parent.config[GEN_PMCON_1] &= (uint8_t)~SMI_LOCK;
+    lpc_update_smi_lock(lpc);
 }
 
 static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
@@ -113,6 +173,9 @@ static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
     }
     if (pci_touches(offset, size, PIRQ_A, PIRQ_E + 4 - PIRQ_A)) {
         pirq_update(&lpc->pirqs, dev);
+    }
+    if (pci_touches(offset, size, GEN_PMCON_1, 2)) {
+        lpc_update_smi_lock(lpc);
     }
     if (pci_touches(offset, size, RCBA, 4)) {
         lpc_update_rcrb(lpc);
@@ -130,17 +193,31 @@ static void lpc_init(Object *obj)
 static const StateField lpc_fields[] = {
     STATE_STRUCT(Ich9Lpc, pirqs, &pirq_router_state),
     STATE_STRUCT(Ich9Lpc, parent, &pci_device_state),
+    STATE_STRUCT_SINCE(Ich9Lpc, smi, &smi_features_state, 3),
     {},
 };
-static const StateTable lpc_state = { .name = "ich9-lpc", .version = 2, .fields = lpc_fields };
+static const StateTable lpc_state = {
+    .name = "ich9-lpc", .version = 3, .oldest = 2, .fields = lpc_fields
+};
 
 static const PciFunctionClass lpc_ops = {
-    /* Over S3 it keeps where the PM block is: SeaBIOS does not say it again when it resumes. */
-    .device = { PCI_DEVICE_CLASS_CORE, .wake = device_keep, .category = "bridge",
+    .device = { .bus = TYPE_PCI_BUS,
+                .realize = pci_device_realize,
+                .unrealize = pci_device_unrealize,
+                .reset = lpc_device_reset,
+                .wake = lpc_wake,
+                .category = "bridge",
                 .state = &lpc_state },
     .reset = lpc_reset,
     .config_written = lpc_config_written,
 };
+
+/* What firmware may ask for (hw/i386/smi.h). */
+#define SMI_FEATURE(text, field, what)                                                            \
+    {                                                                                             \
+        .name = text, .kind = PROP_BOOL, .offset = offsetof(Ich9Lpc, field), .has_default = true, \
+        .default_int = true, .description = what                                                  \
+    }
 
 static const Property lpc_properties[] = {
     ACPI_PM_SLEEP_PROPERTIES(offsetof(Ich9Lpc, sleep)),
@@ -148,9 +225,10 @@ static const Property lpc_properties[] = {
     PROPERTY_ALWAYS("memory-hotplug-support", Ich9Lpc, fixed, ACPI_PM_MEMORY_HOTPLUG),
     PROPERTY_NEVER("enable_tco", Ich9Lpc, fixed, "there is no TCO watchdog"),
     PROPERTY_ALWAYS("noreboot", Ich9Lpc, fixed, "there is no TCO watchdog that could reboot"),
-    PROPERTY_NEVER("x-smi-broadcast", Ich9Lpc, fixed, ACPI_PM_NO_SMM),
-    PROPERTY_NEVER("x-smi-cpu-hotplug", Ich9Lpc, fixed, ACPI_PM_NO_SMM),
-    PROPERTY_NEVER("x-smi-cpu-hotunplug", Ich9Lpc, fixed, ACPI_PM_NO_SMM),
+    SMI_FEATURE("x-smi-broadcast", smi_broadcast,
+                "SMIs of the command port can go to all processors"),
+    SMI_FEATURE("x-smi-cpu-hotplug", smi_cpu_hotplug, "an SMI can tell of a new processor"),
+    SMI_FEATURE("x-smi-cpu-hotunplug", smi_cpu_hotunplug, "an SMI can tell of one that goes"),
     { 0 },
 };
 
@@ -173,6 +251,11 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
 
     lpc->pm = pm;
     pm->sleep = &lpc->sleep;
+    pm->commanded = lpc_commanded;
+    pm->commanded_opaque = lpc;
+    lpc->smi.offered = (lpc->smi_broadcast ? SMI_BROADCAST : 0) |
+                       (lpc->smi_cpu_hotplug ? SMI_CPU_HOTPLUG : 0) |
+                       (lpc->smi_cpu_hotunplug ? SMI_CPU_HOTUNPLUG : 0);
     for (unsigned i = 0; i < ICH9_PIRQS; i++) {
         lpc->pins[i] = pins[i];
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The memory controller hub of the Q35 chipset (Intel 3 Series data sheet, 316966): a PCI Express
- * host and its function 00:00.0, which has the PAM registers and PCIEXBAR. The SMRAM register is
- * there, but no system management mode. Machine lock.
+ * host and its function 00:00.0, which has the PAM registers, PCIEXBAR and SMRAM (hw/pci/smram.h),
+ * whose registers do nothing where there is no system management mode. Machine lock.
  */
 #ifndef HW_PCI_MCH_H
 #define HW_PCI_MCH_H

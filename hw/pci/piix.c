@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/piix.h"
 
+#include "hw/i386/smi.h"
+#include "memory/smm.h"
+
 /* PIIX3 data sheet (82371SB), section 2.2. */
 static const PciRegister piix3_registers[] = {
     { PCI_VENDOR_ID, 2, 0x8086 },
@@ -17,6 +20,9 @@ static const PciRegister piix3_registers[] = {
     { 0x69, 1, 0x02, 0xfe }, /* top of memory */
 };
 
+#define DEVACTB         0x58
+#define DEVACTB_APMC_EN (1u << 25)
+
 /* PIIX4 data sheet (82371AB), chapter 7. The bases are fixed: the ports do not move. */
 static const PciRegister piix4_pm_registers[] = {
     { PCI_VENDOR_ID, 2, 0x8086 },
@@ -30,9 +36,9 @@ static const PciRegister piix4_pm_registers[] = {
     { PCI_INTERRUPT_LINE, 1, PIIX4_SCI_IRQ, 0xff },
     { PCI_INTERRUPT_PIN, 1, 1 },
     { 0x40, 4, PIIX4_PM_BASE | 1 }, /* PMBA */
-    /* DEVACTB: SMIs by the command port are on already. There is no SMM: to SeaBIOS this says that
-     * it is set up. */
-    { 0x58, 4, 1u << 25 },
+    /* Without system management mode SMIs by the command port are on already: to SeaBIOS this says
+     * that it is set up. */
+    { DEVACTB, 4, DEVACTB_APMC_EN },
     { 0x80, 1, 0x01 },               /* PMREGMISC: PM ports enabled */
     { 0x90, 4, PIIX4_SMB_BASE | 1 }, /* SMBBA */
 };
@@ -49,6 +55,7 @@ typedef struct Piix4Pm {
     AcpiPmSleep sleep;
     AcpiPciHotplugConfig hotplug;
     FixedSwitches fixed;
+    bool smm; /* derived: what the machine has */
 } Piix4Pm;
 OBJECT_CAST_DEFINE(Piix4Pm, PIIX4_PM, TYPE_PIIX4_PM)
 
@@ -62,6 +69,20 @@ static void piix4_pm_init(Object *obj)
     PciDevice *dev = PCI_DEVICE(obj);
 
     pci_set_registers(dev, piix4_pm_registers, G_N_ELEMENTS(piix4_pm_registers));
+    if (memory_smram()) {
+        const PciRegister devactb = { DEVACTB, 4, 0, DEVACTB_APMC_EN };
+
+        pci_set_registers(dev, &devactb, 1);
+        PIIX4_PM(obj)->smm = true;
+    }
+}
+
+/* Its SMI# is the first processor's. */
+static void piix4_pm_commanded(void *opaque)
+{
+    if (pci_get_long(opaque, DEVACTB) & DEVACTB_APMC_EN) {
+        smi_raise_first();
+    }
 }
 
 /* ---- interrupts ---- */
@@ -130,7 +151,11 @@ static const Property piix4_pm_properties[] = {
       .default_int = true },
     ACPI_PCI_HOTPLUG_BRIDGES(offsetof(Piix4Pm, hotplug)),
     PROPERTY_ALWAYS("memory-hotplug-support", Piix4Pm, fixed, ACPI_PM_MEMORY_HOTPLUG),
-    PROPERTY_NEVER("smm-enabled", Piix4Pm, fixed, ACPI_PM_NO_SMM),
+    { .name = "smm-enabled",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Piix4Pm, smm),
+      .read_only = true,
+      .description = "there is system management mode: -machine smm=" },
     { 0 },
 };
 
@@ -159,6 +184,8 @@ const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[
     }
     Piix4Pm *function = PIIX4_PM(pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM));
     pm->sleep = &function->sleep;
+    pm->commanded = piix4_pm_commanded;
+    pm->commanded_opaque = &function->parent;
     return &function->hotplug;
 }
 

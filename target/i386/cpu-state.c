@@ -145,6 +145,9 @@ static const StateField cpu_fields[] = {
       .count = 1,
       .since = 7,
       .sub = &svm_state },
+    STATE_BOOL_SINCE(X86Cpu, smm, 7),
+    STATE_BOOL_SINCE(X86Cpu, smm_nmi_blocked, 7),
+    STATE_UINT_MAX_SINCE(X86Cpu, smbase, 0, 7),
     {},
 };
 
@@ -174,8 +177,11 @@ static bool cpu_loaded(void *obj, GError **errp)
           (cpu->efer & (EFER_LMA | EFER_LME)) == EFER_LMA },
         { "reserved bits in RFLAGS", cpu->rflags & ~(uint64_t)(RFLAGS_VALID | RFLAGS_ONE) },
         { "interrupts of unknown kinds",
-          cpu->interrupts &
-              ~(CPU_INT_HARD | CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI | CPU_INT_VIRTUAL) },
+          cpu->interrupts & ~(CPU_INT_HARD | CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI |
+                              CPU_INT_SMI | CPU_INT_VIRTUAL) },
+        { "system management mode, which this machine is without (smm=off)",
+          !cpu->has_smm && (cpu->smm || cpu->interrupts & CPU_INT_SMI) },
+        { "a guest of SVM in system management mode", cpu->smm && cpu->svm.guest },
         { "a guest of SVM, which its model does not have",
           cpu->svm.guest &&
               !x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_SVM) },

@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "target/i386/smm.h"
+
 void x86_cpu_interrupt(X86Cpu *cpu, uint32_t bits)
 {
     atomic_fetch_or_explicit(&cpu->interrupts, bits, memory_order_release);
@@ -19,6 +21,13 @@ void x86_cpu_signal_init(X86Cpu *cpu)
 {
     x86_cpu_clear_interrupt(cpu, CPU_INT_NMI | CPU_INT_SIPI);
     x86_cpu_interrupt(cpu, CPU_INT_INIT);
+}
+
+void x86_cpu_smi(X86Cpu *cpu)
+{
+    if (cpu->has_smm) {
+        x86_cpu_interrupt(cpu, CPU_INT_SMI);
+    }
 }
 
 /* ---- reset ---- */
@@ -60,6 +69,7 @@ static void reset_core(X86Cpu *cpu)
     cpu->debug_shadow = false;
     cpu->debug_hits = 0;
     cpu->nmi_blocked = false;
+    cpu->smm = cpu->smm_nmi_blocked = false;
     memset(&cpu->event, 0, sizeof(cpu->event));
     /* A guest is left without an exit; VM_CR and VM_HSAVE_PA stay at INIT. */
     cpu->svm = (X86Svm){ .vm_cr = cpu->svm.vm_cr, .hsave_pa = cpu->svm.hsave_pa };
@@ -71,6 +81,7 @@ void x86_cpu_reset(X86Cpu *cpu)
 {
     cpu->cr0 = CR0_CD | CR0_NW;
     reset_core(cpu);
+    cpu->smbase = X86_SMBASE_RESET;
     cpu->xcr0 = 1;
 
     cpu->ferr = false;
@@ -170,8 +181,8 @@ char *x86_cpu_dump(const X86Cpu *cpu)
     g_string_append_printf(out, "RIP=%016" G_GINT64_MODIFIER "x RFL=%08x [", cpu->rip,
                            (unsigned)cpu->rflags);
     dump_flags(out, cpu->rflags);
-    g_string_append_printf(out, "] CPL=%u A20=1 HLT=%d\n",
-                           (cpu->segs[X86_SEG_SS].flags & SEG_DPL_MASK) >> SEG_DPL_SHIFT,
+    g_string_append_printf(out, "] CPL=%u A20=1 SMM=%d HLT=%d\n",
+                           (cpu->segs[X86_SEG_SS].flags & SEG_DPL_MASK) >> SEG_DPL_SHIFT, cpu->smm,
                            cpu->halted);
     for (unsigned i = 0; i < 6; i++) {
         dump_segment(out, seg_names[i], &cpu->segs[i]);

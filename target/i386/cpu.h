@@ -63,7 +63,8 @@ enum {
                               and cleared by the APIC */
     CPU_INT_NMI = 1 << 1,
     CPU_INT_INIT = 1 << 2,
-    CPU_INT_SIPI = 1 << 3,    /* sipi_vector is valid */
+    CPU_INT_SIPI = 1 << 3, /* sipi_vector is valid */
+    CPU_INT_SMI = 1 << 4,
     CPU_INT_VIRTUAL = 1 << 5, /* X86Svm.int_ctl has an interrupt for the guest that runs; by the
                                  vCPU's own thread */
 };
@@ -135,6 +136,9 @@ struct X86Cpu {
     bool debug_shadow;     /* the one after MOV SS, POP SS: debug exceptions are held back, too */
     uint8_t debug_hits;    /* DR6's bits: breakpoints that were hit, whose trap is still to come */
     bool nmi_blocked;      /* until IRET */
+    bool smm;              /* in system management mode, until RSM (smm.h); own thread */
+    bool smm_nmi_blocked;  /* NMIs were blocked when that began */
+    uint32_t smbase;       /* where it begins */
     bool ferr; /* FERR#: an x87 exception waits while CR0.NE is clear (fpu-pins.h); machine lock */
     /* An interrupt (@external) or exception that was taken, and is to be delivered before the next
      * instruction. KVM tells of one that it was about to deliver when it stopped; the software CPU
@@ -158,6 +162,7 @@ struct X86Cpu {
     unsigned index; /* 0 is the bootstrap processor */
     uint32_t apic_id;
     uint32_t socket_id, die_id, core_id, thread_id;
+    bool has_smm;      /* SMIs do something: the machine has memory for them (memory/smm.h) */
     X86CpuModel model; /* CPUID contents */
     /* wiring */
     const X86ApicOps *apic_ops;
@@ -186,6 +191,9 @@ void x86_cpu_signal_init(X86Cpu *cpu);
 /* Set or clear bits of `interrupts` and, when setting, wake the vCPU. Any thread. */
 void x86_cpu_interrupt(X86Cpu *cpu, uint32_t bits);
 void x86_cpu_clear_interrupt(X86Cpu *cpu, uint32_t bits);
+
+/* An SMI, if the processor has system management mode. Any thread. */
+void x86_cpu_smi(X86Cpu *cpu);
 
 /* Power-up state (SDM vol. 3 table 10-1); an AP then waits for SIPI. vCPU stopped or own thread. */
 void x86_cpu_reset(X86Cpu *cpu);

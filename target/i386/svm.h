@@ -190,11 +190,23 @@ static inline bool x86_takes_nmi(const X86Cpu *cpu)
     return !cpu->nmi_blocked && !cpu->svm.gif_clear;
 }
 
-/* Is an INIT or SIPI that is @pending acted on by the processor itself, and now? */
-static inline bool x86_takes_init(const X86Cpu *cpu, uint32_t pending)
+/* CPU_INT_INIT and CPU_INT_SIPI, as far as the processor itself acts on them now: in system
+ * management mode an INIT waits for its end, and what was sent after it too. Own thread. */
+static inline uint32_t x86_cpu_init_sipi(const X86Cpu *cpu)
 {
-    return (pending & (CPU_INT_INIT | CPU_INT_SIPI)) && !cpu->svm.gif_clear &&
-           !((pending & CPU_INT_INIT) && x86_svm_intercepts(cpu, SVM_EXIT_INIT));
+    uint32_t pending = atomic_load(&cpu->interrupts) & (CPU_INT_INIT | CPU_INT_SIPI);
+    bool init_waits = cpu->smm || x86_svm_intercepts(cpu, SVM_EXIT_INIT);
+
+    return cpu->svm.gif_clear || ((pending & CPU_INT_INIT) && init_waits) ? 0 : pending;
+}
+
+/* Is there an SMI that the processor takes, or its guest leaves for? Also where it halts. One that
+ * a guest is not left for waits until the guest is left for something else. Own thread. */
+static inline bool x86_cpu_smi_waits(const X86Cpu *cpu)
+{
+    return (atomic_load(&cpu->interrupts) & CPU_INT_SMI) && !cpu->smm && !cpu->svm.gif_clear &&
+           !(cpu->debug_step & CPU_STEP_NO_IRQ) &&
+           (!cpu->svm.guest || x86_svm_intercepts(cpu, SVM_EXIT_SMI));
 }
 
 /* Is there a virtual interrupt that the guest takes now? */

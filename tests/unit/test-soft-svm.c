@@ -674,7 +674,7 @@ static void test_nmi_init(void)
         g_assert_cmphex(guest("90"), ==, codes[i]);
         g_assert_cmphex(vmcb()->rip, ==, GUEST);
         g_assert_cmphex(atomic_load(&h->cpu->interrupts), ==, bits[i]); /* still there */
-        g_assert_false(x86_takes_init(h->cpu, bits[i]) || x86_takes_nmi(h->cpu));
+        g_assert_false(x86_cpu_init_sipi(h->cpu) || x86_takes_nmi(h->cpu));
         atomic_store(&h->cpu->interrupts, 0);
     }
 }

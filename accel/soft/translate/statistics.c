@@ -7,7 +7,7 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/disassemble.h"
 #include "accel/soft/translate/translator.h"
-#include "memory/address-space.h"
+#include "memory/smm.h"
 
 enum { CALLED_SHOWN = 20 };
 
@@ -21,7 +21,10 @@ static void remember_bytes(CalledUop *c, const SoftBlock *b, const Uop *op)
         return;
     }
     len = MIN(len, (unsigned)(SOFT_PAGE - phys % SOFT_PAGE));
-    const uint8_t *host = len ? address_space_host(&address_space_memory, phys, len) : NULL;
+    const uint8_t *host =
+        len ? address_space_host(b->key & SOFT_KEY_SMM ? &address_space_smm : &address_space_memory,
+                                 phys, len)
+            : NULL;
     if (host) {
         memcpy(c->bytes, host, len);
         c->len = (uint8_t)len;
