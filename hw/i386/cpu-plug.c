@@ -6,6 +6,7 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/fw-cfg-files.h"
+#include "hw/i386/smi.h"
 #include "util/error.h"
 
 bool x86_init_cpus(X86Machine *x86, X86CpuModel *model, GError **errp)
@@ -140,6 +141,27 @@ static int find_place(const Machine *machine, const X86CpuDevice *xdev, GError *
 
 /* ---- coming ---- */
 
+/* Firmware whose SMIs are for all CPUs must follow those that come and go, or it waits for one that
+ * does not know how to answer. */
+static bool check_firmware(const Machine *machine, uint64_t feature, const char *what,
+                           GError **errp)
+{
+    const X86MachineOps *ops = x86_machine_ops(machine);
+
+    if (!machine->ready || !ops->smi_features) {
+        return true;
+    }
+    uint64_t agreed = ops->smi_features(X86_MACHINE(machine));
+    if (!(agreed & SMI_BROADCAST) || agreed & feature) {
+        return true;
+    }
+    error_set(errp,
+              "the guest's firmware sends SMIs to all CPUs, and cannot %s one while the machine "
+              "runs: newer firmware can, or -machine smm=off with firmware that needs none",
+              what);
+    return false;
+}
+
 bool x86_cpu_pre_plug(Machine *machine, Device *dev, GError **errp)
 {
     const X86Machine *x86 = X86_MACHINE(machine);
@@ -153,7 +175,7 @@ bool x86_cpu_pre_plug(Machine *machine, Device *dev, GError **errp)
         return false;
     }
     index = find_place(machine, xdev, errp);
-    if (index < 0) {
+    if (index < 0 || !check_firmware(machine, SMI_CPU_HOTPLUG, "get", errp)) {
         return false;
     }
     if (machine->cpu_slots.list[index].device) {
@@ -219,6 +241,9 @@ bool x86_cpu_unplug_requested(Machine *machine, Device *dev, GError **errp)
         error_set(errp,
                   "the machine has no ACPI (acpi=off, -no-acpi), by which a guest is asked to "
                   "give a CPU back: start it with acpi=on");
+        return false;
+    }
+    if (!check_firmware(machine, SMI_CPU_HOTUNPLUG, "give back", errp)) {
         return false;
     }
     cpu_unplug_request(&ch->slots.list[index]);

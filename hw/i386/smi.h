@@ -19,6 +19,9 @@
 #define SMI_CPU_HOTPLUG   (UINT64_C(1) << 1) /* a new one is told of by an SMI; needs broadcast */
 #define SMI_CPU_HOTUNPLUG (UINT64_C(1) << 2) /* and one that goes; needs SMI_CPU_HOTPLUG */
 
+/* What the DSDT then writes to the command port. */
+#define SMI_COMMAND_CPUS 4
+
 typedef struct SmiFeatures {
     FwCfg *fw;        /* wiring; NULL: there is nothing to agree on */
     uint64_t offered; /* configuration */

@@ -55,7 +55,7 @@ typedef struct Piix4Pm {
     AcpiPmSleep sleep;
     AcpiPciHotplugConfig hotplug;
     FixedSwitches fixed;
-    bool smm; /* derived: what the machine has */
+    bool smm; /* property */
 } Piix4Pm;
 OBJECT_CAST_DEFINE(Piix4Pm, PIIX4_PM, TYPE_PIIX4_PM)
 
@@ -69,18 +69,22 @@ static void piix4_pm_init(Object *obj)
     PciDevice *dev = PCI_DEVICE(obj);
 
     pci_set_registers(dev, piix4_pm_registers, G_N_ELEMENTS(piix4_pm_registers));
-    if (memory_smram()) {
-        const PciRegister devactb = { DEVACTB, 4, 0, DEVACTB_APMC_EN };
+}
 
+static bool piix4_pm_realize(PciDevice *dev, GError **errp)
+{
+    const PciRegister devactb = { DEVACTB, 4, 0, DEVACTB_APMC_EN };
+
+    if (memory_smram() && PIIX4_PM(dev)->smm) {
         pci_set_registers(dev, &devactb, 1);
-        PIIX4_PM(obj)->smm = true;
     }
+    return true;
 }
 
 /* Its SMI# is the first processor's. */
 static void piix4_pm_commanded(void *opaque)
 {
-    if (pci_get_long(opaque, DEVACTB) & DEVACTB_APMC_EN) {
+    if (PIIX4_PM(opaque)->smm && pci_get_long(opaque, DEVACTB) & DEVACTB_APMC_EN) {
         smi_raise_first();
     }
 }
@@ -154,9 +158,15 @@ static const Property piix4_pm_properties[] = {
     { .name = "smm-enabled",
       .kind = PROP_BOOL,
       .offset = offsetof(Piix4Pm, smm),
-      .read_only = true,
-      .description = "there is system management mode: -machine smm=" },
+      .has_default = true,
+      .default_int = true,
+      .description = "the command port can give SMIs, if the machine has them (smm=)" },
     { 0 },
+};
+
+static const PciFunctionClass piix4_pm_ops = {
+    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
+    .realize = piix4_pm_realize,
 };
 
 static const ObjectType piix4_pm_type = {
@@ -165,6 +175,7 @@ static const ObjectType piix4_pm_type = {
     .description = "Power management function",
     .instance_size = sizeof(Piix4Pm),
     .properties = piix4_pm_properties,
+    .ops = &piix4_pm_ops,
     .init = piix4_pm_init,
 };
 OBJECT_TYPE_REGISTER(piix4_pm_type)

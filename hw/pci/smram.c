@@ -3,7 +3,8 @@
 
 #include "memory/smm.h"
 
-#define OPEN_PRIORITY 2 /* over displays */
+#define OPEN_PRIORITY   2 /* over displays */
+#define BEHIND_PRIORITY 0 /* over RAM, which was there before */
 
 /* Where nothing answers: reads give all ones, writes are dropped. */
 static const MemoryRegionOps hole_ops = { 0 };
@@ -40,6 +41,9 @@ void smram_init(Smram *smram, MemoryRegion *memory, MemoryRegion *ram)
     add_window(&smram->open_high, "smram-open", ram, SMRAM_LEGACY_BASE, memory, SMRAM_LEGACY_HIGH);
     add_window(&smram->low, "smram", ram, SMRAM_LEGACY_BASE, inside, SMRAM_LEGACY_BASE);
     add_window(&smram->high, "smram", ram, SMRAM_LEGACY_BASE, inside, SMRAM_LEGACY_HIGH);
+    memory_region_init_io(&smram->legacy_hole, &hole_ops, NULL, "smram-hole", SMRAM_LEGACY_SIZE);
+    memory_region_set_enabled(&smram->legacy_hole, false);
+    memory_region_add_overlap(memory, SMRAM_LEGACY_BASE, &smram->legacy_hole, BEHIND_PRIORITY);
     add_hidden(&smram->tseg_hole, &smram->tseg, "tseg", memory, ram, 0, 1);
     add_hidden(&smram->smbase_hole, &smram->smbase, "smbase-smram", memory, ram, SMRAM_SMBASE_BASE,
                SMRAM_SMBASE_SIZE);
@@ -78,6 +82,7 @@ void smram_update(Smram *smram, const SmramView *view)
     memory_region_set_enabled(&smram->high, high);
     memory_region_set_enabled(&smram->open_low, low && view->open);
     memory_region_set_enabled(&smram->open_high, high && view->open);
+    memory_region_set_enabled(&smram->legacy_hole, view->legacy);
     place_tseg(smram, view->tseg_size, view->open);
     memory_region_set_enabled(&smram->smbase_hole, view->smbase);
     memory_region_set_enabled(&smram->smbase, view->smbase);

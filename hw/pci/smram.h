@@ -40,7 +40,7 @@ typedef struct SmramView {
 typedef struct Smram {
     MemoryRegion *ram; /* borrowed; NULL: the machine has no system management mode */
     /* Seen by all: the window while it is open, and holes over what is hidden. */
-    MemoryRegion open_low, open_high, tseg_hole, smbase_hole;
+    MemoryRegion open_low, open_high, legacy_hole, tseg_hole, smbase_hole;
     /* Seen in system management mode. */
     MemoryRegion low, high, tseg, smbase;
 } Smram;

@@ -226,7 +226,7 @@ def refused():
             (["-bios", f"{folder}/fifo"], "regular"),
             (["-bios", secboot], "secboot management.mode"),
             (["-pflash", secboot], "secboot management.mode"),
-            (["-machine", "smm=on"], "smm=on SMM off"),
+            (["-M", "q35,smm=off", "-pflash", secboot], "secboot management.mode smm=off"),
             (["-machine", "smm=1"], "smm=1"),
             (["-bios", good, "-pflash", good], "-bios pflash exclude"),
             (["-M", "none", "-bios", good], "none firmware"),
@@ -295,10 +295,34 @@ def refused():
             assert_refused([*BASE, "-pflash", good], "Permission readonly=on")
 
 
-def smm_off_is_accepted():
-    for value in "off", "auto":
+def smm_is_accepted():
+    for value in "off", "auto", "on":
         with machine.Machine(extra=["-machine", f"smm={value}"]) as guest:
-            tap.equal(guest.qmp.command("qom-get", path="/machine", property="smm"), "off")
+            tap.equal(guest.qmp.command("qom-get", path="/machine", property="smm"), value)
+
+
+def smm_firmware():
+    """What needs system management mode is taken where it is, on q35."""
+    with tempfile.TemporaryDirectory() as folder:
+        secboot = make(folder, "OVMF_CODE.secboot.fd", 64 * KIB)
+        for value in "auto", "on":
+            with machine.Machine(extra=["-M", f"q35,smm={value}", "-pflash", secboot]) as guest:
+                tap.equal(guest.qmp.command("query-status")["status"], "running")
+
+
+def secure_flash():
+    """Nobody but a handler of SMIs gives it commands: here there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = make(folder, "flash", 64 * KIB)  # the first byte is 0
+        at = (4 << 30) - 64 * KIB
+        for words, answer in ((["-global", "driver=cfi.pflash01,property=secure,value=on"], 0), ([], 0x80)):
+            with machine.Machine(extra=["-pflash", path, *words]) as guest:
+                guest(f"writeb {at:#x} 0x70")
+                tap.equal(int(guest(f"readb {at:#x}")[0], 0), answer, f"{words}: the status")
+                for byte in 0x40, 0x00:
+                    guest(f"writeb {at + 4:#x} {byte:#x}")
+            with open(path, "rb") as file:
+                tap.equal(file.read(5)[4], 0 if not words else 0xA5, f"{words}: programmed")
 
 
 def nothing_to_boot():
@@ -330,7 +354,9 @@ TESTS = [
     ("flash: block nodes", flash_is_block_nodes),
     ("flash: program and erase", flash_is_written),
     ("refused", refused),
-    ("-machine smm=off", smm_off_is_accepted),
+    ("-machine smm=", smm_is_accepted),
+    ("firmware that needs SMM", smm_firmware),
+    ("flash: secure", secure_flash),
     ("nothing to boot", nothing_to_boot),
 ]
 

@@ -209,9 +209,9 @@ def refused():
 
 
 def tseg():
-    """What firmware is told that asks for a TSEG of its own size; and it cannot be enabled."""
+    """What firmware is told that asks for a TSEG of its own size; without system management mode it cannot be enabled."""
     for words, wanted in ((), 16), (("-global", "mch.extended-tseg-mbytes=48"), 48), (("-global", "mch.extended-tseg-mbytes=0"), 0xFFFF):
-        with q35(extra=words) as m:
+        with q35(extra=("-M", "smm=off", *words)) as m:
             tap.equal(config(m, 0, 0x50, "w"), 0)
             set_config(m, 0, 0x50, 0xFFFF, "w")
             tap.equal(config(m, 0, 0x50, "w"), wanted, words)
@@ -225,6 +225,179 @@ def tseg():
     tap.equal((status != 0, "is too much: it is 4095 at most" in text), (True, True), text)
 
 
+def hidden(m, address):
+    """Is there nothing? What is written is then not read back."""
+    before = readl(m, address)
+    m(f"writel {address:#x} {before ^ 0xA5A5A5A5:#x}")
+    after = readl(m, address)
+    m(f"writel {address:#x} {before:#x}")
+    return (before, after) == (0xFFFFFFFF, 0xFFFFFFFF)
+
+
+def tseg_sizes():
+    """Memory of 256 MiB: its end is hidden as far as TSEG_SZ says while T_EN and G_SMRAME are set."""
+    top = 256 * MIB
+    with q35(memory="256M", extra=("-M", "smm=on", "-global", "mch.extended-tseg-mbytes=48")) as m:
+        tap.equal(hidden(m, top - 4), False, "after the start")
+        for esmramc, size in ((0x39, 1), (0x3B, 2), (0x3D, 8), (0x3F, 48)):
+            set_config(m, 0, 0x9E, esmramc, "b")
+            set_config(m, 0, 0x9D, 0x0A, "b")
+            tap.equal((hidden(m, top - 4), hidden(m, top - size * MIB), hidden(m, top - size * MIB - 4)), (True, True, False), size)
+            set_config(m, 0, 0x9D, 0x4A, "b")
+            tap.equal(hidden(m, top - 4), False, "D_OPEN")
+            set_config(m, 0, 0x9D, 0x02, "b")
+            tap.equal(hidden(m, top - 4), False, "without G_SMRAME")
+        set_config(m, 0, 0x9E, 0x38, "b")
+        set_config(m, 0, 0x9D, 0x0A, "b")
+        tap.equal(hidden(m, top - 4), False, "without T_EN")
+    for words in (("-M", "smm=on", "-global", "mch.extended-tseg-mbytes=256"), ("-M", "smm=off")):
+        with q35(memory="256M", extra=words) as m:
+            set_config(m, 0, 0x9E, 0x3F, "b")
+            set_config(m, 0, 0x9D, 0x0A, "b")
+            tap.equal(hidden(m, top - 4), False, f"{words}: none that would leave no memory")
+
+
+def smram_locked():
+    """D_LCK: no register changes any more, D_OPEN goes, and a reset ends it."""
+    division = [(0x52, "w", 0x0FF2), (0xA4, "l", 0x7F000000), (0xA8, "l", 0x7F100000), (0xAC, "l", 0x7F200000), (0xB0, "w", 0x8000)]
+    with q35(memory="256M", extra=("-M", "smm=on")) as m:
+        for offset, width, value in division:
+            set_config(m, 0, offset, value, width)
+            tap.equal(config(m, 0, offset, width), value, hex(offset))
+        set_config(m, 0, 0x9D, 0x4A, "b")
+        m("writel 0xa0000 0x12345678")
+        tap.equal(readl(m, 0xA0000), 0x12345678, "open")
+        set_config(m, 0, 0x9D, 0x0A, "b")
+        tap.equal(readl(m, 0xA0000) == 0x12345678, False, "closed")
+        set_config(m, 0, 0x9E, 0xBB, "b")
+        set_config(m, 0, 0x9D, 0x4A, "b")
+        tap.equal(readl(m, 0xFEDA0000), 0x12345678, "H_SMRAME")
+        set_config(m, 0, 0x9E, 0x3B, "b")
+        set_config(m, 0, 0x9D, 0x5A, "b")
+        tap.equal(config(m, 0, 0x9D, "b"), 0x1A, "D_OPEN and D_LCK at once")
+        for offset, width, value in [(0x9D, "b", 0x42), (0x9E, "b", 0x38), (0x50, "w", 0xFFFF),
+                                     *((offset, width, 0) for offset, width, _ in division)]:
+            before = config(m, 0, offset, width)
+            set_config(m, 0, offset, value, width)
+            tap.equal(config(m, 0, offset, width), before, hex(offset))
+        tap.equal((hidden(m, 256 * MIB - 4), readl(m, 0xA0000) == 0x12345678), (True, False))
+        set_config(m, 0, 0x9D, 0x3A, "b")
+        tap.equal(config(m, 0, 0x9D, "b"), 0x3A, "D_CLS can be set still")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal((config(m, 0, 0x9D, "b"), config(m, 0, 0x9E, "b"), hidden(m, 256 * MIB - 4)), (0x02, 0x38, False), "reset")
+        set_config(m, 0, 0x9D, 0x4A, "b")
+        tap.equal(config(m, 0, 0x9D, "b"), 0x4A)
+
+
+def smbase():
+    """The memory around the first SMBASE: asked for, hidden, and hidden until a reset."""
+    with q35(extra=("-M", "smm=on")) as m:
+        set_config(m, 0, 0x9C, 0xFF, "b")
+        tap.equal((config(m, 0, 0x9C, "b"), hidden(m, 0x30000)), (1, False))
+        set_config(m, 0, 0x9C, 0x02, "b")
+        tap.equal([hidden(m, at) for at in (0x2FFFC, 0x30000, 0x4FFFC, 0x50000)], [False, True, True, False])
+        set_config(m, 0, 0x9C, 0x00, "b")
+        tap.equal((config(m, 0, 0x9C, "b"), hidden(m, 0x30000)), (2, True))
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal((config(m, 0, 0x9C, "b"), hidden(m, 0x30000)), (0, False))
+    with q35(extra=("-M", "smm=on", "-global", "mch.smbase-smram=off")) as m:
+        set_config(m, 0, 0x9C, 0xFF, "b")
+        tap.equal(config(m, 0, 0x9C, "b"), 0)
+
+
+def smi_registers():
+    """SMI_EN, SMI_STS and their lock."""
+    with q35(extra=("-M", "smm=on")) as m:
+        set_config(m, LPC, 0x40, 0x600)
+        set_config(m, LPC, 0x44, 0x80, "b")
+        tap.equal(m.read("l", 0x630), 0, "SMI_EN: firmware is to set it")
+        m.write("b", 0xB2, 0x55)
+        tap.equal(m.read("l", 0x634) & 0x20, 0, "APM_STS without APMC_EN")
+        m.write("l", 0x630, 0x21)
+        m.write("b", 0xB3, 0x77)
+        m.write("b", 0xB2, 0x55)
+        tap.equal((m.read("b", 0xB2), m.read("b", 0xB3), m.read("l", 0x634)), (0x55, 0x77, 0x20))
+        m.write("l", 0x634, 0x20)
+        tap.equal(m.read("l", 0x634), 0)
+        set_config(m, LPC, 0xA0, 0x10, "w")
+        m.write("l", 0x630, 0)
+        tap.equal(m.read("l", 0x630), 1, "GBL_SMI_EN is locked")
+        set_config(m, LPC, 0xA0, 0, "w")
+        tap.equal(config(m, LPC, 0xA0, "w"), 0x10, "and so is the lock")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal((config(m, LPC, 0xA0, "w"), m.read("l", 0x630)), (0, 0))
+    with q35(extra=("-M", "smm=off")) as m:
+        set_config(m, LPC, 0x40, 0x600)
+        set_config(m, LPC, 0x44, 0x80, "b")
+        tap.equal(m.read("l", 0x630), 0x20, "SMI_EN: set up already")
+
+
+def fw_cfg_files(m):
+    """{name: (size, key)} of fw_cfg."""
+    m.write("w", 0x510, 0x19)
+    count = int.from_bytes(bytes(m.read("b", 0x511) for _ in range(4)), "big")
+    entries = [bytes(m.read("b", 0x511) for _ in range(64)) for _ in range(count)]
+    return {e[8:].split(b"\0")[0].decode(): struct.unpack(">IH", e[:6]) for e in entries}
+
+
+def fw_cfg_read(m, key, size):
+    m.write("w", 0x510, key)
+    return int.from_bytes(bytes(m.read("b", 0x511) for _ in range(size)), "little")
+
+
+def fw_cfg_write(m, key, value):
+    """8 bytes, by DMA."""
+    data = struct.pack("<Q", value) + struct.pack(">IIQ", key << 16 | 0x18, 8, 0x10000)
+    for i, byte in enumerate(data):
+        m(f"writeb {0x10000 + i:#x} {byte:#x}")
+    m.write("l", 0x514, 0)
+    m.write("l", 0x518, int.from_bytes(struct.pack(">I", 0x10008), "little"))
+
+
+def smi_features():
+    """What firmware and the ICH9 agree on."""
+    with q35(extra=("-M", "smm=on")) as m:
+        keys = {name: key for name, (_, key) in fw_cfg_files(m).items()}
+        supported, asked, ok = [keys[f"etc/smi/{n}"] for n in ("supported-features", "requested-features", "features-ok")]
+        tap.equal(fw_cfg_read(m, supported, 8), 7)
+        for value in 2, 4, 5, 6, 8, 1 << 63:
+            fw_cfg_write(m, asked, value)
+            tap.equal((fw_cfg_read(m, asked, 8), fw_cfg_read(m, ok, 1)), (value, 0), value)
+        fw_cfg_write(m, asked, 3)
+        tap.equal(fw_cfg_read(m, ok, 1), 1)
+        fw_cfg_write(m, asked, 8)
+        tap.equal(fw_cfg_read(m, ok, 1), 1, "it holds")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal(fw_cfg_read(m, asked, 8), 0, "until a reset")
+        fw_cfg_write(m, asked, 8)
+        tap.equal(fw_cfg_read(m, ok, 1), 0)
+    with q35(extra=("-M", "smm=on", "-global", "ICH9-LPC.x-smi-cpu-hotunplug=off", "-global", "ICH9-LPC.x-smi-cpu-hotplug=off")) as m:
+        tap.equal(fw_cfg_read(m, fw_cfg_files(m)["etc/smi/supported-features"][1], 8), 1)
+    with q35(extra=("-M", "smm=off")) as m:
+        tap.equal([name for name in fw_cfg_files(m) if "smi" in name], [])
+
+
+def pc_smram():
+    """The i440FX has the window at 0xa0000; the PIIX4 is to be told to give SMIs."""
+    with machine.Machine(extra=["-M", "pc,smm=on"]) as m:
+        set_config(m, 0, 0x72, 0x4A, "b")
+        m("writel 0xa0000 0x12345678")
+        tap.equal(readl(m, 0xA0000), 0x12345678, "open")
+        set_config(m, 0, 0x72, 0x1A, "b")
+        tap.equal(readl(m, 0xA0000) == 0x12345678, False, "closed")
+        set_config(m, 0, 0x72, 0x4A, "b")
+        tap.equal(config(m, 0, 0x72, "b"), 0x1A, "locked")
+        tap.equal(config(m, 0x0B, 0x58), 0, "DEVACTB")
+        set_config(m, 0x0B, 0x58, 0xFFFFFFFF)
+        tap.equal(config(m, 0x0B, 0x58), 1 << 25)
+    with machine.Machine(extra=["-M", "pc,smm=off"]) as m:
+        tap.equal(config(m, 0x0B, 0x58), 1 << 25)
+
+
 tap.run([(function.__name__.replace("_", " "), function)
          for function in (tables, known_by_name, many_cpus, hpet_off, memory_map, configuration, hotplug_after_garbage, names,
-                          libvirt, refused, tseg)])
+                          libvirt, refused, tseg, tseg_sizes, smram_locked, smbase, smi_registers, smi_features, pc_smram)])
