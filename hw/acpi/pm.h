@@ -122,11 +122,12 @@ typedef struct AcpiPm {
     AcpiGpe gpe;
     uint16_t pm1_sts, pm1_en, pm1_cnt;
     uint32_t smi_en;
-    bool smi_locked;     /* GBL_EN stays as it is; derived from a register of the chip */
     uint32_t smi_events; /* SMI_STS */
     uint8_t smi_cmd, smi_sts;
     int64_t tmr_toggle_ns; /* when the PM timer's top bit changes next: sets TMR_STS */
     Timer *tmr_timer;      /* for that, while TMR_EN is set */
+    /* derived from a register of the chip */
+    bool smi_locked; /* SMI_EN.GBL_EN stays as it is */
 } AcpiPm;
 OBJECT_CAST_DEFINE(AcpiPm, ACPI_PM, TYPE_ACPI_PM)
 

@@ -8,6 +8,7 @@
 #include "hw/ide/ahci.h"
 #include "hw/pci/mch.h"
 #include "hw/usb/ehci.h"
+#include "memory/smm.h"
 #include "qapi/qapi-types.h"
 #include "util/units.h"
 
@@ -44,14 +45,30 @@ static bool q35_ecam(const X86Machine *x86, hwaddr *base, unsigned *buses)
     return mch_ecam(x86->host, base, buses);
 }
 
+static bool q35_broadcasts(void *opaque)
+{
+    return SMI_FEATURES(opaque)->agreed & SMI_BROADCAST;
+}
+
 static void q35_add_files(X86Machine *x86)
 {
-    ich9_lpc_offer_smi(Q35_MACHINE(x86)->lpc, x86->fw_cfg);
+    Ich9Lpc *lpc = Q35_MACHINE(x86)->lpc;
+    uint64_t offered = (lpc->smi_broadcast ? SMI_BROADCAST : 0) |
+                       (lpc->smi_cpu_hotplug ? SMI_CPU_HOTPLUG : 0) |
+                       (lpc->smi_cpu_hotunplug ? SMI_CPU_HOTUNPLUG : 0);
+
+    if (memory_smram() && offered) {
+        Q35_MACHINE(x86)->smi = smi_features_create(x86->fw_cfg, offered);
+        lpc->broadcasts = q35_broadcasts;
+        lpc->broadcasts_opaque = Q35_MACHINE(x86)->smi;
+    }
 }
 
 static uint64_t q35_smi_features(const X86Machine *x86)
 {
-    return Q35_MACHINE(x86)->lpc->smi.agreed;
+    const SmiFeatures *smi = Q35_MACHINE(x86)->smi;
+
+    return smi ? smi->agreed : 0;
 }
 
 static const X86MachineOps q35_machine_ops = {

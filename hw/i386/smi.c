@@ -4,45 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "accel/vcpu.h"
-#include "hw/i386/cpu.h"
 #include "util/error.h"
 
 #define FILE_SUPPORTED "etc/smi/supported-features"
 #define FILE_REQUESTED "etc/smi/requested-features"
 #define FILE_OK        "etc/smi/features-ok"
-
-/* ---- SMIs ---- */
-
-static void raise_one(X86Cpu *cpu, void *opaque)
-{
-    x86_cpu_smi(cpu);
-}
-
-void smi_raise_all(void)
-{
-    vcpu_foreach(raise_one, NULL);
-}
-
-void smi_raise_first(void)
-{
-    X86Cpu *cpu = x86_cpu_at(machine_current(), 0);
-
-    if (cpu) {
-        x86_cpu_smi(cpu);
-    }
-}
-
-void smi_raise_current(void)
-{
-    if (current_cpu) {
-        x86_cpu_smi(current_cpu);
-    } else {
-        smi_raise_first();
-    }
-}
-
-/* ---- the agreement ---- */
 
 static void show(const SmiFeatures *f)
 {
@@ -82,24 +48,14 @@ static void agree(void *opaque)
     }
 }
 
-void smi_features_init(SmiFeatures *f, FwCfg *fw)
+/* Also at the end of S3, when firmware asks anew. */
+static void features_reset(Device *dev)
 {
-    const uint64_t offered = GUINT64_TO_LE(f->offered);
+    SmiFeatures *f = SMI_FEATURES(dev);
 
-    f->fw = fw;
-    fw_cfg_set_file_copy(fw, FILE_SUPPORTED, &offered, sizeof(offered));
-    show(f);
-    fw_cfg_set_file_writable(fw, FILE_REQUESTED, requested, f);
-    fw_cfg_set_file_prepare(fw, FILE_OK, agree, f);
-}
-
-void smi_features_reset(SmiFeatures *f)
-{
     f->requested = f->agreed = 0;
     f->ok = false;
-    if (f->fw) {
-        show(f);
-    }
+    show(f);
 }
 
 static bool features_loaded(void *opaque, GError **errp)
@@ -111,10 +67,23 @@ static bool features_loaded(void *opaque, GError **errp)
                   f->agreed & ~f->offered);
         return false;
     }
-    if (f->fw) {
-        show(f);
-    }
+    show(f);
     return true;
+}
+
+SmiFeatures *smi_features_create(FwCfg *fw, uint64_t offered)
+{
+    SmiFeatures *f = SMI_FEATURES(device_new_onboard(TYPE_SMI_FEATURES));
+    const uint64_t file = GUINT64_TO_LE(offered);
+
+    f->fw = fw;
+    f->offered = offered;
+    fw_cfg_set_file_copy(fw, FILE_SUPPORTED, &file, sizeof(file));
+    show(f);
+    fw_cfg_set_file_writable(fw, FILE_REQUESTED, requested, f);
+    fw_cfg_set_file_prepare(fw, FILE_OK, agree, f);
+    device_realize(&f->parent, NULL); /* cannot fail */
+    return f;
 }
 
 static const StateField features_fields[] = {
@@ -124,6 +93,21 @@ static const StateField features_fields[] = {
     {},
 };
 
-const StateTable smi_features_state = {
-    .name = "smi-features", .version = 1, .fields = features_fields, .post_load = features_loaded
+static const StateTable features_state = {
+    .name = TYPE_SMI_FEATURES, .version = 1, .fields = features_fields, .post_load = features_loaded
 };
+
+static const DeviceClass features_ops = {
+    .category = "misc",
+    .reset = features_reset,
+    .state = &features_state,
+};
+
+static const ObjectType features_type = {
+    .name = TYPE_SMI_FEATURES,
+    .parent = TYPE_DEVICE,
+    .description = "what firmware and the chipset have agreed on about SMIs",
+    .instance_size = sizeof(SmiFeatures),
+    .ops = &features_ops,
+};
+OBJECT_TYPE_REGISTER(features_type)

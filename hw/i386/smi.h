@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SMIs of the chipset, and what firmware and the ICH9 agree on about them through three files of
- * fw_cfg (the interface is QEMU's):
- *   etc/smi/supported-features  u64, what the machine can do
+ * What firmware and the ICH9 agree on about SMIs (hw/core/smi.h) through three files of fw_cfg (the
+ * interface is QEMU's): etc/smi/supported-features  u64, what the machine can do
  *   etc/smi/requested-features  u64, what firmware wants; it writes that
  *   etc/smi/features-ok         u8; when firmware selects it the request is looked at: 1, and from
  *                               then on until a reset it holds, or 0
@@ -12,7 +11,8 @@
 #define HW_I386_SMI_H
 
 #include "hw/i386/fw-cfg.h"
-#include "util/state.h"
+
+#define TYPE_SMI_FEATURES "smi-features"
 
 /* Features. */
 #define SMI_BROADCAST     (UINT64_C(1) << 0) /* the command port's SMI goes to all processors */
@@ -23,27 +23,19 @@
 #define SMI_COMMAND_CPUS 4
 
 typedef struct SmiFeatures {
-    FwCfg *fw;        /* wiring; NULL: there is nothing to agree on */
-    uint64_t offered; /* configuration */
+    Device parent;
+    /* wiring */
+    FwCfg *fw;
+    /* configuration */
+    uint64_t offered;
     /* state */
     uint64_t requested;
     uint64_t agreed; /* 0 while not ok */
     bool ok;
 } SmiFeatures;
+OBJECT_CAST_DEFINE(SmiFeatures, SMI_FEATURES, TYPE_SMI_FEATURES)
 
-extern const StateTable smi_features_state;
-
-/* Make the files; @f, with what it offers set, lives as long as @fw. */
-void smi_features_init(SmiFeatures *f, FwCfg *fw);
-/* A reset, or the end of S3: nothing is agreed on. */
-void smi_features_reset(SmiFeatures *f);
-
-/* An SMI for every processor. */
-void smi_raise_all(void);
-/* For the one whose thread this is, which is accessing the chipset; in another thread for the
- * first. */
-void smi_raise_current(void);
-/* For the first. */
-void smi_raise_first(void);
+/* Make and realize it, with its files in @fw, for what is @offered. Belongs to the device tree. */
+SmiFeatures *smi_features_create(FwCfg *fw, uint64_t offered);
 
 #endif

@@ -9,7 +9,8 @@
 
 typedef struct I440fx {
     PciDevice parent;
-    Smram smram; /* derived from the register */
+    /* derived from the register */
+    Smram smram;
 } I440fx;
 OBJECT_CAST_DEFINE(I440fx, I440FX, TYPE_I440FX)
 

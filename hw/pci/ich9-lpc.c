@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/ich9-lpc.h"
 
+#include "hw/core/smi.h"
+
 /* Chapter 13.1. */
 enum {
     PMBASE = 0x40,
@@ -111,17 +113,10 @@ static void lpc_commanded(void *opaque)
     if (!(pm->smi_en & ACPI_SMI_GBL_EN)) {
         return;
     }
-    if (lpc->smi.agreed & SMI_BROADCAST) {
+    if (lpc->broadcasts && lpc->broadcasts(lpc->broadcasts_opaque)) {
         smi_raise_all();
     } else {
         smi_raise_current();
-    }
-}
-
-void ich9_lpc_offer_smi(Ich9Lpc *lpc, FwCfg *fw)
-{
-    if (lpc->pm->smm && lpc->smi.offered) {
-        smi_features_init(&lpc->smi, fw);
     }
 }
 
@@ -147,19 +142,12 @@ static void lpc_reset(PciDevice *dev)
     pirq_update(&lpc->pirqs, dev);
 }
 
-static void lpc_device_reset(Device *dev)
-{
-    smi_features_reset(&ICH9_LPC(dev)->smi);
-    pci_device_reset(dev);
-}
-
 /* Over S3 it keeps where the PM block is: SeaBIOS does not say it again when it resumes. Of SMIs
  * nothing is kept. */
 static void lpc_wake(Device *dev)
 {
     Ich9Lpc *lpc = ICH9_LPC(dev);
 
-    smi_features_reset(&lpc->smi);
     lpc->parent.config[GEN_PMCON_1] &= (uint8_t)~SMI_LOCK;
     lpc_update_smi_lock(lpc);
 }
@@ -193,20 +181,12 @@ static void lpc_init(Object *obj)
 static const StateField lpc_fields[] = {
     STATE_STRUCT(Ich9Lpc, pirqs, &pirq_router_state),
     STATE_STRUCT(Ich9Lpc, parent, &pci_device_state),
-    STATE_STRUCT_SINCE(Ich9Lpc, smi, &smi_features_state, 3),
     {},
 };
-static const StateTable lpc_state = {
-    .name = "ich9-lpc", .version = 3, .oldest = 2, .fields = lpc_fields
-};
+static const StateTable lpc_state = { .name = "ich9-lpc", .version = 2, .fields = lpc_fields };
 
 static const PciFunctionClass lpc_ops = {
-    .device = { .bus = TYPE_PCI_BUS,
-                .realize = pci_device_realize,
-                .unrealize = pci_device_unrealize,
-                .reset = lpc_device_reset,
-                .wake = lpc_wake,
-                .category = "bridge",
+    .device = { PCI_DEVICE_CLASS_CORE, .wake = lpc_wake, .category = "bridge",
                 .state = &lpc_state },
     .reset = lpc_reset,
     .config_written = lpc_config_written,
@@ -253,9 +233,6 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
     pm->sleep = &lpc->sleep;
     pm->commanded = lpc_commanded;
     pm->commanded_opaque = lpc;
-    lpc->smi.offered = (lpc->smi_broadcast ? SMI_BROADCAST : 0) |
-                       (lpc->smi_cpu_hotplug ? SMI_CPU_HOTPLUG : 0) |
-                       (lpc->smi_cpu_hotunplug ? SMI_CPU_HOTUNPLUG : 0);
     for (unsigned i = 0; i < ICH9_PIRQS; i++) {
         lpc->pins[i] = pins[i];
     }

@@ -12,7 +12,6 @@
 #define HW_PCI_ICH9_LPC_H
 
 #include "hw/acpi/pm.h"
-#include "hw/i386/smi.h"
 #include "hw/pci/acpi-pci-hotplug.h"
 #include "hw/pci/pirq.h"
 
@@ -35,12 +34,14 @@ typedef struct Ich9Lpc {
     AcpiPm *pm; /* borrowed */
     Irq pins[ICH9_PIRQS];
     MemoryRegion rcrb;
+    /* Do SMIs of the command port go to all processors, as firmware has asked? NULL: never. */
+    bool (*broadcasts)(void *opaque);
+    void *broadcasts_opaque;
     /* configuration */
     AcpiPmSleep sleep;
     AcpiPciHotplugConfig hotplug; /* of the root bus: none */
     FixedSwitches fixed;
     bool smi_broadcast, smi_cpu_hotplug, smi_cpu_hotunplug; /* properties: may firmware have them */
-    SmiFeatures smi;                                        /* agreed on with firmware */
 } Ich9Lpc;
 OBJECT_CAST_DEFINE(Ich9Lpc, ICH9_LPC, TYPE_ICH9_LPC)
 
@@ -51,9 +52,6 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
 
 /* Which PIRQ (0: PIRQA#) @pin (0: INTA#) of a root bus's @slot is on. */
 unsigned ich9_pirq(uint8_t slot, unsigned pin);
-
-/* With system management mode: offer firmware what it can have, through @fw. */
-void ich9_lpc_offer_smi(Ich9Lpc *lpc, FwCfg *fw);
 
 /* For a boot without firmware, after each reset: the PM block is at ACPI_PM_BASE, the RCRB at
  * ICH9_RCBA_BASE, and PIRQs go to IRQ 10 and 11. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/piix.h"
 
-#include "hw/i386/smi.h"
+#include "hw/core/smi.h"
 #include "memory/smm.h"
 
 /* PIIX3 data sheet (82371SB), section 2.2. */
