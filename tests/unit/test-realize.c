@@ -329,6 +329,7 @@ static const char *const of_pc[] = {
     "PIIX4_PM",         "virtio-balloon-pci",  "piix3-ide", "VGA",    "virtio-gpu-gl-pci", NULL
 };
 static const char *const of_q35[] = { "mch",
+                                      "smi-features",
                                       "intel-iommu",
                                       "q35-pcihost",
                                       "ICH9-LPC",
