@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 #include "hw/core/bus.h"
-#include "memory/address-space.h"
+#include "memory/smm.h"
 #include "memory/memory.h"
 #include "monitor/hmp.h"
 
@@ -219,11 +219,12 @@ static void print_flat_view(Hmp *hmp, AddressSpace *as, unsigned number, bool ow
 /* argv: -f -d -o -D */
 void hmp_info_mtree(Hmp *hmp, char **argv)
 {
-    AddressSpace *spaces[] = { &address_space_memory, &address_space_io };
+    AddressSpace *spaces[] = { &address_space_memory, &address_space_io, &address_space_smm };
+    unsigned count = G_N_ELEMENTS(spaces) - !memory_smram();
     unsigned with = (argv[2] ? WITH_OWNER : 0) | (argv[3] ? WITH_DISABLED : 0);
     bool flat = argv[0] || argv[1];
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(spaces); i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (flat) {
             print_flat_view(hmp, spaces[i], i, argv[2] != NULL, argv[1] != NULL);
         } else {
