@@ -47,6 +47,8 @@ typedef struct AccelOps {
     const char *description;
     const char *type; /* of its object, a TYPE_ACCEL */
     bool has_vcpu_threads;
+    /* It tells which vCPU has changed a page (memory/dirty.h). NULL: never. False: why not now. */
+    bool (*counts_dirty)(GError **errp);
     bool syncs_tsc; /* that of a CPU which comes later goes with the others' by itself */
     const char *default_cpu_model; /* NULL: the machine's */
     /* Size of the engine's CPU structure, whose first member is an X86Cpu. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "accel/accel.h"
+#include "accel/dirty-pace.h"
 #include "memory/ram-block.h"
 #include "target/i386/fpu-pins.h"
 #include "target/i386/svm.h"
@@ -40,6 +41,7 @@ typedef struct Vcpu {
     bool kicked, sleeping;   /* wake_mutex */
     _Atomic bool attention;  /* one of the fields below may need the thread's look */
     _Atomic unsigned nap_ms; /* to be slept away: vcpu_set_throttle(); relaxed: a number alone */
+    DirtyPace pace;
 
     /* machine lock */
     bool stop;              /* run no guest code */
@@ -118,7 +120,12 @@ static guint throttle_timer; /* GLib's; 0: none */
 static void vcpu_nap(Vcpu *v)
 {
     unsigned ms = atomic_exchange_explicit(&v->nap_ms, 0, memory_order_relaxed);
-    gint64 end = g_get_monotonic_time() + ms * 1000ll;
+    const int64_t rest_us = dirty_pace_rest_us(&v->pace);
+
+    if (!ms && !rest_us) {
+        return;
+    }
+    gint64 end = g_get_monotonic_time() + MAX(ms * 1000ll, rest_us);
 
     g_mutex_lock(&v->wake_mutex);
     v->sleeping = true;
@@ -167,6 +174,29 @@ unsigned vcpu_throttle(void)
     return throttle;
 }
 
+/* ---- what they change ---- */
+
+void vcpu_set_dirty_limit(X86Cpu *cpu, uint64_t pages)
+{
+    atomic_store_explicit(&vcpu_of(cpu)->pace.limit, pages, memory_order_relaxed);
+    vcpu_call(vcpu_of(cpu)); /* from a rest */
+}
+
+uint64_t vcpu_dirty_limit(const X86Cpu *cpu)
+{
+    return atomic_load_explicit(&vcpu_of(cpu)->pace.limit, memory_order_relaxed);
+}
+
+uint64_t vcpu_dirty_pages(const X86Cpu *cpu)
+{
+    return atomic_load_explicit(&vcpu_of(cpu)->pace.counter.pages, memory_order_relaxed);
+}
+
+uint64_t vcpu_dirty_rested_us(const X86Cpu *cpu)
+{
+    return atomic_load_explicit(&vcpu_of(cpu)->pace.rested_us, memory_order_relaxed);
+}
+
 /* ---- making ---- */
 
 X86Cpu *vcpu_alloc(void)
@@ -178,6 +208,7 @@ X86Cpu *vcpu_alloc(void)
 
     v->cpu = cpu;
     v->cpu_size = size;
+    dirty_pace_init(&v->pace, cpu);
     v->stop = true;
     v->reader.kick = vcpu_reader_kick;
     v->reader.opaque = cpu;
@@ -301,9 +332,7 @@ static void vcpu_run_or_sleep(Vcpu *v)
     while (!vcpu_needs_lock(v)) {
         if (vcpu_runnable(v->cpu)) {
             accel_current()->run(v->cpu);
-            if (atomic_load_explicit(&v->nap_ms, memory_order_relaxed)) {
-                vcpu_nap(v);
-            }
+            vcpu_nap(v);
         } else {
             vcpu_sleep(v);
         }
@@ -332,6 +361,7 @@ static gpointer vcpu_thread(gpointer opaque)
     machine_lock();
     v->thread_id = gettid();
     memory_reader_register(&v->reader);
+    dirty_set_counter(&v->pace.counter);
     bool usable = !ops->cpu_init || ops->cpu_init(cpu, &v->error);
     v->started = true;
     v->parked = true;

@@ -58,6 +58,14 @@ bool vcpu_waits(const X86Cpu *cpu);
 void vcpu_set_throttle(unsigned percent);
 unsigned vcpu_throttle(void);
 
+/* Let the vCPU change no more than so many pages (DIRTY_PAGE) a second, as a counting tracker tells
+ * (memory/dirty.h); 0: as many as it can. */
+void vcpu_set_dirty_limit(X86Cpu *cpu, uint64_t pages);
+uint64_t vcpu_dirty_limit(const X86Cpu *cpu);
+/* How many it has changed since it was made, and how long it was held back for that. */
+uint64_t vcpu_dirty_pages(const X86Cpu *cpu);
+uint64_t vcpu_dirty_rested_us(const X86Cpu *cpu);
+
 /* Run @fn(@cpu, @opaque) in the CPU's thread, outside guest code, machine lock held, and wait. */
 void vcpu_run_on(X86Cpu *cpu, void (*fn)(X86Cpu *cpu, void *opaque), void *opaque);
 void vcpu_foreach(void (*fn)(X86Cpu *cpu, void *opaque), void *opaque);

@@ -59,6 +59,7 @@ static void terminal_raw(bool signals)
     }
     terminal = true;
     atexit(terminal_restore);
+    at_quick_exit(terminal_restore);
     sigaction(SIGCONT, &sa, NULL);
     tcsetattr(STDIN_FILENO, TCSANOW, &raw_modes);
 }

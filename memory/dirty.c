@@ -11,6 +11,7 @@ typedef struct DirtyMap DirtyMap;
 struct DirtyMap {
     RamBlock *block; /* a reference */
     bool watch;      /* of a tracker that looks at this alone */
+    bool counts;     /* what is marked is counted, too */
     uint64_t words;
     _Atomic(DirtyMap *) next;  /* of the block: of another tracker; changed with the machine lock */
     _Atomic(uint64_t) *marked; /* since the last sync */
@@ -24,7 +25,8 @@ struct DirtyTracker {
     DirtyMap maps[];
 };
 
-static unsigned trackers; /* machine lock */
+static unsigned trackers;                  /* machine lock */
+static __thread DirtyCounter *own_counter; /* NULL: nobody counts what this thread marks */
 
 static uint64_t pages_of(const RamBlock *block)
 {
@@ -33,8 +35,23 @@ static uint64_t pages_of(const RamBlock *block)
 
 /* ---- marks ---- */
 
+void dirty_set_counter(DirtyCounter *counter)
+{
+    own_counter = counter;
+}
+
+void dirty_count(DirtyCounter *counter, unsigned pages)
+{
+    atomic_fetch_add_explicit(&counter->pages, pages, memory_order_relaxed);
+    if (counter->noted) {
+        counter->noted(counter, pages);
+    }
+}
+
 static void mark(DirtyMap *map, uint64_t first, uint64_t last)
 {
+    unsigned more = 0;
+
     for (uint64_t word = first / WORD_BITS; word <= last / WORD_BITS; word++) {
         uint64_t bits = UINT64_MAX;
 
@@ -45,8 +62,13 @@ static void mark(DirtyMap *map, uint64_t first, uint64_t last)
             bits &= UINT64_MAX >> (WORD_BITS - 1 - last % WORD_BITS);
         }
         if ((atomic_load_explicit(&map->marked[word], memory_order_relaxed) & bits) != bits) {
-            atomic_fetch_or_explicit(&map->marked[word], bits, memory_order_relaxed);
+            const uint64_t before =
+                atomic_fetch_or_explicit(&map->marked[word], bits, memory_order_relaxed);
+            more += (unsigned)__builtin_popcountll(bits & ~before);
         }
+    }
+    if (more && map->counts && own_counter) {
+        dirty_count(own_counter, more);
     }
 }
 
@@ -76,12 +98,15 @@ bool dirty_wanted(const RamBlock *block, uint64_t offset)
 
 /* ---- trackers ---- */
 
-static void map_init(DirtyMap *map, RamBlock *block, bool watch)
+typedef enum TrackerKind { TRACKER_PLAIN, TRACKER_WATCH, TRACKER_COUNTING } TrackerKind;
+
+static void map_init(DirtyMap *map, RamBlock *block, TrackerKind kind)
 {
     uint64_t pages = pages_of(block);
 
     map->block = ram_block_ref(block);
-    map->watch = watch;
+    map->watch = kind == TRACKER_WATCH;
+    map->counts = kind == TRACKER_COUNTING;
     map->words = (pages + WORD_BITS - 1) / WORD_BITS;
     map->marked = g_new0(_Atomic(uint64_t), map->words);
     map->taken = g_new(uint64_t, map->words);
@@ -107,17 +132,17 @@ static void map_unlink(DirtyMap *map)
                           memory_order_release);
 }
 
-static DirtyTracker *new_tracker(RamBlock *const *blocks, unsigned count, bool watch)
+static DirtyTracker *new_tracker(RamBlock *const *blocks, unsigned count, TrackerKind kind)
 {
     DirtyTracker *tracker = g_malloc0(sizeof(*tracker) + count * sizeof(DirtyMap));
 
     tracker->count = count;
-    tracker->watch = watch;
+    tracker->watch = kind == TRACKER_WATCH;
     for (unsigned i = 0; i < count; i++) {
-        map_init(&tracker->maps[i], blocks[i], watch);
+        map_init(&tracker->maps[i], blocks[i], kind);
         tracker->left += pages_of(blocks[i]);
     }
-    if (watch) {
+    if (tracker->watch) {
         memory_dirty_watch();
     } else if (trackers++ == 0) {
         memory_dirty_start();
@@ -129,12 +154,17 @@ static DirtyTracker *new_tracker(RamBlock *const *blocks, unsigned count, bool w
 
 DirtyTracker *dirty_tracker_new(const GPtrArray *blocks)
 {
-    return new_tracker((RamBlock *const *)blocks->pdata, blocks->len, false);
+    return new_tracker((RamBlock *const *)blocks->pdata, blocks->len, TRACKER_PLAIN);
+}
+
+DirtyTracker *dirty_tracker_new_counting(const GPtrArray *blocks)
+{
+    return new_tracker((RamBlock *const *)blocks->pdata, blocks->len, TRACKER_COUNTING);
 }
 
 DirtyTracker *dirty_tracker_new_watch(RamBlock *block)
 {
-    return new_tracker(&block, 1, true);
+    return new_tracker(&block, 1, TRACKER_WATCH);
 }
 
 bool dirty_is_watched(const RamBlock *block)

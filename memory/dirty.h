@@ -29,6 +29,8 @@ DirtyTracker *dirty_tracker_new(const GPtrArray *blocks);
 /* The same for one who looks at @block alone, and often, as at what is on a screen: engines take
  * note of no other for it, and nobody else does. */
 DirtyTracker *dirty_tracker_new_watch(RamBlock *block);
+/* As dirty_tracker_new(), and pages that are new to it are counted: dirty_set_counter(). */
+DirtyTracker *dirty_tracker_new_counting(const GPtrArray *blocks);
 /* Is there such a tracker of @block? Machine lock. */
 bool dirty_is_watched(const RamBlock *block);
 /* As above; NULL is fine. */
@@ -59,6 +61,19 @@ uint64_t dirty_tracker_left(const DirtyTracker *tracker);
 /* [@offset, @offset + @size) of @block, not empty, is about to be written in this read section, or
  * was just written with the machine lock held. Any thread. */
 void dirty_mark(RamBlock *block, uint64_t offset, uint64_t size);
+/* How many pages a thread has marked that a counting tracker did not know of since its last sync.
+ */
+typedef struct DirtyCounter DirtyCounter;
+struct DirtyCounter {
+    _Atomic uint64_t pages; /* the thread alone changes it; relaxed: a number of its own */
+    /* The thread has marked so many more: in its read section. NULL: nobody is told. */
+    void (*noted)(DirtyCounter *counter, unsigned pages);
+};
+/* From now on what this thread marks is counted; NULL: no more. */
+void dirty_set_counter(DirtyCounter *counter);
+/* Count @pages that an engine has heard of otherwise. The machine lock, or the counter's thread. */
+void dirty_count(DirtyCounter *counter, unsigned pages);
+
 /* Would dirty_mark() of one byte there change anything? If not, an engine need not call
  * it again before the next MemoryListener.dirty_protect. In a read section or with the machine
  * lock. */

@@ -277,8 +277,20 @@ void dma_unmap(DmaHold *hold, uint64_t written)
     ram_hold_release(g_steal_pointer(&hold->ram));
 }
 
-static bool discard(const RamBlock *block, uint8_t *host, uint64_t size)
+static void (*_Atomic before_discard)(RamBlock *block, uint64_t offset, uint64_t size);
+
+void dma_set_before_discard(void (*fn)(RamBlock *block, uint64_t offset, uint64_t size))
 {
+    atomic_store(&before_discard, fn);
+}
+
+static bool discard(RamBlock *block, uint8_t *host, uint64_t size)
+{
+    void (*fn)(RamBlock *, uint64_t, uint64_t) = atomic_load(&before_discard);
+
+    if (fn) {
+        fn(block, (uint64_t)(host - block->host), size);
+    }
     return madvise(host, size, block->shared ? MADV_REMOVE : MADV_DONTNEED) == 0;
 }
 

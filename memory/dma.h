@@ -77,6 +77,9 @@ void dma_unmap(DmaHold *hold, uint64_t written);
  * touches them. They are marked as written to. False: the host does not take them
  * back, as when they are locked in memory; errno says why. */
 bool dma_discard(const DmaHold *hold);
+/* @fn is called before pages of a block are given back, with the machine lock or in the thread of a
+ * device: who still wants their contents takes them. NULL: nobody does. Any thread. */
+void dma_set_before_discard(void (*fn)(RamBlock *block, uint64_t offset, uint64_t size));
 /* As often as @on is true rather than false: dma_discard() leaves all as it is, and says true. For
  * those who have the pages pinned, and would not see the guest's new ones. Machine lock. */
 void dma_keep_discarded(bool on);

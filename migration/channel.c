@@ -188,13 +188,6 @@ bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, 
 
 bool channel_may_resume(const char *uri, GError **errp)
 {
-    if (migration_params.tls_creds) {
-        error_set(errp,
-                  "tls-creds=%s: there is no TLS with the capability postcopy-ram: this migration "
-                  "goes on as it began, when tls-creds is \"\"",
-                  migration_params.tls_creds);
-        return false;
-    }
     if (g_str_has_prefix(uri, "exec:") || g_str_has_prefix(uri, "file:")) {
         error_set(errp,
                   "'%s' is no socket: it must be unix:PATH, tcp:HOST:PORT, or fd:NAME of a socket",

@@ -44,7 +44,7 @@ char *channel_hostname(const char *uri);
 /* There is nobody more to come. The machine lock is not held. */
 void channel_close_listener(Channel *channel);
 /* May postcopy go on over what @uri says? False: nobody could answer, whatever is there (fd: is to
- * be seen); or the user expects TLS by now, which it has not. */
+ * be seen). With TLS if it began so. */
 bool channel_may_resume(const char *uri, GError **errp);
 /* The other end's connection becomes @channel's fd; blocks until it is there. The
  * machine lock is not held. */

@@ -165,6 +165,28 @@ struct json_object *migration_config(void)
     return obj;
 }
 
+/* NULL: it has none. */
+static struct json_object *uuid_config(void)
+{
+    static const uint8_t none[16];
+    const uint8_t *uuid = machine_current()->uuid;
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < sizeof(none); i++) {
+        g_string_append_printf(text, "%s%02x", i >= 4 && i <= 10 && i % 2 == 0 ? "-" : "", uuid[i]);
+    }
+    return memcmp(uuid, none, sizeof(none)) == 0 ? NULL : json_object_new_string(text->str);
+}
+
+void migration_config_add_uuid(struct json_object *config)
+{
+    struct json_object *uuid = uuid_config();
+
+    if (uuid) {
+        json_object_object_add(config, "uuid", uuid);
+    }
+}
+
 /* ---- comparing ---- */
 
 /* "memory slots = 4", or "no device /machine/peripheral/dimm0": one that lacks it has NULL. */
@@ -226,13 +248,18 @@ static bool compare(const char *path, struct json_object *theirs, struct json_ob
 
 bool migration_config_check(struct json_object *theirs, GError **errp)
 {
-    struct json_object *ours = migration_config();
+    struct json_object *ours = migration_config(), *uuid;
     bool same;
 
     if (!json_object_is_type(theirs, json_type_object)) {
         error_set(errp, "the configuration of the machine that was saved is no JSON object");
         json_object_put(ours);
         return false;
+    }
+    if (json_object_object_get_ex(theirs, "uuid", &uuid)) {
+        struct json_object *own = uuid_config(); /* one that has none is any */
+
+        json_object_object_add(ours, "uuid", own ? own : json_object_get(uuid));
     }
     same = compare("", theirs, ours, errp);
     json_object_put(ours);

@@ -14,6 +14,8 @@
 /* What must be the same at the other end, as JSON: machine, memory, CPUs, devices with what is
  * theirs, RAM blocks with sizes. New reference. Machine lock. */
 struct json_object *migration_config(void);
+/* Let the other end take only a machine with the same UUID, if both have one. Machine lock. */
+void migration_config_add_uuid(struct json_object *config);
 /* Is @theirs, as another machine gave it, the same as this machine's? An error names the first
  * thing that differs, with both values. */
 bool migration_config_check(struct json_object *theirs, GError **errp);

@@ -6,9 +6,12 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
+#include "accel/vcpu.h"
 #include "memory/dirty.h"
 #include "memory/ram-block.h"
 #include "memory/ram-parts.h"
+#include "migration/dirty-count.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -25,8 +28,18 @@ typedef struct SampledBlock {
 
 static struct {
     DirtyRate now;
-    GPtrArray *blocks; /* of SampledBlock *, while it measures */
+    GPtrArray *blocks;     /* of SampledBlock *, while it measures, by sampling */
+    DirtyTracker *tracker; /* the same, by counting all */
+    int64_t since;         /* host ns */
+    GArray *vcpus;         /* of Counted: by counting those of each */
 } the_rate;
+
+/* Of one vCPU. */
+typedef struct Counted {
+    unsigned index;
+    uint64_t pages; /* when it began */
+    int64_t rate;   /* MiB a second, when it had ended */
+} Counted;
 
 /* What is not in memory is not brought there for this: it is as if it were zero, which has the sum
  * 0. */
@@ -84,7 +97,27 @@ static double changed_bytes(const SampledBlock *sampled)
                                  : 0;
 }
 
-static gboolean measured(void *opaque)
+/* ---- the ways to measure ---- */
+
+static int64_t rate_of(double bytes)
+{
+    const double seconds = (double)MAX(clock_host_ns() - the_rate.since, 1) / NS_PER_SEC;
+
+    return (int64_t)(bytes / MIB / seconds + 0.5);
+}
+
+static bool sampling_begin(GError **errp)
+{
+    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+
+    the_rate.blocks = g_ptr_array_new_with_free_func(sampled_block_free);
+    for (unsigned i = 0; i < blocks->len; i++) {
+        g_ptr_array_add(the_rate.blocks, sample_block(blocks->pdata[i], the_rate.now.samples));
+    }
+    return true;
+}
+
+static int64_t sampling_end(void)
 {
     double bytes = 0;
 
@@ -92,15 +125,85 @@ static gboolean measured(void *opaque)
         bytes += changed_bytes(the_rate.blocks->pdata[i]);
     }
     g_clear_pointer(&the_rate.blocks, g_ptr_array_unref);
+    return (int64_t)(bytes / MIB / (double)the_rate.now.seconds + 0.5);
+}
+
+static bool bitmap_begin(GError **errp)
+{
+    g_autoptr(GPtrArray) blocks = ram_blocks_list_used();
+
+    the_rate.tracker = dirty_tracker_new(blocks);
+    return true;
+}
+
+static int64_t bitmap_end(void)
+{
+    const uint64_t pages = dirty_tracker_sync(the_rate.tracker);
+
+    g_clear_pointer(&the_rate.tracker, dirty_tracker_free);
+    return rate_of((double)pages * DIRTY_PAGE);
+}
+
+static void count_one(X86Cpu *cpu, void *opaque)
+{
+    const Counted counted = { cpu->index, vcpu_dirty_pages(cpu), 0 };
+
+    g_array_append_val(the_rate.vcpus, counted);
+}
+
+static bool ring_begin(GError **errp)
+{
+    if (!dirty_count_use(errp)) {
+        return false;
+    }
+    g_clear_pointer(&the_rate.vcpus, g_array_unref);
+    the_rate.vcpus = g_array_new(FALSE, FALSE, sizeof(Counted));
+    vcpu_foreach(count_one, NULL);
+    return true;
+}
+
+static void rate_one(X86Cpu *cpu, void *opaque)
+{
+    for (unsigned i = 0; i < the_rate.vcpus->len; i++) {
+        Counted *counted = &g_array_index(the_rate.vcpus, Counted, i);
+        const uint64_t pages = vcpu_dirty_pages(cpu);
+
+        if (counted->index == cpu->index && pages >= counted->pages) {
+            counted->rate = rate_of((double)(pages - counted->pages) * DIRTY_PAGE);
+            *(int64_t *)opaque += counted->rate;
+        }
+    }
+}
+
+static int64_t ring_end(void)
+{
+    int64_t sum = 0;
+
+    vcpu_foreach(rate_one, &sum);
+    dirty_count_unuse();
+    return sum;
+}
+
+static const struct {
+    bool (*begin)(GError **errp);
+    int64_t (*end)(void); /* the rate */
+} modes[DIRTY_RATE_MEASURE_MODE__MAX] = {
+    [DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING] = { sampling_begin, sampling_end },
+    [DIRTY_RATE_MEASURE_MODE_DIRTY_RING] = { ring_begin, ring_end },
+    [DIRTY_RATE_MEASURE_MODE_DIRTY_BITMAP] = { bitmap_begin, bitmap_end },
+};
+
+static gboolean measured(void *opaque)
+{
+    the_rate.now.rate = modes[the_rate.now.mode].end();
     the_rate.now.measuring = false;
     the_rate.now.measured = true;
-    the_rate.now.rate = (int64_t)(bytes / MIB / (double)the_rate.now.seconds + 0.5);
     return G_SOURCE_REMOVE;
 }
 
-bool dirty_rate_start(int64_t seconds, int64_t samples, GError **errp)
+bool dirty_rate_start(int64_t seconds, int64_t samples, DirtyRateMeasureMode mode, GError **errp)
 {
-    g_autoptr(GPtrArray) blocks = NULL;
+    const DirtyRate before = the_rate.now;
 
     if (seconds < 1 || seconds > DIRTY_RATE_MAX_SECONDS) {
         error_set(errp, "'calc-time' must be 1 to %d seconds", DIRTY_RATE_MAX_SECONDS);
@@ -119,14 +222,33 @@ bool dirty_rate_start(int64_t seconds, int64_t samples, GError **errp)
     the_rate.now = (DirtyRate){ .measuring = true,
                                 .start = g_get_real_time() / G_USEC_PER_SEC,
                                 .seconds = seconds,
-                                .samples = (uint64_t)samples };
-    the_rate.blocks = g_ptr_array_new_with_free_func(sampled_block_free);
-    blocks = ram_blocks_list();
-    for (unsigned i = 0; i < blocks->len; i++) {
-        g_ptr_array_add(the_rate.blocks, sample_block(blocks->pdata[i], (uint64_t)samples));
+                                .samples = (uint64_t)samples,
+                                .mode = mode };
+    the_rate.since = clock_host_ns();
+    if (!modes[mode].begin(errp)) {
+        the_rate.now = before;
+        return false;
+    }
+    if (mode != DIRTY_RATE_MEASURE_MODE_DIRTY_RING) {
+        g_clear_pointer(&the_rate.vcpus, g_array_unref);
     }
     g_timeout_add((unsigned)seconds * 1000, measured, NULL);
     return true;
+}
+
+GPtrArray *dirty_rate_get_vcpus(void)
+{
+    GPtrArray *list = the_rate.vcpus ? DirtyRateVcpu_list_new() : NULL;
+
+    for (unsigned i = 0; list && i < the_rate.vcpus->len; i++) {
+        const Counted *counted = &g_array_index(the_rate.vcpus, Counted, i);
+        DirtyRateVcpu *vcpu = g_new0(DirtyRateVcpu, 1);
+
+        vcpu->id = counted->index;
+        vcpu->dirty_rate = counted->rate;
+        g_ptr_array_add(list, vcpu);
+    }
+    return list;
 }
 
 DirtyRate dirty_rate_get(void)

@@ -159,7 +159,7 @@ static bool read_stream(Stream *stream, bool answers, Arrivals *arrivals, GError
         migration_set_status(MIGRATION_STATUS_ACTIVE);
     }
     machine_unlock();
-    coming.machine.may_postcopy = answers && !coming.tls;
+    coming.machine.may_postcopy = answers;
     bool read = read_machine(&coming.machine, stream, errp);
     if (multifd) {
         read = multifd_receive_finish(multifd, read, errp);
@@ -290,7 +290,7 @@ bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     }
     coming.channels = migration_multifd ? migration_params.multifd_channels : 0;
     coming.uri = g_strdup(uri);
-    postcopy_dest_set_place(uri);
+    postcopy_dest_set_place(uri, coming.tls);
     migration_set_status(MIGRATION_STATUS_SETUP);
     coming.thread = g_thread_try_new("incoming", incoming_thread, NULL, errp);
     if (!coming.thread) {

@@ -10,18 +10,14 @@
 #include "hw/core/save-check.h"
 #include "hw/memtarget/memory-target.h"
 #include "hw/virtio/vhost-ask.h"
+#include "migration/background.h"
 #include "migration/bitmaps.h"
 #include "migration/config.h"
 #include "migration/dbus-vmstate.h"
-#include "migration/devices.h"
+#include "migration/going.h"
 #include "migration/limits.h"
-#include "migration/multifd.h"
-#include "migration/postcopy-blocktime.h"
 #include "migration/postcopy-check.h"
 #include "migration/postcopy-dest.h"
-#include "migration/postcopy-source.h"
-#include "migration/precopy.h"
-#include "migration/run-record.h"
 #include "migration/setup.h"
 #include "qapi/qapi-events.h"
 #include "ui/spice.h"
@@ -32,58 +28,14 @@
 #include "util/task.h"
 #include "util/trace.h"
 
-static MigrationStatus status = MIGRATION_STATUS_NONE;
+MigrationStatus going_status = MIGRATION_STATUS_NONE;
 
-/* The migration that is under way, or the last one. */
-static struct {
-    char *uri;
-    Channel channel;
-    TlsSetup *tls;                /* NULL: none */
-    MultifdConfig multifd_config; /* channels 0: no multifd */
-    MultifdSend *multifd;         /* while the thread runs, as stream */
-    uint64_t multifd_bytes;       /* when it had ended */
-    GThread *thread;              /* NULL: none is under way */
-    Stream *stream;  /* while the thread runs, and only its but for stream_cancel() and _bytes() */
-    bool connecting; /* the thread does, and cannot be stopped */
-    bool written;    /* all of it: it cannot be cancelled any more */
-    bool cancelled;
-    bool answer;     /* the other end is to say that it is there */
-    bool resume;     /* the machine ran before */
-    RunState before; /* else: what it did */
-
-    /* made by begin(), for the thread */
-    struct json_object *config;
-    RamSource ram;
-    Precopy precopy;
-    PostcopySource *source; /* NULL: there will be no postcopy */
-
-    bool waits; /* the machine stands, for migration_continue() */
-    /* postcopy is wanted; begins when all was taken; the machine may run at the other end; it waits
-     * for a new connection, and has one to try */
-    bool wants_postcopy, postcopy, gone, paused, resumes;
-    char *paused_why;
-
-    /* made by freeze(), for the thread */
-    bool frozen, ends; /* ends: the program does, nobody will freeze the machine */
-    GCond frozen_cond; /* with the machine lock: one of them is set */
-    SavedStates *states;
-    struct json_object *limits; /* NULL: there are none */
-    GPtrArray *bitmaps;
-    GPtrArray *helpers;
-    RunRecord run;
-    GError *err; /* the thread's, and take_all()'s */
-
-    int64_t started, running, stopped, ended; /* host ns; 0: not yet */
-    uint64_t bytes, precopy_bytes;            /* when it had ended; when the machine was stopped */
-    uint64_t requests;                        /* of postcopy, and when it ran there */
-    int64_t runs_since;
-    uint64_t earlier; /* of connections that were lost */
-} going;
+Going going;
 
 void migration_set_status(MigrationStatus to)
 {
-    if (status != to) {
-        status = to;
+    if (going_status != to) {
+        going_status = to;
         trace(TRACE_MIGRATE_STATE, "%s", MigrationStatus_str(to));
         if (migration_events) {
             qapi_event_send_migration(to);
@@ -151,6 +103,9 @@ static void put_away(void)
         going.runs_since = postcopy_source_runs_since(going.source);
         g_clear_pointer(&going.source, postcopy_source_free);
     }
+    if (going.ram.xbzrle) {
+        going.xbzrle = xbzrle_stats(going.ram.xbzrle);
+    }
     ram_source_clear(&going.ram);
     precopy_end(&going.precopy);
 }
@@ -163,6 +118,11 @@ static void migration_ended(void *opaque)
     going.ended = clock_host_ns();
     if (going.frozen) {
         runstate_release(!going.err);
+    }
+    if (!going.err && going.background) {
+        migration_set_status(MIGRATION_STATUS_COMPLETED);
+        spice_migrate_end(false);
+        return;
     }
     if (!going.err) {
         runstate_set(RUN_STATE_POSTMIGRATE);
@@ -184,9 +144,16 @@ static bool begin(GError **errp)
     machine_lock();
     going.running = clock_host_ns();
     going.config = migration_config();
+    if (migration_validate_uuid) {
+        migration_config_add_uuid(going.config);
+    }
     going.precopy.expected_downtime_ms = -1;
-    bool ok = ram_source_init(&going.ram, errp);
+    bool ok = ram_source_init(&going.ram, migration_ignore_shared, errp);
     going.ram.multifd = going.multifd;
+    if (ok && migration_xbzrle) {
+        going.ram.xbzrle = xbzrle_new(migration_params.xbzrle_cache_size, errp);
+        ok = going.ram.xbzrle;
+    }
     if (ok && migration_postcopy_ram) {
         going.source = postcopy_source_new(&going.ram);
         going.ram.stop = going.wants_postcopy;
@@ -436,8 +403,13 @@ static bool write_postcopy(GError **errp)
 
 static bool write_machine(Stream *stream, GError **errp)
 {
-    if (!begin(errp) || !stream_put_header(stream, errp) ||
-        !migration_config_write(going.config, stream, errp) ||
+    if (!begin(errp) || !stream_put_header(stream, errp)) {
+        return false;
+    }
+    if (going.background) {
+        return background_write(&going.ram, stream, errp);
+    }
+    if (!migration_config_write(going.config, stream, errp) ||
         (going.source && !postcopy_source_advise(going.source, stream, errp)) ||
         !precopy_run(&going.precopy, &going.ram, stream, errp) || !wait_frozen()) {
         return false;
@@ -533,7 +505,8 @@ static bool check_start(GError **errp)
         return false;
     }
     return memory_target_check_idle(errp) && saved_states_check(errp) &&
-           saved_bitmaps_check(errp) && (!migration_postcopy_ram || postcopy_check_devices(errp));
+           saved_bitmaps_check(errp) &&
+           (!(migration_postcopy_ram || migration_background) || postcopy_check_devices(errp));
 }
 
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
@@ -569,6 +542,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     going.multifd_config.uri = going.uri;
     going.connecting = channel_is_socket(uri);
     going.answer = migration_return_path;
+    going.background = migration_background;
     going.started = clock_host_ns();
     g_cond_init(&going.frozen_cond);
     migration_set_status(MIGRATION_STATUS_SETUP);
@@ -600,6 +574,7 @@ bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     if (!channel_is_socket(uri) && !channel_open_out(&channel, uri, take_fd, errp)) {
         return false;
     }
+    channel_stop(&going.channel);
     channel_close(&going.channel, NULL);
     g_free(going.uri);
     going.uri = g_strdup(uri);
@@ -696,6 +671,7 @@ void migration_finish(void)
         return;
     }
     going.ends = true;
+    background_end();
     g_cond_signal(&going.frozen_cond);
     vhost_ask_end();
     channel_stop(&going.channel);
@@ -703,90 +679,4 @@ void migration_finish(void)
     g_thread_join(going.thread);
     machine_lock();
     put_away();
-}
-
-/* ---- how it goes ---- */
-
-static uint64_t per_second(uint64_t count, int64_t ns)
-{
-    return (uint64_t)((double)count * NS_PER_SEC / (double)MAX(ns, 1));
-}
-
-static void fill_ram(MigrationStats *stats, int64_t end)
-{
-    uint64_t zero = atomic_load(&going.ram.zero), data = atomic_load(&going.ram.data);
-    uint64_t bytes =
-        going.stream ? going.earlier + stream_bytes(going.stream) : MAX(going.bytes, going.earlier);
-    int64_t passed = end - (going.running ? going.running : going.started);
-
-    stats->transferred = (int64_t)bytes;
-    stats->total = (int64_t)going.ram.total;
-    stats->remaining = (int64_t)ram_source_left(&going.ram);
-    stats->duplicate = (int64_t)zero;
-    stats->normal = (int64_t)data;
-    stats->normal_bytes = (int64_t)(data * RAM_PAGE);
-    stats->page_size = RAM_PAGE;
-    stats->multifd_bytes = going.multifd ? multifd_send_bytes(going.multifd) : going.multifd_bytes;
-    stats->dirty_sync_count = (int64_t)going.precopy.rounds + (going.stopped != 0);
-    stats->dirty_pages_rate = (int64_t)going.precopy.dirty_pages_rate;
-    stats->mbps = (double)bytes * 8 / ((double)MAX(passed, 1) / 1e9) / 1e6;
-    stats->pages_per_second = per_second(zero + data, passed);
-    stats->precopy_bytes = going.stopped ? going.precopy_bytes : bytes;
-    if (going.postcopy) {
-        stats->postcopy_bytes = bytes - stats->precopy_bytes;
-    } else {
-        stats->downtime_bytes = bytes - stats->precopy_bytes;
-    }
-    stats->postcopy_requests =
-        (int64_t)(going.source ? postcopy_source_requests(going.source) : going.requests);
-}
-
-static void fill_times(MigrationInfo *info, int64_t end)
-{
-    info->has_total_time = true;
-    info->total_time = (end - going.started) / NS_PER_MS;
-    if (going.running) {
-        info->has_setup_time = true;
-        info->setup_time = (going.running - going.started) / NS_PER_MS;
-    }
-    if (status == MIGRATION_STATUS_ACTIVE) {
-        info->has_expected_downtime = true;
-        info->expected_downtime = going.precopy.expected_downtime_ms >= 0
-                                      ? going.precopy.expected_downtime_ms
-                                      : (int64_t)migration_params.downtime_limit_ms;
-    }
-    const int64_t runs = going.source ? postcopy_source_runs_since(going.source) : going.runs_since;
-    if (going.stopped && (runs || status == MIGRATION_STATUS_COMPLETED)) {
-        info->has_downtime = true;
-        info->downtime = ((runs ? runs : end) - going.stopped) / NS_PER_MS;
-    }
-}
-
-/* NULL: there are none. */
-MigrationInfo *migration_info(void)
-{
-    MigrationInfo *info = g_new0(MigrationInfo, 1);
-
-    info->blocked_reasons = migration_blocked_reasons();
-    info->has_status = status != MIGRATION_STATUS_NONE;
-    info->status = status;
-    if (!going.started) {
-        info->error_desc = postcopy_dest_error();
-        postcopy_blocktime_fill(info);
-        return info;
-    }
-    int64_t end = going.ended ? going.ended : clock_host_ns();
-    info->ram = g_new0(MigrationStats, 1);
-    fill_ram(info->ram, end);
-    fill_times(info, end);
-    if (going.precopy.throttle) {
-        info->has_cpu_throttle_percentage = true;
-        info->cpu_throttle_percentage = going.precopy.throttle;
-    }
-    if (going.err && status == MIGRATION_STATUS_FAILED) {
-        info->error_desc = g_strdup(going.err->message);
-    } else if (status == MIGRATION_STATUS_POSTCOPY_PAUSED) {
-        info->error_desc = g_strdup(going.paused_why);
-    }
-    return info;
 }

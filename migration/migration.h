@@ -18,6 +18,10 @@ typedef struct MigrationParams {
     /* Percent of the time that vCPUs are held back, 1 to 99 (auto-converge): at first, how much is
      * added, and at most. */
     uint8_t cpu_throttle_initial, cpu_throttle_increment, max_cpu_throttle;
+    uint8_t throttle_threshold; /* percent of what was written that the guest has to change */
+    uint64_t dirty_limit;       /* MiB a second of a vCPU, with the capability dirty-limit */
+    uint64_t dirty_limit_period_ms;
+    uint64_t xbzrle_cache_size; /* bytes */
     /* Ids of objects, and the other end's name; NULL: none. */
     char *tls_creds, *tls_authz, *tls_hostname;
     uint8_t multifd_channels; /* at least 1 */
@@ -33,6 +37,15 @@ void migration_params_changed(void);
 extern bool migration_events;
 /* Slow a guest down that changes its memory faster than it goes. */
 extern bool migration_auto_converge;
+/* The same by limits to what each vCPU changes. Not both. */
+extern bool migration_dirty_limit;
+/* Of pages that change again, only what differs goes. Asked when it begins. */
+extern bool migration_xbzrle;
+/* Shared memory of files stays where it is, and a machine with another UUID is refused. Asked when
+ * it begins. */
+extern bool migration_ignore_shared, migration_validate_uuid;
+/* What goes is what the machine was at the beginning; it goes on. Asked when it begins. */
+extern bool migration_background;
 /* A machine that goes is gone when the other end says that it is there: else it goes on here. Asked
  * when it begins. */
 extern bool migration_return_path;

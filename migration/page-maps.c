@@ -128,3 +128,18 @@ bool page_map_waits(const PageMap *map, uint64_t page)
 {
     return is_set(map->asked, page) && !is_set(map->there, page);
 }
+
+bool page_maps_wait(const PageMaps *maps)
+{
+    for (unsigned i = 0; i < maps->count; i++) {
+        const PageMap *map = &maps->maps[i];
+        const uint64_t words = (pages_of(map) + WORD_BITS - 1) / WORD_BITS;
+
+        for (uint64_t word = 0; map->lacks && word < words; word++) {
+            if (map->asked[word] & ~map->there[word]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

@@ -39,5 +39,7 @@ bool page_map_next(const PageMap *map, uint64_t from, uint64_t end, PageRange *r
 bool page_map_ask(PageMap *map, uint64_t page);
 /* Was it, and is not there? */
 bool page_map_waits(const PageMap *map, uint64_t page);
+/* Is there one that was? */
+bool page_maps_wait(const PageMaps *maps);
 
 #endif

@@ -5,6 +5,7 @@
 #include "hw/misc/ivshmem.h"
 #include "hw/vfio/vfio-pci.h"
 #include "hw/virtio/vhost.h"
+#include "migration/migration.h"
 #include "util/error.h"
 
 /* NULL: nobody else. */
@@ -25,10 +26,11 @@ static bool check(Device *dev, void *errp)
 
     if (who) {
         g_autofree char *what = device_describe(dev);
-        error_set(errp,
-                  "%s: %s uses the guest's memory, and would not wait for what is not there yet: "
-                  "switch the capability postcopy-ram off, or take the device out",
-                  what, who);
+        error_set(
+            errp,
+            "%s: %s uses the guest's memory, and would not wait for what is not there yet, or "
+            "not written: switch the capability %s off, or take the device out",
+            what, who, migration_postcopy_ram ? "postcopy-ram" : "background-snapshot");
     }
     return !who;
 }

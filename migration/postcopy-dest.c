@@ -13,6 +13,7 @@
 #include "migration/migration.h"
 #include "migration/page-maps.h"
 #include "migration/postcopy-blocktime.h"
+#include "migration/postcopy-end.h"
 #include "migration/userfault.h"
 #include "util/error.h"
 #include "util/main-loop.h"
@@ -45,6 +46,7 @@ static struct {
     char *err;
     bool runs, says_runs, ends;
     void (*over)(void);
+    TlsSetup *tls;   /* of new connections; NULL: none */
     char *place;     /* NULL: no new connection but by migrate-recover */
     Channel channel; /* where one is waited for */
     int kick;        /* for the thread of pages, which waits there: look again */
@@ -58,56 +60,14 @@ static struct {
 
 /* ---- before it begins ---- */
 
-static bool check_block(const char *name, uint64_t page_size, GError **errp)
-{
-    const RamBlock *block = ram_find(dest.blocks, name, errp);
-
-    if (!block) {
-        return false;
-    }
-    if (block->page_size > page_size) {
-        error_set(errp,
-                  "RAM '%s' has pages of %" PRIu64 " bytes here and of %" PRIu64
-                  " at the other end: they must be the same",
-                  name, block->page_size, page_size);
-        return false;
-    }
-    return true;
-}
-
-/* Page size, length of the name, name; of each block. */
 static bool check_advice(const Record *record, GError **errp)
 {
-    const uint8_t *at = record->data, *end = at + record->size;
+    bool ok = postcopy_read_advice(dest.blocks, record, dest.id, errp);
 
-    if (record->size < POSTCOPY_ID_SIZE) {
-        error_set(errp, "what there is to know of postcopy is too short");
-        return false;
+    for (unsigned i = 0; ok && i < dest.blocks->len; i++) {
+        ok = userfault_check(dest.blocks->pdata[i], errp);
     }
-    memcpy(dest.id, at, POSTCOPY_ID_SIZE);
-    for (at += POSTCOPY_ID_SIZE; at < end;) {
-        uint64_t page_size;
-        char name[256] = "";
-
-        if ((size_t)(end - at) < sizeof(page_size) + 1 ||
-            (size_t)(end - at) - sizeof(page_size) - 1 < at[sizeof(page_size)]) {
-            error_set(errp, "what there is to know of postcopy ends in the middle");
-            return false;
-        }
-        memcpy(&page_size, at, sizeof(page_size));
-        at += sizeof(page_size);
-        memcpy(name, at + 1, at[0]);
-        at += 1 + at[0];
-        if (!check_block(name, page_size, errp)) {
-            return false;
-        }
-    }
-    for (unsigned i = 0; i < dest.blocks->len; i++) {
-        if (!userfault_check(dest.blocks->pdata[i], errp)) {
-            return false;
-        }
-    }
-    return true;
+    return ok;
 }
 
 bool postcopy_dest_advise(Stream *stream, const Record *record, GError **errp)
@@ -305,11 +265,20 @@ static bool take_pages(void *opaque, RamBlock *block, uint64_t offset, uint64_t 
                                        : put_missing(map, offset, size, data, errp);
 }
 
-static uint64_t missing(void)
+static bool somebody_waits(uint64_t *left)
 {
     g_mutex_lock(&dest.lock);
-    const uint64_t left = dest.maps->left;
+    const bool waits = page_maps_wait(dest.maps);
+    *left = dest.maps->left;
     g_mutex_unlock(&dest.lock);
+    return waits;
+}
+
+static uint64_t missing(void)
+{
+    uint64_t left;
+
+    somebody_waits(&left);
     return left;
 }
 
@@ -481,11 +450,32 @@ static void ask_again(const PageMap *map)
     }
 }
 
+/* @fd is what the other end says by TLS then; -1. */
+static int secure(int fd, GError **errp)
+{
+    TlsRelay *relay = tls_relay_new(dest.tls, fd, TLS_RELAY_WAIT_MS, NULL, NULL, errp);
+
+    fd = relay ? tls_relay_wait(relay, errp) : -1;
+    tls_relay_unref(relay);
+    return fd;
+}
+
+static void refuse_connection(const GError *err)
+{
+    error_warn("postcopy: who connects is not taken: %s", err->message);
+    set_status(MIGRATION_STATUS_POSTCOPY_PAUSED);
+}
+
 static void try_connection(int fd)
 {
     g_autoptr(GError) err = NULL;
-    Stream *stream = stream_new(fd);
 
+    fd = dest.tls ? secure(fd, &err) : fd;
+    if (fd < 0) {
+        refuse_connection(err);
+        return;
+    }
+    Stream *stream = stream_new(fd);
     g_mutex_lock(&dest.state_lock);
     dest.trying = stream;
     g_mutex_unlock(&dest.state_lock);
@@ -505,9 +495,8 @@ static void try_connection(int fd)
         }
         set_status(MIGRATION_STATUS_POSTCOPY_ACTIVE);
     } else {
-        error_warn("postcopy: who connects is not taken: %s", err->message);
         stream_free(stream);
-        set_status(MIGRATION_STATUS_POSTCOPY_PAUSED);
+        refuse_connection(err);
     }
 }
 
@@ -529,6 +518,7 @@ static bool wait_runs(void)
 static void all_there(void *opaque)
 {
     g_thread_join(dest.fault_thread);
+    postcopy_end_over();
     for (unsigned i = 0; i < dest.maps->count; i++) {
         userfault_unregister(dest.fd, dest.maps->maps[i].block);
     }
@@ -595,14 +585,13 @@ static bool take_away(const PageMap *map, GError **errp)
 
 static bool start_threads(GError **errp)
 {
-    dest.fault_thread = g_thread_try_new("postcopy-fault", fault_thread, NULL, errp);
+    if (postcopy_end_watch(somebody_waits, errp)) {
+        dest.fault_thread = g_thread_try_new("postcopy-fault", fault_thread, NULL, errp);
+    }
     if (!dest.fault_thread) {
         return false;
     }
-    GThread *thread = g_thread_try_new("postcopy-pages", pages_thread, NULL, errp);
-    if (thread) {
-        g_thread_unref(thread);
-    }
+    g_autoptr(GThread) thread = g_thread_try_new("postcopy-pages", pages_thread, NULL, errp);
     return thread;
 }
 
@@ -643,8 +632,9 @@ bool postcopy_dest_begin(Stream *stream, GError **errp)
 
 /* ---- machine lock ---- */
 
-void postcopy_dest_set_place(const char *uri)
+void postcopy_dest_set_place(const char *uri, TlsSetup *tls)
 {
+    dest.tls = tls ? tls_setup_ref(tls) : NULL;
     if (g_str_has_prefix(uri, "tcp:") || g_str_has_prefix(uri, "unix:")) {
         g_mutex_lock(&dest.state_lock);
         g_free(dest.place);
@@ -669,6 +659,7 @@ void postcopy_dest_forget(void)
 {
     g_clear_pointer(&dest.maps, page_maps_free);
     g_clear_pointer(&dest.blocks, g_ptr_array_unref);
+    g_clear_pointer(&dest.tls, tls_setup_unref);
 }
 
 void postcopy_dest_refuse(Stream *unused, const char *why)
@@ -760,6 +751,20 @@ char *postcopy_dest_error(void)
     return err;
 }
 
+bool postcopy_dest_check_stop(GError **errp)
+{
+    g_autofree char *lost = postcopy_dest_active() ? postcopy_dest_error() : NULL;
+    uint64_t left;
+
+    if (!lost || !somebody_waits(&left)) {
+        return true;
+    }
+    error_set(errp,
+              "a CPU waits for memory of the other end, and the connection is lost: it cannot "
+              "be stopped before migrate-recover");
+    return false;
+}
+
 void postcopy_dest_finish(void)
 {
     if (!postcopy_dest_active()) {
@@ -768,7 +773,7 @@ void postcopy_dest_finish(void)
     error_report("the machine ends while %" PRIu64 " pages of its memory are missing", missing());
     g_mutex_lock(&dest.state_lock);
     dest.ends = true;
-    channel_close(&dest.channel, NULL); /* who waits for memory waits on, until the program ends */
+    channel_close(&dest.channel, NULL); /* migration/postcopy-end.h sees to who waits */
     g_cond_broadcast(&dest.state_changed);
     g_mutex_unlock(&dest.state_lock);
     eventfd_write(dest.kick, 1);

@@ -27,8 +27,9 @@ bool postcopy_dest_begin(Stream *stream, GError **errp);
 
 /* ---- machine lock ---- */
 
-/* Where another connection is waited for (migration/channel.h), if it is a socket that listens. */
-void postcopy_dest_set_place(const char *uri);
+/* Where another connection is waited for (migration/channel.h), if it is a socket that listens;
+ * @tls: how it shakes hands, NULL: it does not. */
+void postcopy_dest_set_place(const char *uri, TlsSetup *tls);
 /* The machine is whole but for its memory, and may run from now on: @over is called in the main
  * loop when all of it is there. Tells users the status (MIGRATION). */
 void postcopy_dest_runs(void (*over)(void));
@@ -39,6 +40,8 @@ void postcopy_dest_forget(void);
 void postcopy_dest_refuse(Stream *unused, const char *why);
 /* Is memory missing, or not known to be there? */
 bool postcopy_dest_active(void);
+/* May vCPUs be waited for? An error if memory does not come, and somebody waits for some. */
+bool postcopy_dest_check_stop(GError **errp);
 /* Break the connection, wait for a new one; an error if there is none, resp. one. */
 bool postcopy_dest_pause(GError **errp);
 bool postcopy_dest_recover(const char *uri, ChannelTakeFd *take_fd, GError **errp);

@@ -103,3 +103,52 @@ bool postcopy_check_resume(const Record *record, const uint8_t *id, GError **err
     }
     return true;
 }
+
+/* ---- before it begins ---- */
+
+static bool check_block(const GPtrArray *blocks, const char *name, uint64_t page_size,
+                        GError **errp)
+{
+    const RamBlock *block = ram_find(blocks, name, errp);
+
+    if (!block) {
+        return false;
+    }
+    if (block->page_size > page_size) {
+        error_set(errp,
+                  "RAM '%s' has pages of %" PRIu64 " bytes here and of %" PRIu64
+                  " at the other end: they must be the same",
+                  name, block->page_size, page_size);
+        return false;
+    }
+    return true;
+}
+
+bool postcopy_read_advice(const GPtrArray *blocks, const Record *record, uint8_t *id, GError **errp)
+{
+    const uint8_t *at = record->data, *end = at + record->size;
+
+    if (record->size < POSTCOPY_ID_SIZE) {
+        error_set(errp, "what there is to know of postcopy is too short");
+        return false;
+    }
+    memcpy(id, at, POSTCOPY_ID_SIZE);
+    for (at += POSTCOPY_ID_SIZE; at < end;) {
+        uint64_t page_size;
+        char name[256] = "";
+
+        if ((size_t)(end - at) < sizeof(page_size) + 1 ||
+            (size_t)(end - at) - sizeof(page_size) - 1 < at[sizeof(page_size)]) {
+            error_set(errp, "what there is to know of postcopy ends in the middle");
+            return false;
+        }
+        memcpy(&page_size, at, sizeof(page_size));
+        at += sizeof(page_size);
+        memcpy(name, at + 1, at[0]);
+        at += 1 + at[0];
+        if (!check_block(blocks, name, page_size, errp)) {
+            return false;
+        }
+    }
+    return true;
+}

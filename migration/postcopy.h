@@ -30,6 +30,11 @@ bool postcopy_put_request(Stream *stream, const RamBlock *block, const PageRange
 bool postcopy_read_request(const GPtrArray *blocks, const Record *record, unsigned *n,
                            PageRange *range, GError **errp);
 
+/* RECORD_ADVICE: @id is the number of the migration, and pages of each of @blocks that it is about
+ * are not larger here than at the other end. */
+bool postcopy_read_advice(const GPtrArray *blocks, const Record *record, uint8_t *id,
+                          GError **errp);
+
 /* RECORD_RESUME. */
 bool postcopy_put_resume(Stream *stream, const uint8_t *id, GError **errp);
 /* @record is that, with this id. */

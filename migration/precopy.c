@@ -2,6 +2,8 @@
 #include "migration/precopy.h"
 
 #include "accel/vcpu.h"
+#include "migration/dirty-count.h"
+#include "migration/dirty-limit.h"
 #include "migration/migration.h"
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
@@ -9,7 +11,7 @@
 
 /* Asking what was changed costs the guest its TLB: it is not done more often than this. */
 #define ROUND_MIN_MS 10u
-/* The guest is too fast if it changed more than a half of what was written in a round, so often. */
+/* The guest is too fast if it changed so much of what was written in a round, so often. */
 #define FAST_ROUNDS 2u
 
 typedef struct Round {
@@ -33,15 +35,40 @@ static Round round_begin(const Precopy *precopy, const RamSource *ram, const Str
 
 /* ---- auto-converge ---- */
 
+static bool is_too_fast(Precopy *precopy, uint64_t changed, uint64_t written)
+{
+    if ((double)changed * RAM_PAGE <= (double)written * migration_params.throttle_threshold / 100 ||
+        ++precopy->fast_rounds < FAST_ROUNDS) {
+        return false;
+    }
+    precopy->fast_rounds = 0;
+    return true;
+}
+
+/* Each vCPU may change so much, from now on. */
+static void limit(Precopy *precopy)
+{
+    const uint64_t rested = dirty_limit_rested_us();
+
+    precopy->rested_us = precopy->limited ? rested - precopy->rested_before : 0;
+    precopy->rested_before = rested;
+    dirty_count_set_period((unsigned)migration_params.dirty_limit_period_ms);
+    precopy->limited = dirty_limit_set(DIRTY_LIMIT_ALL, migration_params.dirty_limit, NULL);
+}
+
 static void slow_down(Precopy *precopy, uint64_t changed, uint64_t written)
 {
     const MigrationParams *p = &migration_params;
 
-    if (!migration_auto_converge || changed * RAM_PAGE <= written / 2 ||
-        ++precopy->fast_rounds < FAST_ROUNDS) {
+    if (migration_dirty_limit) {
+        if (precopy->limited || is_too_fast(precopy, changed, written)) {
+            limit(precopy);
+        }
         return;
     }
-    precopy->fast_rounds = 0;
+    if (!migration_auto_converge || !is_too_fast(precopy, changed, written)) {
+        return;
+    }
     precopy->throttle =
         precopy->throttle ? precopy->throttle + p->cpu_throttle_increment : p->cpu_throttle_initial;
     precopy->throttle = MIN(precopy->throttle, p->max_cpu_throttle);
@@ -53,6 +80,10 @@ void precopy_end(Precopy *precopy)
     if (precopy->throttle) {
         vcpu_set_throttle(0);
         precopy->throttle = 0;
+    }
+    if (precopy->limited) {
+        dirty_limit_cancel(DIRTY_LIMIT_ALL, NULL);
+        precopy->limited = false;
     }
 }
 
@@ -66,6 +97,10 @@ static bool round_end(Precopy *precopy, const Round *round, RamSource *ram, Stre
     uint64_t changed = dirty_tracker_sync(ram->tracker), left = dirty_tracker_left(ram->tracker);
 
     precopy->rounds++;
+    ram->again = true;
+    if (ram->xbzrle) {
+        xbzrle_round(ram->xbzrle);
+    }
     precopy->dirty_pages_rate = (uint64_t)((double)changed * NS_PER_SEC / (double)passed);
     if (left == 0) {
         precopy->expected_downtime_ms = 0;

@@ -16,7 +16,9 @@ typedef struct Precopy {
     int64_t
         expected_downtime_ms; /* for what is left, at the speed of the last round; -1: unknown */
     unsigned throttle;        /* percent of the time that vCPUs are held back */
-    unsigned fast_rounds;     /* in which the guest was faster, without a change of that */
+    bool limited;             /* vCPUs have dirty limits */
+    uint64_t rested_us, rested_before; /* with them: in the last round, until it began */
+    unsigned fast_rounds;              /* in which the guest was faster, without a change of that */
 } Precopy;
 
 /* Write rounds of @ram until the machine may be stopped for the rest; with the parameters of

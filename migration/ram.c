@@ -21,7 +21,7 @@ typedef struct RamRun {
 } RamRun;
 
 /* The values are part of the format. */
-enum { RUN_ZERO = 0, RUN_DATA = 1, RUN_SKIP = 2 };
+enum { RUN_ZERO = 0, RUN_DATA = 1, RUN_SKIP = 2, RUN_CHANGE = 3 };
 
 /* ---- writing ---- */
 
@@ -38,11 +38,26 @@ static void drop_absent(RamSource *source, unsigned n)
     dirty_tracker_drop(source->tracker, n, end / RAM_PAGE, (block->size - end) / RAM_PAGE);
 }
 
-bool ram_source_init(RamSource *source, GError **errp)
+/* The other end has mapped the same files. */
+static void leave_shared(GPtrArray *blocks)
+{
+    for (guint i = blocks->len; i > 0; i--) {
+        const RamBlock *block = blocks->pdata[i - 1];
+
+        if (block->shared && block->fd >= 0) {
+            g_ptr_array_remove_index(blocks, i - 1);
+        }
+    }
+}
+
+bool ram_source_init(RamSource *source, bool private, GError **errp)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
 
     *source = (RamSource){ .blocks = ram_blocks_list_used() };
+    if (private) {
+        leave_shared(source->blocks);
+    }
     for (unsigned i = 0; i < source->blocks->len; i++) {
         const RamBlock *block = source->blocks->pdata[i];
         if (!g_hash_table_add(names, block->name)) {
@@ -62,6 +77,7 @@ bool ram_source_init(RamSource *source, GError **errp)
 
 void ram_source_clear(RamSource *source)
 {
+    g_clear_pointer(&source->xbzrle, xbzrle_free);
     g_clear_pointer(&source->tracker, dirty_tracker_free);
     g_clear_pointer(&source->blocks, g_ptr_array_unref);
 }
@@ -121,6 +137,41 @@ void ram_put_gap(uint64_t pages, GByteArray *out)
     }
 }
 
+static void put_run(uint32_t pages, uint32_t kind, GByteArray *out)
+{
+    const RamRun run = { pages, kind };
+
+    g_byte_array_append(out, (const uint8_t *)&run, sizeof(run));
+}
+
+/* The same with what differs from what was written last. The guest goes on meanwhile: what is
+ * written is a copy. */
+static void put_changes(RamSource *source, const RamBlock *block, uint64_t page, uint64_t count,
+                        GByteArray *out)
+{
+    for (const uint64_t end = page + count; page < end; page++) {
+        uint8_t now[RAM_PAGE];
+        const guint start = out->len;
+        uint32_t size = 0;
+
+        memcpy(now, block->host + page * RAM_PAGE, RAM_PAGE);
+        put_run(1, RUN_CHANGE, out);
+        g_byte_array_append(out, (const uint8_t *)&size, sizeof(size));
+        if (xbzrle_encode(source->xbzrle, block, page, now, out)) {
+            size = out->len - start - sizeof(RamRun) - sizeof(size);
+            memcpy(out->data + start + sizeof(RamRun), &size, sizeof(size));
+            continue;
+        }
+        const bool zero = page_is_zero(now);
+        g_byte_array_set_size(out, start);
+        put_run(1, zero ? RUN_ZERO : RUN_DATA, out);
+        if (!zero) {
+            g_byte_array_append(out, now, RAM_PAGE);
+        }
+        atomic_fetch_add_explicit(zero ? &source->zero : &source->data, 1, memory_order_relaxed);
+    }
+}
+
 /* Has the record, of which the next run would be the @pages-th page, enough? */
 static bool is_full(const GByteArray *out, uint64_t pages)
 {
@@ -174,7 +225,11 @@ static bool write_block(RamSource *source, unsigned n, Stream *stream, GByteArra
             ram_put_gap(page - before, out);
         }
         if (more) {
-            ram_put_runs(source, block, page, count, out);
+            if (source->xbzrle && source->again) {
+                put_changes(source, block, page, count, out);
+            } else {
+                ram_put_runs(source, block, page, count, out);
+            }
             page += count;
         }
     }
@@ -257,6 +312,35 @@ RamBlock *ram_find(const GPtrArray *blocks, const char *name, GError **errp)
     return block;
 }
 
+static bool put_into(void *opaque, RamBlock *block, uint64_t offset, uint64_t size,
+                     const uint8_t *data, GError **errp)
+{
+    if (data) {
+        memcpy(block->host + offset, data, size);
+    } else {
+        clear_pages(block, offset, size);
+    }
+    return true;
+}
+
+/* The size of what follows the run, 4 bytes, and that, which makes one page of what it was; *@data
+ * is behind it then. */
+static bool take_change(RamBlock *block, uint64_t offset, const uint8_t **data, const uint8_t *end)
+{
+    uint32_t size;
+
+    if ((size_t)(end - *data) < sizeof(size)) {
+        return false;
+    }
+    memcpy(&size, *data, sizeof(size));
+    *data += sizeof(size);
+    if (size > (size_t)(end - *data) || !xbzrle_decode(block->host + offset, *data, size)) {
+        return false;
+    }
+    *data += size;
+    return true;
+}
+
 bool ram_load_by(const GPtrArray *blocks, const Record *record, RamTake *take, void *opaque,
                  GError **errp)
 {
@@ -283,28 +367,19 @@ bool ram_load_by(const GPtrArray *blocks, const Record *record, RamTake *take, v
         data += sizeof(run);
         uint64_t size = (uint64_t)run.pages * RAM_PAGE;
         if (offset % RAM_PAGE || offset > block->size || size > block->size - offset ||
-            run.kind > RUN_SKIP || (run.kind == RUN_DATA && size > (uint64_t)(end - data))) {
+            run.kind > RUN_CHANGE || (run.kind == RUN_DATA && size > (uint64_t)(end - data)) ||
+            (run.kind == RUN_CHANGE &&
+             (run.pages != 1 || take != put_into || !take_change(block, offset, &data, end)))) {
             error_set(errp, "RAM '%s': a run of %u pages of kind %u at 0x%" PRIx64 " cannot be",
                       block->name, run.pages, run.kind, offset);
             return false;
         }
-        if (run.kind != RUN_SKIP &&
+        if (run.kind < RUN_SKIP &&
             !take(opaque, block, offset, size, run.kind == RUN_DATA ? data : NULL, errp)) {
             return false;
         }
         data += run.kind == RUN_DATA ? size : 0;
         offset += size;
-    }
-    return true;
-}
-
-static bool put_into(void *opaque, RamBlock *block, uint64_t offset, uint64_t size,
-                     const uint8_t *data, GError **errp)
-{
-    if (data) {
-        memcpy(block->host + offset, data, size);
-    } else {
-        clear_pages(block, offset, size);
     }
     return true;
 }

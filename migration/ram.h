@@ -7,6 +7,7 @@
 
 #include "memory/dirty.h"
 #include "migration/stream.h"
+#include "migration/xbzrle.h"
 
 #define RAM_NEXT_MAX 32u        /* pages that ram_source_next() gives at once */
 #define RAM_PAGE     DIRTY_PAGE /* the unit of a run, whatever the block's own pages are */
@@ -17,13 +18,16 @@ typedef struct RamSource {
     DirtyTracker *tracker;       /* of them */
     uint64_t total;              /* bytes in all of them */
     struct MultifdSend *multifd; /* NULL, or what ram_source_write() goes over; borrowed */
+    Xbzrle *xbzrle;              /* owned; NULL: pages go as a whole. Not with multifd */
+    bool again;                  /* all pages were written once: xbzrle is of use */
     _Atomic uint64_t zero, data; /* pages found to be zero, and sent; relaxed: numbers alone */
     _Atomic bool stop;           /* ram_source_write() ends early; any thread sets it; relaxed */
 } RamSource;
 
-/* All blocks of the program, each page of which is to be written; false: two have the same name, so
- * the other end could not tell them apart. Machine lock. */
-bool ram_source_init(RamSource *source, GError **errp);
+/* All blocks of the program, each page of which is to be written; @private: but those that are
+ * shared files. False: two have the same name, so the other end could not tell them apart. Machine
+ * lock. */
+bool ram_source_init(RamSource *source, bool private, GError **errp);
 void ram_source_clear(RamSource *source); /* machine lock; one that is zeroed is fine */
 /* Write all pages that the tracker gives, unless @source->stop is set. The machine may run: what it
  * changes meanwhile the next sync of the tracker tells. The thread that calls the tracker, no lock.

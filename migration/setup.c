@@ -14,13 +14,18 @@ MigrationParams migration_params = {
     .cpu_throttle_initial = 20,
     .cpu_throttle_increment = 10,
     .max_cpu_throttle = 99,
+    .throttle_threshold = 50,
+    .dirty_limit = 1,
+    .dirty_limit_period_ms = 1000,
+    .xbzrle_cache_size = 64 << 20,
     .multifd_channels = 2,
     .multifd_zlib_level = 1,
     .multifd_zstd_level = 1,
 };
 bool migration_events, migration_auto_converge, migration_late_block_activate;
 bool migration_return_path, migration_dirty_bitmaps, migration_postcopy_ram, migration_multifd;
-bool migration_pause_before_switchover;
+bool migration_pause_before_switchover, migration_dirty_limit, migration_xbzrle;
+bool migration_ignore_shared, migration_validate_uuid, migration_background;
 
 TlsSetup *migration_set_up_tls(const char *uri, GError **errp)
 {
@@ -31,13 +36,6 @@ TlsSetup *migration_set_up_tls(const char *uri, GError **errp)
     TlsSetup *setup;
 
     if (!p->tls_creds) {
-        return NULL;
-    }
-    if (migration_postcopy_ram) {
-        error_set(errp,
-                  "tls-creds=%s: there is no TLS with the capability postcopy-ram, whose "
-                  "connections are made anew when they are lost: switch one of them off",
-                  p->tls_creds);
         return NULL;
     }
     if (!channel_is_socket(uri) && !g_str_has_prefix(uri, "fd:")) {

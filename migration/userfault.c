@@ -20,6 +20,16 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM /* since Linux 5.19 */
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
+#endif
+#ifndef UFFD_FEATURE_WP_UNPOPULATED /* since Linux 6.4 */
+#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
 #define HOST_PAGE 4096u
 
 static int open_any(void)
@@ -196,4 +206,103 @@ bool userfault_read(int fd, Userfault *fault)
         }
     }
     return false;
+}
+
+/* ---- memory that is not to be written yet ---- */
+
+/* What the kernel can do; 0: nothing, and *@why is an error number. */
+static uint64_t kernel_features(int *why)
+{
+    struct uffdio_api api = { .api = UFFD_API };
+    int fd = open_any();
+    const bool ok = fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0;
+
+    *why = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok ? api.features : 0;
+}
+
+int userfault_protect_open(GError **errp)
+{
+    const uint64_t optional = UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_UNPOPULATED;
+    int why = 0;
+    const uint64_t has = kernel_features(&why);
+    struct uffdio_api api = { .api = UFFD_API,
+                              .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | (has & optional) };
+
+    if (!has) {
+        error_set_errno(errp, why,
+                        "this host lets nobody wait for memory (userfaultfd): it needs root, "
+                        "access to /dev/userfaultfd, or sysctl vm.unprivileged_userfaultfd=1");
+        return -1;
+    }
+    int fd = has & UFFD_FEATURE_PAGEFAULT_FLAG_WP ? open_any() : -1;
+    if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0) {
+        error_set(errp, "the kernel of this host cannot protect memory for that (userfaultfd-wp, "
+                        "since Linux 5.7)");
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -1;
+    }
+    return fd;
+}
+
+bool userfault_protect_supported(GError **errp)
+{
+    int fd = userfault_protect_open(errp);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+bool userfault_protect_register(int fd, const RamBlock *block, GError **errp)
+{
+    struct uffdio_register reg = { .range = range_of(block, 0, block->size),
+                                   .mode = UFFDIO_REGISTER_MODE_WP };
+
+    if (ioctl(fd, UFFDIO_REGISTER, &reg) < 0 || !(reg.ioctls & 1ull << _UFFDIO_WRITEPROTECT)) {
+        error_set(
+            errp,
+            "RAM '%s': its pages cannot be protected: it must be memory of no file, or, since "
+            "Linux 5.19, a file of tmpfs, hugetlbfs or a memfd with share=on",
+            block->name);
+        return false;
+    }
+    return true;
+}
+
+/* Without UFFD_FEATURE_WP_UNPOPULATED what is not there cannot be protected: it is there then, as
+ * the host's page of zeros. */
+static void populate(const RamBlock *block)
+{
+    int why;
+
+    if (block->fd < 0 && !block->shared && !(kernel_features(&why) & UFFD_FEATURE_WP_UNPOPULATED)) {
+        madvise(block->host, block->size, MADV_POPULATE_READ);
+    }
+}
+
+bool userfault_protect(int fd, const RamBlock *block, uint64_t offset, uint64_t size, bool on,
+                       GError **errp)
+{
+    struct uffdio_writeprotect arg = { .range = range_of(block, offset, size),
+                                       .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0 };
+
+    if (on) {
+        populate(block);
+    }
+    while (ioctl(fd, UFFDIO_WRITEPROTECT, &arg) < 0) {
+        if (errno != EAGAIN) { /* the map of the program is being changed */
+            error_set_errno(errp, errno,
+                            "RAM '%s': pages at 0x%" PRIx64 " cannot be protected, or let go",
+                            block->name, offset);
+            return false;
+        }
+    }
+    return true;
 }

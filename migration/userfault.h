@@ -26,6 +26,18 @@ bool userfault_discard(const RamBlock *block, uint64_t offset, uint64_t size, GE
 bool userfault_put(int fd, const RamBlock *block, uint64_t offset, uint64_t size,
                    const uint8_t *data, GError **errp);
 
+/* ---- memory that is not to be written yet: who does waits ---- */
+
+/* As userfault_open() and _supported(). */
+int userfault_protect_open(GError **errp);
+bool userfault_protect_supported(GError **errp);
+/* Nothing changes yet; but who writes to pages of @block that are protected waits. */
+bool userfault_protect_register(int fd, const RamBlock *block, GError **errp);
+/* [@offset, @offset + @size) of @block, whole pages of it, is protected, or those who wait go on.
+ */
+bool userfault_protect(int fd, const RamBlock *block, uint64_t offset, uint64_t size, bool on,
+                       GError **errp);
+
 /* Somebody waits. */
 typedef struct Userfault {
     const uint8_t *at;

@@ -143,7 +143,7 @@ static bool write_machine(int fd, bool running, GError **errp)
     struct json_object *limits = saved_limits_take();
     g_autoptr(GPtrArray) helpers = saved_helpers_take();
     RamSource ram = { 0 };
-    bool ok = ram_source_init(&ram, errp);
+    bool ok = ram_source_init(&ram, false, errp);
 
     ok = ok && stream_put_header(stream, errp) && put_config(stream, errp) &&
          ram_source_write(&ram, stream, errp) && saved_states_write(states, stream, errp) &&

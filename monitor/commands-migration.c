@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about migration (qapi/migration.json). */
+#include <inttypes.h>
+
 #include "accel/vcpu.h"
 #include "hw/core/runstate.h"
+#include "migration/dirty-limit.h"
 #include "migration/dirty-rate.h"
 #include "migration/incoming.h"
 #include "migration/migration.h"
 #include "migration/postcopy-blocktime.h"
 #include "migration/postcopy-dest.h"
+#include "migration/ram.h"
 #include "migration/userfault.h"
 #include "monitor/commands-dump.h"
 #include "monitor/monitor-internal.h"
@@ -23,6 +27,11 @@ static bool *const capabilities[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME] = &postcopy_blocktime,
     [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = &migration_pause_before_switchover,
     [MIGRATION_CAPABILITY_MULTIFD] = &migration_multifd,
+    [MIGRATION_CAPABILITY_XBZRLE] = &migration_xbzrle,
+    [MIGRATION_CAPABILITY_X_IGNORE_SHARED] = &migration_ignore_shared,
+    [MIGRATION_CAPABILITY_VALIDATE_UUID] = &migration_validate_uuid,
+    [MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT] = &migration_background,
+    [MIGRATION_CAPABILITY_DIRTY_LIMIT] = &migration_dirty_limit,
 };
 
 GPtrArray *qmp_query_migrate_capabilities(GError **errp)
@@ -39,36 +48,91 @@ GPtrArray *qmp_query_migrate_capabilities(GError **errp)
     return list;
 }
 
+/* Those that can be switched while a migration is under way. */
+static const bool live[MIGRATION_CAPABILITY__MAX] = {
+    [MIGRATION_CAPABILITY_EVENTS] = true,
+    [MIGRATION_CAPABILITY_AUTO_CONVERGE] = true,
+    [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = true,
+    [MIGRATION_CAPABILITY_RETURN_PATH] = true,
+    [MIGRATION_CAPABILITY_DIRTY_BITMAPS] = true,
+    [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = true,
+    [MIGRATION_CAPABILITY_MULTIFD] = true,
+};
+
 /* What does not change while a migration is under way, or cannot be here. */
 static bool check_capability(const MigrationCapabilityStatus *status, GError **errp)
 {
-    const bool fixed = status->capability == MIGRATION_CAPABILITY_POSTCOPY_RAM ||
-                       status->capability == MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME;
-
-    if (fixed && status->state != *capabilities[status->capability] && migration_active()) {
+    if (!live[status->capability] && status->state != *capabilities[status->capability] &&
+        migration_active()) {
         error_set(errp, "capability %s stays what it is while a migration is under way",
                   MigrationCapability_str(status->capability));
         return false;
     }
-    return status->capability != MIGRATION_CAPABILITY_POSTCOPY_RAM || !status->state ||
-           runstate_get() != RUN_STATE_INMIGRATE || userfault_supported(errp);
+    if (!status->state) {
+        return true;
+    }
+    switch (status->capability) {
+    case MIGRATION_CAPABILITY_POSTCOPY_RAM:
+        return runstate_get() != RUN_STATE_INMIGRATE || userfault_supported(errp);
+    case MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT:
+        return userfault_protect_supported(errp);
+    case MIGRATION_CAPABILITY_DIRTY_LIMIT:
+        return dirty_limit_supported(errp);
+    default:
+        return true;
+    }
 }
 
-/* Memory that is asked for comes over the one connection that can be asked. */
+/* Those that exclude each other, and why. */
+static const struct {
+    MigrationCapability one, other;
+    const char *why;
+} exclusive[] = {
+    { MIGRATION_CAPABILITY_POSTCOPY_RAM, MIGRATION_CAPABILITY_MULTIFD,
+      "memory that is asked for comes over the one connection that can be asked" },
+    { MIGRATION_CAPABILITY_AUTO_CONVERGE, MIGRATION_CAPABILITY_DIRTY_LIMIT,
+      "one of them holds a guest back" },
+    { MIGRATION_CAPABILITY_XBZRLE, MIGRATION_CAPABILITY_MULTIFD,
+      "what differs goes over the one connection that everything goes over" },
+    { MIGRATION_CAPABILITY_POSTCOPY_RAM, MIGRATION_CAPABILITY_X_IGNORE_SHARED,
+      "memory that others use does not come late" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_POSTCOPY_RAM,
+      "the machine goes nowhere" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_MULTIFD,
+      "it is written over one connection" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_XBZRLE,
+      "each page goes once" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_AUTO_CONVERGE,
+      "each page goes once, however fast they change" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_DIRTY_LIMIT,
+      "each page goes once, however fast they change" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_RETURN_PATH,
+      "the machine goes nowhere" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER,
+      "the machine goes nowhere" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_DIRTY_BITMAPS,
+      "the machine's disks go on, and its bitmaps stay with them" },
+};
+
 static bool check_together(const GPtrArray *list, GError **errp)
 {
-    bool postcopy = migration_postcopy_ram, multifd = migration_multifd;
+    bool on[MIGRATION_CAPABILITY__MAX];
 
+    for (unsigned i = 0; i < MIGRATION_CAPABILITY__MAX; i++) {
+        on[i] = *capabilities[i];
+    }
     for (unsigned i = 0; i < list->len; i++) {
         const MigrationCapabilityStatus *status = list->pdata[i];
 
-        postcopy =
-            status->capability == MIGRATION_CAPABILITY_POSTCOPY_RAM ? status->state : postcopy;
-        multifd = status->capability == MIGRATION_CAPABILITY_MULTIFD ? status->state : multifd;
+        on[status->capability] = status->state;
     }
-    if (postcopy && multifd) {
-        error_set(errp, "postcopy-ram and multifd cannot be had together: switch one of them off");
-        return false;
+    for (unsigned i = 0; i < G_N_ELEMENTS(exclusive); i++) {
+        if (on[exclusive[i].one] && on[exclusive[i].other]) {
+            error_set(errp, "%s and %s cannot be had together, as %s: switch one of them off",
+                      MigrationCapability_str(exclusive[i].one),
+                      MigrationCapability_str(exclusive[i].other), exclusive[i].why);
+            return false;
+        }
     }
     return true;
 }
@@ -92,6 +156,8 @@ bool qmp_migrate_set_capabilities(GPtrArray *list, GError **errp)
 }
 
 #define MAX_DOWNTIME_MS (2000u * 1000)
+#define MAX_PERIOD_MS   1000u
+#define MAX_CACHE       (1ull << 40)
 #define MAX_ZLIB_LEVEL  9u
 #define MAX_ZSTD_LEVEL  20u
 
@@ -122,6 +188,27 @@ static bool check_params(const MigrationParams *p, GError **errp)
     if (p->multifd_zlib_level > MAX_ZLIB_LEVEL || p->multifd_zstd_level > MAX_ZSTD_LEVEL) {
         error_set(errp, "'multifd-zlib-level' must be 0 to %u, 'multifd-zstd-level' 0 to %u",
                   MAX_ZLIB_LEVEL, MAX_ZSTD_LEVEL);
+        return false;
+    }
+    if (p->throttle_threshold < 1 || p->throttle_threshold > 100) {
+        error_set(errp, "'throttle-trigger-threshold' must be 1 to 100 percent, not %u",
+                  p->throttle_threshold);
+        return false;
+    }
+    if (p->dirty_limit_period_ms < 1 || p->dirty_limit_period_ms > MAX_PERIOD_MS) {
+        error_set(errp, "'x-vcpu-dirty-limit-period' must be 1 to %u milliseconds", MAX_PERIOD_MS);
+        return false;
+    }
+    if (p->dirty_limit < 1 || p->dirty_limit > UINT64_MAX >> 20) {
+        error_set(errp, "'vcpu-dirty-limit' must be at least 1 MiB a second");
+        return false;
+    }
+    if (p->xbzrle_cache_size < RAM_PAGE || p->xbzrle_cache_size > MAX_CACHE ||
+        (p->xbzrle_cache_size & (p->xbzrle_cache_size - 1))) {
+        error_set(errp,
+                  "'xbzrle-cache-size' must be a power of two from %u to %" PRIu64
+                  " bytes, not %" PRIu64,
+                  RAM_PAGE, (uint64_t)MAX_CACHE, p->xbzrle_cache_size);
         return false;
     }
     if (p->max_cpu_throttle < p->cpu_throttle_initial) {
@@ -157,6 +244,10 @@ bool qmp_migrate_set_parameters(const MigrateSetParameters *set, GError **errp)
     SET(cpu_throttle_initial, cpu_throttle_initial);
     SET(cpu_throttle_increment, cpu_throttle_increment);
     SET(max_cpu_throttle, max_cpu_throttle);
+    SET(throttle_threshold, throttle_trigger_threshold);
+    SET(dirty_limit, vcpu_dirty_limit);
+    SET(dirty_limit_period_ms, x_vcpu_dirty_limit_period);
+    SET(xbzrle_cache_size, xbzrle_cache_size);
     SET(multifd_channels, multifd_channels);
     SET(multifd_compression, multifd_compression);
     SET(multifd_zlib_level, multifd_zlib_level);
@@ -199,6 +290,14 @@ MigrationParameters *qmp_query_migrate_parameters(GError **errp)
         .tls_creds = text_of(p->tls_creds),
         .tls_hostname = text_of(p->tls_hostname),
         .tls_authz = text_of(p->tls_authz),
+        .has_throttle_trigger_threshold = true,
+        .throttle_trigger_threshold = p->throttle_threshold,
+        .has_vcpu_dirty_limit = true,
+        .vcpu_dirty_limit = p->dirty_limit,
+        .has_x_vcpu_dirty_limit_period = true,
+        .x_vcpu_dirty_limit_period = p->dirty_limit_period_ms,
+        .has_xbzrle_cache_size = true,
+        .xbzrle_cache_size = p->xbzrle_cache_size,
         .has_multifd_channels = true,
         .multifd_channels = p->multifd_channels,
         .has_multifd_compression = true,
@@ -266,7 +365,13 @@ bool qmp_migrate_incoming(const char *uri, GError **errp)
 bool qmp_calc_dirty_rate(int64_t calc_time, bool has_sample_pages, int64_t sample_pages,
                          bool has_mode, DirtyRateMeasureMode mode, GError **errp)
 {
-    return dirty_rate_start(calc_time, has_sample_pages ? sample_pages : DIRTY_RATE_SAMPLES, errp);
+    if (has_sample_pages && mode != DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING) {
+        error_set(errp, "'sample-pages' is for the mode page-sampling: with %s nothing is sampled",
+                  DirtyRateMeasureMode_str(mode));
+        return false;
+    }
+    return dirty_rate_start(calc_time, has_sample_pages ? sample_pages : DIRTY_RATE_SAMPLES,
+                            has_mode ? mode : DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING, errp);
 }
 
 DirtyRateInfo *qmp_query_dirty_rate(GError **errp)
@@ -280,8 +385,46 @@ DirtyRateInfo *qmp_query_dirty_rate(GError **errp)
     info->start_time = now.start;
     info->calc_time = now.seconds;
     info->sample_pages = now.samples;
-    info->mode = DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING;
+    info->mode = now.mode;
     info->has_dirty_rate = now.measured;
     info->dirty_rate = now.rate;
+    info->vcpu_dirty_rate = now.measured ? dirty_rate_get_vcpus() : NULL;
     return info;
+}
+
+/* Those of a migration are its own. */
+static bool check_limits_free(GError **errp)
+{
+    if (migration_active() && migration_dirty_limit) {
+        error_set(errp, "the machine is being migrated with the capability dirty-limit, which sets "
+                        "the limits: change the parameter vcpu-dirty-limit, or migrate_cancel");
+        return false;
+    }
+    return true;
+}
+
+bool qmp_set_vcpu_dirty_limit(bool has_cpu_index, int64_t cpu_index, uint64_t dirty_rate,
+                              GError **errp)
+{
+    if (has_cpu_index && cpu_index < 0) {
+        error_set(errp, "'cpu-index' must be the number of a CPU, not %" PRId64, cpu_index);
+        return false;
+    }
+    return check_limits_free(errp) &&
+           dirty_limit_set(has_cpu_index ? cpu_index : DIRTY_LIMIT_ALL, dirty_rate, errp);
+}
+
+bool qmp_cancel_vcpu_dirty_limit(bool has_cpu_index, int64_t cpu_index, GError **errp)
+{
+    if (has_cpu_index && cpu_index < 0) {
+        error_set(errp, "'cpu-index' must be the number of a CPU, not %" PRId64, cpu_index);
+        return false;
+    }
+    return check_limits_free(errp) && dirty_limit_supported(errp) &&
+           dirty_limit_cancel(has_cpu_index ? cpu_index : DIRTY_LIMIT_ALL, errp);
+}
+
+GPtrArray *qmp_query_vcpu_dirty_limit(GError **errp)
+{
+    return dirty_limit_list();
 }

@@ -3,6 +3,7 @@
 #include "block/activate.h"
 #include "hw/core/runstate.h"
 #include "migration/incoming.h"
+#include "migration/postcopy-dest.h"
 #include "monitor/commands-dump.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -34,6 +35,9 @@ static bool check_free(GError **errp)
 bool qmp_stop(GError **errp)
 {
     if (!check_free(errp)) {
+        return false;
+    }
+    if (!postcopy_dest_check_stop(errp)) {
         return false;
     }
     runstate_finish_reset();

@@ -380,10 +380,13 @@ const HmpCommand hmp_commands[] = {
       "boot from these drives, in this order: a (floppy disk), c (hard disk), d (CD-ROM), n "
       "(network)",
       do_boot_set },
-    { "calc_dirty_rate", "SECONDS [PAGES]",
-      "measure how fast the guest writes to its memory, by so many pages of a GiB (info "
-      "dirty_rate)",
+    { "calc_dirty_rate", "[-r] [-b] SECONDS [PAGES]",
+      "measure how fast the guest writes to its memory, by so many pages of a GiB; -r: by those "
+      "that each CPU changes; -b: by all that are changed (info dirty_rate)",
       hmp_calc_dirty_rate },
+    { "cancel_vcpu_dirty_limit", "[CPU]",
+      "let a CPU, or all, change memory as fast as it can (set_vcpu_dirty_limit)",
+      hmp_cancel_vcpu_dirty_limit },
     { "change", "DRIVE FILE [FORMAT] [MODE]",
       "put another medium into a drive: its tray opens, and is closed again; MODE: retain, "
       "read-only; or \"vnc password TEXT\"",
@@ -558,6 +561,10 @@ const HmpCommand hmp_commands[] = {
       hmp_set_password },
     { "set_link", "NAME SWITCH",
       "put the cable of a netdev or network card in (on), or pull it out (off)", hmp_set_link },
+    { "set_vcpu_dirty_limit", "RATE [CPU]",
+      "let a CPU, or all there are, change no more than so many MiB of memory a second (info "
+      "vcpu_dirty_limit)",
+      hmp_set_vcpu_dirty_limit },
     { "singlestep", "[SWITCH]", "let the engine stop after each instruction; it cannot (off)",
       hmp_singlestep },
     { "snapshot_blkdev", "[-n] DRIVE [FILE] [FORMAT]",

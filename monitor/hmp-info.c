@@ -482,6 +482,8 @@ const HmpCommand hmp_info_commands[] = {
     { "usbhost", NULL, "the USB devices of the host, for -device usb-host", hmp_info_usbhost },
     { "usernet", NULL, "the connections of netdevs of kind user", hmp_info_usernet },
     { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },
+    { "vcpu_dirty_limit", NULL, "the CPUs that may change memory no faster than a limit",
+      hmp_info_vcpu_dirty_limit },
     { "version", NULL, "the version", info_version, true },
     { "virtio", NULL, "the virtio devices, by path", hmp_info_virtio },
     { "virtio-queue-element", "VIRTIO-PATH QUEUE [INDEX]",

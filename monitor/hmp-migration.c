@@ -108,7 +108,8 @@ static struct json_object *parse_value(const char *name, const char *text, GErro
 {
     uint64_t bytes;
 
-    if (strcmp(name, "max-bandwidth") != 0 && strcmp(name, "max-postcopy-bandwidth") != 0) {
+    if (strcmp(name, "max-bandwidth") != 0 && strcmp(name, "max-postcopy-bandwidth") != 0 &&
+        strcmp(name, "xbzrle-cache-size") != 0) {
         return keyval_text_new(text);
     }
     return parse_size(text, 1 << 20, &bytes, errp) ? json_object_new_uint64(bytes) : NULL;
@@ -143,6 +144,10 @@ void hmp_info_migrate_parameters(Hmp *hmp, char **argv)
     hmp_printf(hmp, "cpu-throttle-initial: %u\n", p->cpu_throttle_initial);
     hmp_printf(hmp, "cpu-throttle-increment: %u\n", p->cpu_throttle_increment);
     hmp_printf(hmp, "max-cpu-throttle: %u\n", p->max_cpu_throttle);
+    hmp_printf(hmp, "throttle-trigger-threshold: %u\n", p->throttle_trigger_threshold);
+    hmp_printf(hmp, "xbzrle-cache-size: %" PRIu64 " bytes\n", p->xbzrle_cache_size);
+    hmp_printf(hmp, "x-vcpu-dirty-limit-period: %" PRIu64 " ms\n", p->x_vcpu_dirty_limit_period);
+    hmp_printf(hmp, "vcpu-dirty-limit: %" PRIu64 " MB/s\n", p->vcpu_dirty_limit);
     hmp_printf(hmp, "tls-creds: '%s'\ntls-hostname: '%s'\ntls-authz: '%s'\n", p->tls_creds,
                p->tls_hostname, p->tls_authz);
     hmp_printf(hmp, "multifd-channels: %u\n", p->multifd_channels);
@@ -176,6 +181,14 @@ static void print_ram(Hmp *hmp, const MigrationStats *ram)
     }
 }
 
+static void print_xbzrle(Hmp *hmp, const XBZRLECacheStats *x)
+{
+    hmp_printf(hmp,
+               "xbzrle: cache of %" PRIu64 " bytes, %" PRId64 " pages in %" PRId64
+               " bytes, %" PRId64 " not in it, %" PRId64 " too different\n",
+               x->cache_size, x->pages, x->bytes, x->cache_miss, x->overflow);
+}
+
 void hmp_info_migrate(Hmp *hmp, char **argv)
 {
     g_autoptr(MigrationInfo) info = qmp_query_migrate(NULL);
@@ -199,6 +212,13 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
     if (info->has_postcopy_blocktime) {
         hmp_printf(hmp, "postcopy blocktime: %u ms\n", info->postcopy_blocktime);
     }
+    if (info->xbzrle_cache) {
+        print_xbzrle(hmp, info->xbzrle_cache);
+    }
+    if (info->has_dirty_limit_throttle_time_per_round) {
+        hmp_printf(hmp, "dirty-limit throttle time: %" PRIu64 " us\n",
+                   info->dirty_limit_throttle_time_per_round);
+    }
     if (info->has_cpu_throttle_percentage) {
         hmp_printf(hmp, "cpu throttle percentage: %" PRId64 "\n", info->cpu_throttle_percentage);
     }
@@ -206,17 +226,23 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
 
 /* ---- how fast the guest writes ---- */
 
+/* argv: -r, -b, seconds, pages */
 void hmp_calc_dirty_rate(Hmp *hmp, char **argv)
 {
+    const DirtyRateMeasureMode mode = argv[0]   ? DIRTY_RATE_MEASURE_MODE_DIRTY_RING
+                                      : argv[1] ? DIRTY_RATE_MEASURE_MODE_DIRTY_BITMAP
+                                                : DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING;
     uint64_t seconds, samples = 0;
     GError *err = NULL;
 
-    if (!parse_uint(argv[0], G_MAXINT64, &seconds)) {
-        error_set(&err, "'%s' must be a number of seconds", argv[0]);
-    } else if (argv[1] && !parse_uint(argv[1], G_MAXINT64, &samples)) {
-        error_set(&err, "'%s' must be a number of pages", argv[1]);
+    if (argv[0] && argv[1]) {
+        error_set(&err, "-r and -b are two ways to measure: one of them can be used");
+    } else if (!parse_uint(argv[2], G_MAXINT64, &seconds)) {
+        error_set(&err, "'%s' must be a number of seconds", argv[2]);
+    } else if (argv[3] && !parse_uint(argv[3], G_MAXINT64, &samples)) {
+        error_set(&err, "'%s' must be a number of pages", argv[3]);
     } else {
-        qmp_calc_dirty_rate((int64_t)seconds, argv[1] != NULL, (int64_t)samples, false, 0, &err);
+        qmp_calc_dirty_rate((int64_t)seconds, argv[3] != NULL, (int64_t)samples, true, mode, &err);
     }
     hmp_error(hmp, err);
 }
@@ -235,5 +261,67 @@ void hmp_info_dirty_rate(Hmp *hmp, char **argv)
     }
     if (info->has_dirty_rate) {
         hmp_printf(hmp, "Dirty rate: %" PRId64 " MiB/s\n", info->dirty_rate);
+    }
+    for (guint i = 0; info->vcpu_dirty_rate && i < info->vcpu_dirty_rate->len; i++) {
+        const DirtyRateVcpu *vcpu = info->vcpu_dirty_rate->pdata[i];
+
+        hmp_printf(hmp, "vcpu[%" PRId64 "], Dirty rate: %" PRId64 " MiB/s\n", vcpu->id,
+                   vcpu->dirty_rate);
+    }
+}
+
+/* ---- limits to it ---- */
+
+static bool parse_cpu(const char *text, int64_t *cpu, GError **errp)
+{
+    uint64_t number = 0;
+
+    if (text && !parse_uint(text, G_MAXINT64, &number)) {
+        error_set(errp, "'%s' must be the number of a CPU", text);
+        return false;
+    }
+    *cpu = (int64_t)number;
+    return true;
+}
+
+void hmp_set_vcpu_dirty_limit(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    uint64_t rate;
+    int64_t cpu;
+
+    if (!parse_uint(argv[0], G_MAXINT64, &rate)) {
+        error_set(&err, "'%s' must be a number of MiB a second", argv[0]);
+    } else if (parse_cpu(argv[1], &cpu, &err)) {
+        qmp_set_vcpu_dirty_limit(argv[1] != NULL, cpu, rate, &err);
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_cancel_vcpu_dirty_limit(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    int64_t cpu;
+
+    if (parse_cpu(argv[0], &cpu, &err)) {
+        qmp_cancel_vcpu_dirty_limit(argv[0] != NULL, cpu, &err);
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_info_vcpu_dirty_limit(Hmp *hmp, char **argv)
+{
+    g_autoptr(GPtrArray) list = qmp_query_vcpu_dirty_limit(NULL);
+
+    if (!list->len) {
+        hmp_printf(hmp, "no CPU has a limit (set_vcpu_dirty_limit)\n");
+    }
+    for (guint i = 0; i < list->len; i++) {
+        const DirtyLimitInfo *info = list->pdata[i];
+
+        hmp_printf(hmp,
+                   "vcpu[%" PRId64 "], limit rate %" PRIu64 " (MB/s), current rate %" PRIu64
+                   " (MB/s)\n",
+                   info->cpu_index, info->limit_rate, info->current_rate);
     }
 }

@@ -396,6 +396,11 @@ HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp)
     return mon;
 }
 
+const CharFrontend *hmp_monitor_frontend(const HmpMonitor *mon)
+{
+    return &mon->fe;
+}
+
 void hmp_monitor_resume(HmpMonitor *mon)
 {
     g_autoptr(GByteArray) rest = NULL;

@@ -15,9 +15,14 @@ typedef struct HmpMonitor HmpMonitor;
 QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp);
 void qmp_monitor_free(QmpMonitor *mon);
 void qmp_monitor_resume(QmpMonitor *mon); /* monitors_held() was true and is not any more */
+const CharFrontend *qmp_monitor_frontend(const QmpMonitor *mon);
 HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp);
 void hmp_monitor_free(HmpMonitor *mon);
 void hmp_monitor_resume(HmpMonitor *mon);
+const CharFrontend *hmp_monitor_frontend(const HmpMonitor *mon);
+/* Has a client of one of these sent `quit`, and nobody has read it? A thread other than the main
+ * one, which stands. */
+bool monitors_sent_quit(const GPtrArray *qmp, const GPtrArray *hmp);
 
 /* A command in band waits for something (util/task.h): others in band, of all monitors, are held
  * back until it has ended. */

@@ -55,6 +55,11 @@ bool monitor_new(Chardev *chr, bool qmp, bool pretty, GError **errp)
     return keep(&hmp_monitors, hmp_monitor_new(chr, errp), (GDestroyNotify)hmp_monitor_free);
 }
 
+bool monitor_quit_waits(void)
+{
+    return monitors_sent_quit(qmp_monitors, hmp_monitors);
+}
+
 void monitor_cleanup(void)
 {
     g_clear_pointer(&qmp_monitors, g_ptr_array_unref);

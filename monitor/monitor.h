@@ -13,6 +13,10 @@
 /* A monitor on @chr: QMP if @qmp (indented if @pretty), else HMP. Errors: @chr is in use. */
 bool monitor_new(Chardev *chr, bool qmp, bool pretty, GError **errp);
 
+/* Does the `quit` of a client wait to be read? For a thread that finds that the main thread, which
+ * would read it, waits for something itself. No lock. */
+bool monitor_quit_waits(void);
+
 /* End every session and free the monitors; at exit, before chardev_cleanup(), or after a test. */
 void monitor_cleanup(void);
 

@@ -579,6 +579,11 @@ QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp)
     return mon;
 }
 
+const CharFrontend *qmp_monitor_frontend(const QmpMonitor *mon)
+{
+    return &mon->fe;
+}
+
 void qmp_monitor_resume(QmpMonitor *mon)
 {
     begin_turn(mon);

@@ -105,6 +105,7 @@ bool daemonize_pidfile_create(const char *path, GError **errp)
     }
     /* The descriptor stays open, for the lock. */
     pidfile_path = absolute_path(path);
+    at_quick_exit(daemonize_pidfile_remove);
     return true;
 }
 

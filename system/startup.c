@@ -21,6 +21,7 @@
 #include "memory/memory.h"
 #include "migration/incoming.h"
 #include "migration/migration.h"
+#include "migration/postcopy-end.h"
 #include "migration/vm-snapshot.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/monitor.h"
@@ -423,6 +424,7 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     }
     monitor_set_command_line(option_groups_list);
     chardev_set_quit_handler(quit_from_terminal);
+    postcopy_end_set_asked(monitor_quit_waits);
     if (!make_monitors(startup, errp) || !make_screens(startup, errp)) {
         return false;
     }

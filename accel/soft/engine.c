@@ -325,6 +325,11 @@ static void get_state(X86Cpu *cpu)
     }
 }
 
+static bool counts_dirty(GError **errp)
+{
+    return true;
+}
+
 static void describe_code(X86Cpu *cpu, GString *out)
 {
     statistics_describe(soft_cpu(cpu), out);
@@ -381,6 +386,7 @@ const AccelOps accel_soft = {
     .description = "software CPU: runs where there is no hardware virtualisation",
     .type = SOFT_ACCEL_TYPE,
     .has_vcpu_threads = true,
+    .counts_dirty = counts_dirty,
     .cpu_size = sizeof(SoftCpu),
     .init = engine_init,
     .init_smm = engine_init_smm,

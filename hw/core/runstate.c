@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/core/runstate.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "accel/vcpu.h"
@@ -22,6 +23,7 @@ static RunstateActions actions = {
 static void (*stop_handler)(RunState state);
 static void (*stopped)(RunState state);
 static bool (*prepare)(void);
+static void (*_Atomic ending)(void);
 static int exit_status; /* 0: what ended the program was asked for */
 
 /* Requests that wait for the main loop; NONE: not asked. */
@@ -206,6 +208,11 @@ void runstate_set_stopped(void (*fn)(RunState state))
     stopped = fn;
 }
 
+void runstate_set_ending(void (*fn)(void))
+{
+    atomic_store(&ending, fn);
+}
+
 void runstate_set_stop_handler(void (*fn)(RunState state))
 {
     stop_handler = fn;
@@ -235,6 +242,10 @@ static void do_shutdown(ShutdownCause cause)
         runstate_stop(RUN_STATE_SHUTDOWN);
         set_state(RUN_STATE_SHUTDOWN); /* also if it stood before */
         return;
+    }
+    void (*fn)(void) = atomic_load(&ending);
+    if (fn) {
+        fn();
     }
     vcpu_pause_all();
     main_loop_quit();

@@ -43,6 +43,9 @@ void runstate_set_stop_handler(void (*fn)(RunState state));
 /* @fn is called when runstate_stop() has stopped the machine, and everybody has heard of it, or it
  * stood before: to wait, in a task, for who goes on a little longer. NULL: nobody does. */
 void runstate_set_stopped(void (*fn)(RunState state));
+/* @fn is called when the program is to end, before its vCPUs are stopped for that, which may take
+ * long. NULL: nobody is. Any thread sets it, before anybody could want the end. */
+void runstate_set_ending(void (*fn)(void));
 /* Be in @state from now on; the machine stands, and goes on standing. No event. */
 void runstate_set(RunState state);
 /* After vcpu_pause_all(): vCPUs run again, if the machine runs and the guest does not sleep. */

@@ -274,7 +274,8 @@ PARALLEL = ["--parallel", "--parallel-connections", "3"]
 # How it goes: as it is; by TLS, over several connections, and both; or it goes on there, and its memory follows: after the
 # first round, or when it is told to.
 WAYS = ([], ["--tls"], PARALLEL, ["--tls", "--tls-destination", "localhost", *PARALLEL],
-        ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "60"], ["--postcopy", "--bandwidth", "10"])
+        ["--postcopy", "--postcopy-after-precopy", "--bandwidth", "60"], ["--postcopy", "--bandwidth", "10"],
+        ["--tls", "--tls-destination", "localhost", "--postcopy", "--bandwidth", "10"])
 
 
 def move(source, target, name, words):
@@ -325,6 +326,52 @@ def migrate():
         source.virsh("undefine", name)
 
 
+def recover():
+    """The connection of a guest whose memory follows is lost, twice; the same command with --postcopy-resume goes on with it."""
+    if not vm.memory_may_follow():
+        raise tap.Skip("the host lets nobody wait for memory")
+    name = define("q35")
+    SESSION.virsh("start", name)
+    guest = Guest(SESSION, name)
+    guest.wait_ready()
+    guest.run("echo stays > /tmp/mark")
+    guest.run(BUSY)
+    with libvirtd.Libvirt(f"{BUILD}/dimmable", config=CONFIG) as other:
+        xml = SESSION.virsh("dumpxml", name, "--migratable")
+        xml = SESSION.write("target.xml", xml.replace(f"{SESSION.dir}/{name}.serial", f"{other.dir}/{name}.serial"))
+        words = ["migrate", "--live", "--postcopy", "--xml", xml, "--persistent", "--undefinesource", "--migrateuri", "tcp://127.0.0.1",
+                 "--bandwidth", "10", "--postcopy-bandwidth", "2", name, other.uri()]
+        end = SESSION.begin(*words)
+        vm.wait_until(lambda: "Memory" in SESSION.virsh("domjobinfo", name), "a job")
+        SESSION.virsh("migrate-postcopy", name)
+        for lost in range(2):
+            other.wait_state(name, "running")
+            if lost == 0:
+                SESSION.virsh("domjobabort", name, "--postcopy")
+            else:
+                vm.wait_until(lambda: monitor(SESSION, name, "query-migrate").get("status") == "postcopy-active", "it goes on")
+                SESSION.virsh("qemu-monitor-command", name, '{"execute":"migrate-pause"}')
+            try:
+                end()
+                raise AssertionError("virsh says that all has gone well")
+            except libvirtd.VirshError as err:
+                print(f"# {err}")
+            for session, wanted in (SESSION, "paused (post-copy failed)"), (other, "running (post-copy failed)"):
+                vm.wait_until(lambda s=session, w=wanted: s.virsh("domstate", name, "--reason") == w,
+                              f"{wanted}, not {session.virsh('domstate', name, '--reason')}")
+            end = SESSION.begin(*(["migrate", "--postcopy-resume"] + words[1:]))
+        vm.wait_until(lambda: monitor(SESSION, name, "query-migrate").get("status") == "postcopy-active", "it goes on")
+        SESSION.virsh("qemu-monitor-command", name, '{"execute":"migrate-set-parameters","arguments":{"max-postcopy-bandwidth":0}}')
+        end()
+        guest.close()
+        tap.equal((SESSION.virsh("list", "--all", "--name"), other.virsh("domstate", name, "--reason")), ("", "running (post-copy)"))
+        guest = Guest(other, name)
+        tap.equal(guest.run("cat /tmp/mark").strip(), "stays")
+        guest.close()
+        other.virsh("destroy", name)
+        other.virsh("undefine", name)
+
+
 # ---- KVM, paused ----
 
 def kvm_paused(machine):
@@ -348,6 +395,7 @@ GROUPS = {
               ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),
               ("log", log_is_clean)],
     "moves": [("a guest goes to another daemon and comes back", migrate), ("log", log_is_clean)],
+    "recovers": [("a guest whose connection is lost goes on", recover)],
     "q35": Life("q35").tests(),
     "pc": Life("pc").tests(),
 }

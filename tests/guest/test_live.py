@@ -4,6 +4,7 @@
 page that did not come along. Usage: test_live.py PROGRAM DIRECTORY soft|kvm [TIMES]: so often to and fro."""
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -247,6 +248,145 @@ def follows():
         print(f"# {info['ram']['postcopy-requests']} requests, {came['postcopy-vcpu-blocktime']} ms waited for")
 
 
+def source_is_gone():
+    """Its memory never follows: CPUs wait for ever. The monitor answers, and the program ends when it is told to."""
+    if not vm.memory_may_follow():
+        raise tap.Skip("the host lets nobody wait for memory")
+    on = [{"capability": name, "state": True} for name in ("postcopy-ram", "events")]
+    for way in "quit", signal.SIGTERM, signal.SIGINT:
+        with tempfile.TemporaryDirectory() as folder, Machine(folder) as here, \
+                Machine(folder, incoming=f"unix:{folder}/socket") as there:
+            here.alive()
+            for m in here, there:
+                m.qmp.command("migrate-set-capabilities", capabilities=on)
+            here.migrate(f"unix:{folder}/socket", **{"max-bandwidth": 20000, "max-postcopy-bandwidth": 100000})
+            here.qmp.command("migrate-start-postcopy")
+            there.qmp.event("RESUME", timeout=SECONDS)
+            here.kill()
+            there.qmp.event("MIGRATION", timeout=SECONDS, status="postcopy-paused")
+            there.wait("a CPU that waits", lambda: "a CPU waits" in stop(there))
+            tap.equal(there.info()["status"], "postcopy-paused")
+            tap.equal(there.qmp.command("query-status")["status"], "running")
+            if way == "quit":
+                there.qmp.command("quit")
+            else:
+                there.process.send_signal(way)
+            tap.equal(there.process.wait(SECONDS), 0, there.errors())
+            tap.equal("pages of its memory are missing" in there.errors(), True, there.errors())
+
+
+def stop(m):
+    """What is said against it; if it stops, it goes on."""
+    try:
+        m.qmp.command("stop")
+    except vm.QmpError as err:
+        return err.desc
+    m.qmp.command("cont")
+    return ""
+
+
+def differences():
+    """Of pages that change again only what differs goes, and nothing of them is lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Machine(folder, incoming=f"unix:{folder}/socket") as there, Machine(folder) as here:
+            here.alive()
+            here.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "xbzrle", "state": True}])
+            here.migrate(f"unix:{folder}/socket", **{"max-bandwidth": 0, "downtime-limit": 0, "xbzrle-cache-size": 64 << 20})
+            here.wait("differences", lambda: here.info()["status"] == "completed" or here.info()["xbzrle-cache"]["pages"] > 1000)
+            here.qmp.command("migrate-set-parameters", **{"downtime-limit": 60000})
+            info = here.ended("completed")
+            there.qmp.event("RESUME", timeout=SECONDS)
+            there.alive()
+            tap.equal(info["xbzrle-cache"]["pages"] > 1000, True, str(info))
+            print(f"# {info['xbzrle-cache']}")
+
+
+def at_one_moment():
+    """The machine goes on while it is written, slowly; what was written is whole, twice."""
+    if not vm.memory_may_follow():
+        raise tap.Skip("the host lets nobody wait for memory")
+    with tempfile.TemporaryDirectory() as folder, Machine(folder) as here:
+        here.alive()
+        here.qmp.command("migrate-set-capabilities",
+                         capabilities=[{"capability": name, "state": True} for name in ("background-snapshot", "events")])
+        for number, rate in enumerate((8 << 20, 0)):
+            here.migrate(f"file:{folder}/state{number}", **{"max-bandwidth": rate})
+            here.qmp.event("RESUME", timeout=SECONDS)
+            if rate:
+                tap.equal(here.info()["status"], "active")
+                here.alive()
+            here.ended("completed")
+            tap.equal(here.qmp.command("query-status")["status"], "running")
+            here.alive()
+            with Machine(folder, incoming=f"file:{folder}/state{number}") as there:
+                there.alive()
+        here.alive()
+
+
+def limits():
+    """A CPU changes no more memory than it may; the other one as much as it can."""
+    def rates(m):
+        m.qmp.command("calc-dirty-rate", **{"calc-time": 1, "mode": "dirty-ring"})
+        m.wait("measured", lambda: m.qmp.command("query-dirty-rate")["status"] == "measured")
+        info = m.qmp.command("query-dirty-rate")
+        tap.equal(info["mode"], "dirty-ring")
+        vcpus = info["vcpu-dirty-rate"]
+        tap.equal([vcpu["id"] for vcpu in vcpus], [0, 1])
+        tap.equal(info["dirty-rate"], sum(vcpu["dirty-rate"] for vcpu in vcpus))
+        return [vcpu["dirty-rate"] for vcpu in vcpus]
+
+    with tempfile.TemporaryDirectory() as folder, Machine(folder) as m:
+        m.alive()
+        m.wait("memory that changes", lambda: min(rates(m)) > 2)
+        m.qmp.command("set-vcpu-dirty-limit", **{"cpu-index": 1, "dirty-rate": 1})
+        for _ in range(3):
+            tap.equal(rates(m)[1] <= 2, True, "CPU 1")
+        m.wait("memory that CPU 0 changes", lambda: rates(m)[0] > 2)
+        listed = m.qmp.command("query-vcpu-dirty-limit")
+        tap.equal([(cpu["cpu-index"], cpu["limit-rate"], cpu["current-rate"] <= 2) for cpu in listed], [(1, 1, True)])
+        m.alive()
+        for arguments in {"cpu-index": 2, "dirty-rate": 1}, {"cpu-index": 77, "dirty-rate": 0}:
+            try:
+                m.qmp.command("set-vcpu-dirty-limit", **arguments)
+                raise AssertionError(f"{arguments} was not refused")
+            except vm.QmpError as err:
+                tap.equal("no CPU of number" in err.desc, True, err.desc)
+        m.qmp.command("set-vcpu-dirty-limit", **{"dirty-rate": 2})
+        tap.equal([cpu["limit-rate"] for cpu in m.qmp.command("query-vcpu-dirty-limit")], [2, 2])
+        said = m.qmp.command("human-monitor-command", **{"command-line": "info vcpu_dirty_limit"})
+        tap.equal(said.startswith("vcpu[0], limit rate 2 (MB/s), current rate "), True, said)
+        m.qmp.command("cancel-vcpu-dirty-limit", **{"cpu-index": 0})
+        tap.equal([cpu["cpu-index"] for cpu in m.qmp.command("query-vcpu-dirty-limit")], [1])
+        m.qmp.command("cancel-vcpu-dirty-limit")
+        tap.equal(m.qmp.command("query-vcpu-dirty-limit"), [])
+        m.wait("memory that changes again", lambda: min(rates(m)) > 2)
+        m.qmp.command("calc-dirty-rate", **{"calc-time": 1, "mode": "dirty-bitmap"})
+        m.wait("measured", lambda: m.qmp.command("query-dirty-rate")["status"] == "measured")
+        info = m.qmp.command("query-dirty-rate")
+        tap.equal(info["dirty-rate"] > 2 and "vcpu-dirty-rate" not in info, True, str(info))
+
+
+def goes_with_limits():
+    """A guest that changes memory faster than it goes is held back until it goes, and not afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Machine(folder, incoming=f"unix:{folder}/socket") as there, Machine(folder) as here:
+            here.alive()
+            here.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "dirty-limit", "state": True}])
+            here.migrate(f"unix:{folder}/socket",
+                         **{"max-bandwidth": 12 << 20, "downtime-limit": 100, "vcpu-dirty-limit": 1, "x-vcpu-dirty-limit-period": 500})
+            here.wait("limits", lambda: here.info()["status"] == "completed" or here.qmp.command("query-vcpu-dirty-limit"))
+            if here.info()["status"] == "active":
+                try:
+                    here.qmp.command("cancel-vcpu-dirty-limit")
+                except vm.QmpError as err:
+                    tap.equal("being migrated" in err.desc, True, err.desc)
+            info = here.ended("completed")
+            there.qmp.event("RESUME", timeout=SECONDS)
+            there.alive()
+            tap.equal(here.qmp.command("query-vcpu-dirty-limit"), [])
+            print(f"# {info['ram']['dirty-sync-count']} rounds")
+
+
 def main():
     tests = [to_and_fro("pc", [ENGINE]), to_and_fro("q35", [ENGINE]), with_deadline([ENGINE])]
     if ENGINE == "kvm":
@@ -255,7 +395,7 @@ def main():
                   to_and_fro("pc", [chips]), to_and_fro("q35", [chips, "kvm", "soft"]),
                   with_deadline(["kvm", "soft"]), with_deadline(["soft", chips])]
     tests += [(function.__name__, function) for function in (
-        saved_live, follows, cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
+        saved_live, follows, source_is_gone, differences, at_one_moment, *([] if ENGINE == "kvm" else [limits, goes_with_limits]), cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
     tap.run([(name, lambda t=test: (test_bare.need_engine(), t())) for name, test in tests])
 
 

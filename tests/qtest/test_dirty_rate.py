@@ -37,6 +37,17 @@ def rates():
         tap.equal(result(m)["dirty-rate"], 0, "nothing has changed")
 
 
+def counted():
+    """Pages that are written count, whatever they were before."""
+    with machine.Machine(memory="64M") as m:
+        m.qmp.command("calc-dirty-rate", **{"calc-time": 1, "mode": "dirty-bitmap"})
+        for _ in range(2):
+            m(f"memset {MIB:#x} {32 * MIB:#x} 0x15")
+        info = result(m)
+        tap.equal(info["mode"], "dirty-bitmap")
+        tap.equal(8 <= info["dirty-rate"] <= 33, True, str(info))  # the time may have been longer
+
+
 def by_hmp():
     with machine.Machine(memory="16M") as m:
         def hmp(line):
@@ -44,7 +55,8 @@ def by_hmp():
 
         tap.equal(hmp("info dirty_rate"), "Status: unstarted\n")
         for line, words in (("calc_dirty_rate x", "number of seconds"), ("calc_dirty_rate 1 x", "number of pages"),
-                            ("calc_dirty_rate 0", "1 to 60"), ("calc_dirty_rate 1 1", "128 to 4096")):
+                            ("calc_dirty_rate 0", "1 to 60"), ("calc_dirty_rate -r 1", "which CPU"),
+                            ("calc_dirty_rate -r -b 1", "two ways"), ("calc_dirty_rate -b 1 512", "nothing is sampled"), ("calc_dirty_rate 1 1", "128 to 4096")):
             answer = hmp(line)
             tap.equal(words in answer, True, answer)
         tap.equal(hmp("calc_dirty_rate 1 128"), "")
@@ -60,8 +72,10 @@ def refused():
         for words, arguments in (("1 to 60", {"calc-time": 0}), ("1 to 60", {"calc-time": 61}),
                                  ("128 to 4096", {"calc-time": 1, "sample-pages": 127}),
                                  ("128 to 4096", {"calc-time": 1, "sample-pages": 4097}),
-                                 ("mode", {"calc-time": 1, "mode": "dirty-ring"})):
+                                 ("qtest does not tell which CPU", {"calc-time": 1, "mode": "dirty-ring"}),
+                                 ("nothing is sampled", {"calc-time": 1, "mode": "dirty-bitmap", "sample-pages": 512})):
             fails(m, words, arguments)
+        tap.equal(m.qmp.command("query-dirty-rate")["status"], "unstarted")
         start(m)
         fails(m, "already", {"calc-time": 1})
         # It ends with the machine.
@@ -86,4 +100,4 @@ def comes_and_goes():
         tap.equal(result(m)["dirty-rate"], 0)
 
 
-tap.run([(name.__name__.replace("_", " "), name) for name in (rates, by_hmp, refused, comes_and_goes)])
+tap.run([(name.__name__.replace("_", " "), name) for name in (rates, counted, by_hmp, refused, comes_and_goes)])

@@ -65,6 +65,7 @@ INFO = {
              r"address-space: I/O\n",
     "name": r"dimmy\n",
     "network": "",
+    "vcpu_dirty_limit": "no CPU has a limit",
     "dirty_rate": r"Status: unstarted\n$",
     "numa": r"1 nodes\nnode 0 cpus: 0 1\nnode 0 size: 384 MB\nnode 0 plugged: 256 MB\n",
     "opcount": r"operations are not counted; ",
@@ -378,12 +379,14 @@ def migration():
                      "migrate_set_parameter cpu-throttle-initial 5", "migrate_set_parameter cpu-throttle-increment 6",
                      "migrate_set_parameter max-cpu-throttle 50", "migrate_set_parameter tls-hostname box",
                      "migrate_set_parameter multifd-channels 9", "migrate_set_parameter multifd-compression zstd",
-                     "migrate_set_parameter multifd-zstd-level 3", "migrate_set_capability auto-converge on"):
+                     "migrate_set_parameter xbzrle-cache-size 32", "migrate_set_parameter multifd-zstd-level 3", "migrate_set_capability auto-converge on"):
             tap.equal(hmp(m, line), "", line)
         says(m, "info migrate_parameters", r"max-bandwidth: 3145728 bytes/second\nmax-postcopy-bandwidth: 0 bytes/second\ndowntime-limit: 77 ms\n"
-             r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\nmax-cpu-throttle: 50\n"
+             r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\nmax-cpu-throttle: 50\nthrottle-trigger-threshold: 50\nxbzrle-cache-size: 33554432 bytes\n"
+             r"x-vcpu-dirty-limit-period: 1000 ms\nvcpu-dirty-limit: 1 MB/s\n"
              r"tls-creds: ''\ntls-hostname: 'box'\ntls-authz: ''\nmultifd-channels: 9\nmultifd-compression: zstd\nmultifd-zlib-level: 1\nmultifd-zstd-level: 3\n\Z")
-        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\npostcopy-ram: off\npostcopy-blocktime: off\npause-before-switchover: off\nmultifd: off\n\Z")
+        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\npostcopy-ram: off\npostcopy-blocktime: off\npause-before-switchover: off\nmultifd: off\n"
+             r"xbzrle: off\nx-ignore-shared: off\nvalidate-uuid: off\nbackground-snapshot: off\ndirty-limit: off\n\Z")
         for line, word in (("migrate_set_parameter nosuch 1", "nosuch"), ("migrate_set_capability nosuch on", "nosuch"),
                            ("migrate_set_capability events maybe", "maybe"),
                            ("migrate_set_parameter downtime-limit 2000001", "2000000"),

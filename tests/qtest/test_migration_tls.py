@@ -105,6 +105,44 @@ def port():
 
 # ---- TLS ----
 
+def follows():
+    """Memory that follows, by TLS, over a connection that is lost at either end; who comes without a certificate gets nothing."""
+    if not vm.memory_may_follow():
+        raise tap.Skip("the host lets nobody wait for memory")
+    with folder() as name, port() as number:
+        uri = f"tcp:127.0.0.1:{number}"
+        with start(DEFER) as there, start() as here:
+            wanted = fill(here, 7)
+            for m, side in (here, "client"), (there, "server"):
+                creds(m, f"{name}/pki", side)
+                params(m, tls_creds="t", tls_hostname="localhost")
+                switch(m, "postcopy-ram", "events")
+            there.qmp.command("migrate-incoming", uri=uri)
+            params(here, max_bandwidth=2 * MIB, max_postcopy_bandwidth=MIB)
+            here.qmp.command("migrate", uri=uri)
+            wait(here, "active")
+            here.qmp.command("migrate-start-postcopy")
+            wait(there, "postcopy-active")
+            for end in here, there:
+                end.qmp.command("migrate-pause")
+                wait(here, "postcopy-paused")
+                wait(there, "postcopy-paused")
+                with socket.create_connection(("127.0.0.1", number), vm.LONG) as stranger:
+                    stranger.sendall(b"DIMMABLE" * 100)
+                    try:
+                        tap.equal(b"DIMM" in stranger.recv(1000), False)
+                    except ConnectionResetError:
+                        pass
+                here.qmp.command("migrate", uri=uri, resume=True)
+                wait(here, "postcopy-active")
+                wait(there, "postcopy-active")
+            params(here, max_postcopy_bandwidth=0)
+            wait(here, "completed")
+            wait(there, "completed")
+            same(there, wanted)
+
+
+
 def by_tls():
     """tcp: with the host's name, unix: and a descriptor with tls-hostname; with and without an answer."""
     with folder() as name, port() as number:
@@ -542,7 +580,7 @@ def quits_among_many():
 
 def main():
     tap.run([(f"migration-tls/{name}", test) for name, test in (
-        ("by TLS", by_tls), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("quits beside silent ones", quits_beside_silent_ones), ("bad parameters", bad_parameters))] +
+        ("by TLS", by_tls), ("memory follows", follows), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("quits beside silent ones", quits_beside_silent_ones), ("bad parameters", bad_parameters))] +
             [(f"multifd/{name}", test) for name, test in (
                 ("packed", packed), ("rounds", rounds), ("ends differ", ends_differ), ("a channel dies", channel_dies), ("cancelled", cancelled), ("quits", quits), ("quits at the end", quits_at_the_end), ("quits among many", quits_among_many),
                 ("strangers", strangers), ("hostile", hostile))])

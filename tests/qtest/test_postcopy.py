@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A machine goes on at the other end, and its memory follows: what can come late, what is refused, connections
 that are lost, other ends that lie. No CPU runs: qtest is who waits for memory."""
+import os
+import signal
 import socket
 import struct
 import sys
@@ -223,10 +225,6 @@ def lost(where):
             refused(pair.here, "being migrated", "cont")
             refused(pair.here, "is no socket", "migrate", uri="exec:sleep 1000", resume=True)
             refused(pair.there, "is no socket", "migrate-recover", uri=f"file:{at('x')}")
-            for m, name, more in (pair.here, "migrate", {"resume": True}), (pair.there, "migrate-recover", {}):
-                m.qmp.command("migrate-set-parameters", **{"tls-creds": "t"})
-                refused(m, "there is no TLS", name, uri=f"unix:{at('x')}", **more)
-                m.qmp.command("migrate-set-parameters", **{"tls-creds": ""})
             uri = pair.uri
             if time:  # else it waits where it came from, without a word
                 uri = f"unix:{at(f'again{time}')}"
@@ -294,6 +292,31 @@ def killed(which):
         other.qmp.command("query-status")
         if which == "there":
             refused(other, "at the other end already", "migrate_cancel")
+
+
+def ends_at_once(way, waits):
+    """The source is gone, and with it memory. Whoever waits for some, the program ends when it is told to."""
+    with Folder() as at, Pair(at, there_words=["-pidfile", at("pid")]) as pair:
+        pair.begin()
+        pair.follows()
+        pair.here.kill()
+        wait(pair.there, "postcopy-paused")
+        if waits:
+            pair.there.qtest.send(f"readq {BOOT[0] + BOOT[1] - 4096:#x}\n".encode())  # its main thread waits from now on
+            vm.wait_until(lambda: waits_for_memory(pair.there), "the main thread waits")
+        if way == "quit":
+            pair.there.qmp.send(b'{"execute":"quit"}\n')
+        else:
+            pair.there.process.send_signal(way)
+        tap.equal(pair.there.process.wait(vm.LONG), 0, pair.there.errors())
+        tap.equal("pages of its memory are missing" in pair.there.errors(), True, pair.there.errors())
+        tap.equal(os.path.exists(at("pid")), False, "the file with its number")
+
+
+def waits_for_memory(m):
+    """Is its main thread in the kernel's wait for a page?"""
+    with open(f"/proc/{m.process.pid}/wchan", encoding="ascii") as file:
+        return "userfault" in file.read()
 
 
 def waits_before():
@@ -489,6 +512,11 @@ def main():
         ("by people's commands", by_hmp),
         ("the destination is killed", lambda: killed("there")),
         ("the source is killed", lambda: killed("here")),
+        ("the source is gone: quit", lambda: ends_at_once("quit", False)),
+        ("the source is gone: SIGTERM", lambda: ends_at_once(signal.SIGTERM, False)),
+        ("the source is gone, and who waits: SIGTERM", lambda: ends_at_once(signal.SIGTERM, True)),
+        ("the source is gone, and who waits: SIGINT", lambda: ends_at_once(signal.SIGINT, True)),
+        ("the source is gone, and who waits: quit", lambda: ends_at_once("quit", True)),
         ("waits before it goes", waits_before),
         ("the source is told lies", source_is_told_lies),
         ("a stranger connects", stranger_connects),

@@ -50,11 +50,14 @@ static void test_maps(void)
     g_assert_cmpuint(range.first, ==, 64);
     g_assert_cmpuint(range.count, ==, 6);
     g_assert_false(page_map_next(map, 190, UINT64_MAX, &range));
+    g_assert_false(page_maps_wait(maps));
     g_assert_true(page_map_ask(map, 64));
     g_assert_false(page_map_ask(map, 64));
     g_assert_true(page_map_waits(map, 64) && !page_map_waits(map, 65));
+    g_assert_true(page_maps_wait(maps));
     page_maps_have(maps, map, &(PageRange){ 64, 1 });
     g_assert_true(page_map_has(map, 64) && !page_map_waits(map, 64));
+    g_assert_false(page_maps_wait(maps));
     g_assert_true(page_map_next(map, 60, UINT64_MAX, &range));
     g_assert_cmpuint(range.count, ==, 4);
     page_maps_have(maps, map, &(PageRange){ 0, PAGES });
