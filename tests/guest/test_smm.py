@@ -40,6 +40,13 @@ def start(folder, code, variables, *extra, **options):
                  extra=["-machine", "q35,smm=on", *SECURE, *drives, *extra], **options)
 
 
+def smi(guest):
+    """An SMI for all CPUs, as the chipset's command port gives one; each of them then goes on."""
+    guest.run("printf '\\000' | dd of=/dev/port bs=1 seek=178 count=1 2>/dev/null")
+    for cpu in range(int(guest.run("nproc"))):
+        tap.equal(guest.run(f"taskset -c {cpu} echo here"), "here", f"CPU {cpu}")
+
+
 def linux():
     """Without keys, so whatever comes is booted: variables are read and written by the handler of SMIs, on two CPUs."""
     with tempfile.TemporaryDirectory() as folder:
@@ -86,6 +93,24 @@ def signed():
             tap.equal(re.findall("secureboot: Secure boot (.*)", guest.run("dmesg")), ["enabled"])
 
 
+def processors():
+    """A CPU comes and goes: firmware takes it into its handler first, and ejects it. SMIs that are for all go on to work."""
+    with tempfile.TemporaryDirectory() as folder:
+        with start(folder, "OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.fd", guest_dir=f"{BUILD}/guest", cpus="1,maxcpus=2,sockets=2") as guest:
+            guest.wait_ready(400)
+            place = next(p for p in guest.qmp.command("query-hotpluggable-cpus") if p["props"]["socket-id"] == 1)
+            guest.qmp.command("device_add", driver=place["type"], id="c1", **place["props"])
+            info = guest.qmp.event("ACPI_DEVICE_OST", device="c1", source=1)["data"]["info"]
+            tap.equal((info["slot-type"], info["slot"], info["status"]), ("CPU", "1", 0))
+            guest.run("test $(cat /sys/devices/system/cpu/cpu1/online) = 1 || echo 1 > /sys/devices/system/cpu/cpu1/online")
+            tap.equal(guest.run("nproc"), "2")
+            smi(guest)
+            guest.qmp.command("device_del", id="c1")
+            guest.qmp.event("DEVICE_DELETED", device="c1")
+            tap.equal(guest.run("nproc"), "1")
+            smi(guest)
+
+
 if __name__ == "__main__":
     tap.run([("Linux by OVMF that has no keys", linux), ("a program without signature is refused", unsigned),
-             ("Linux by shim and GRUB", signed)])
+             ("Linux by shim and GRUB", signed), ("CPU hot-plug", processors)])
