@@ -70,13 +70,14 @@ static uint64_t cphp_read(void *opaque, hwaddr addr, unsigned size)
     return value >> ((addr - reg) * 8);
 }
 
-/* From the selected one on, and around. */
+/* From the selected one on, and around. What firmware is to remove is for firmware to find. */
 static void select_next_event(CpuHotplug *ch)
 {
     for (unsigned i = 0; i < ch->slots.count; i++) {
         unsigned n = (ch->selector + i) % ch->slots.count;
+        const CpuHotplugSlot *slot = &ch->slots.list[n];
 
-        if (ch->slots.list[n].insert_event || ch->slots.list[n].remove_event) {
+        if (slot->insert_event || slot->remove_event || slot->firmware_remove) {
             ch->selector = n;
             return;
         }
