@@ -41,7 +41,7 @@ enum {
 static void put(GByteArray *a, uint64_t value, unsigned size)
 {
     for (unsigned i = 0; i < size; i++) {
-        uint8_t byte = (uint8_t)(value >> (8 * i));
+        uint8_t byte = i < sizeof(value) ? (uint8_t)(value >> (8 * i)) : 0;
 
         g_byte_array_append(a, &byte, 1);
     }
