@@ -139,7 +139,7 @@ static bool open_files(TpmHost *host, const char *path, const char *cancel_path,
         return false;
     }
     if (cancel_path) {
-        host->cancel = fdset_open_path(cancel_path, O_WRONLY | O_CLOEXEC, 0);
+        host->cancel = fdset_open_path(cancel_path, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
         if (host->cancel < 0) {
             error_set_errno(errp, errno, "cannot open '%s', by which commands are cancelled",
                             cancel_path);

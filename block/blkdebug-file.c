@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/keyval.h"
 
 #define ERROR_SECTION "inject-error"
@@ -106,7 +107,7 @@ bool blkdebug_read_file(struct json_object *json, const char *path, GError **err
     struct json_object *sections, *rules;
     bool ok = true;
 
-    if (!g_file_get_contents(path, &text, NULL, errp)) {
+    if (!file_read(path, FILE_READ_SMALL, &text, NULL, errp)) {
         return false;
     }
     sections = read_sections(text, errp);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/interrupt.h"
+#include "util/task.h"
 #include "util/units.h"
 
 #define HANDSHAKE_US     (10 * G_USEC_PER_SEC) /* a server that says nothing for so long is none */
@@ -31,6 +33,7 @@ struct NbdClient {
     NbdTarget *target; /* constant */
     NbdExport export;  /* constant once there was a connection */
     int kick;          /* an eventfd: the thread has to look here */
+    int told;          /* another: who waits for the first connection has to */
     GThread *thread;   /* the main thread's */
     /* The thread's: */
     bool knows_export;
@@ -60,11 +63,16 @@ void nbd_target_free(NbdTarget *target)
     }
 }
 
-static void kick(const NbdClient *c)
+static void signal_fd(int fd)
 {
     uint64_t one = 1;
 
-    (void)!write(c->kick, &one, sizeof(one)); /* if it is full, it is not read yet */
+    (void)!write(fd, &one, sizeof(one)); /* if it is full, it is not read yet */
+}
+
+static void kick(const NbdClient *c)
+{
+    signal_fd(c->kick);
 }
 
 /* The last that the thread does with the mutex, which is freed then, if it is true. */
@@ -83,6 +91,7 @@ static void free_client(NbdClient *c)
     g_assert(g_queue_is_empty(&c->waiting) && g_queue_is_empty(&c->in_flight));
     nbd_target_free(c->target);
     close(c->kick);
+    close(c->told);
     g_free(c->why);
     g_mutex_clear(&c->mutex);
     g_cond_clear(&c->changed);
@@ -428,6 +437,7 @@ static void set_state(NbdClient *c, ClientState state)
         c->give_up_us = g_get_monotonic_time() + c->target->delay * G_USEC_PER_SEC;
     }
     g_cond_broadcast(&c->changed);
+    signal_fd(c->told);
     g_mutex_unlock(&c->mutex);
 }
 
@@ -468,7 +478,7 @@ static void attempt_failed(NbdClient *c, const GError *err)
     g_free(c->why);
     c->why = g_strdup(err->message);
     c->attempted = true;
-    g_cond_broadcast(&c->changed);
+    signal_fd(c->told);
     g_mutex_unlock(&c->mutex);
 }
 
@@ -515,23 +525,50 @@ static gpointer run(gpointer opaque)
 
 /* ---- other threads ---- */
 
-static bool wait_for_first(NbdClient *c, GError **errp)
+/* The state changes, or the program is to end. */
+static void wait_until(const NbdClient *c, int64_t end_us)
 {
-    int64_t now = g_get_monotonic_time();
-    int64_t end = now + c->target->first_delay * G_USEC_PER_SEC,
-            hard_end = end + HANDSHAKE_US + G_USEC_PER_SEC;
-    bool ok, waits = true;
+    const int64_t left = end_us - g_get_monotonic_time();
+    struct pollfd fds[] = { { .fd = c->told, .events = POLLIN },
+                            { .fd = interrupt_fd(), .events = POLLIN } };
+    uint64_t count;
+
+    if (left > 0 && poll(fds, G_N_ELEMENTS(fds), (int)MIN(left / 1000 + 1, INT_MAX)) > 0) {
+        (void)!read(c->told, &count, sizeof(count));
+    }
+}
+
+static bool is_through(NbdClient *c, int64_t end_us, int64_t hard_end_us, int64_t *next_us)
+{
+    const int64_t now = g_get_monotonic_time();
+    bool is;
 
     g_mutex_lock(&c->mutex);
-    while (c->state == CLIENT_BEGINS && waits) {
-        if (c->attempted && g_get_monotonic_time() >= end) {
-            break;
-        }
-        waits = g_cond_wait_until(&c->changed, &c->mutex, c->attempted ? end : hard_end) ||
-                c->attempted;
+    *next_us = c->attempted ? end_us : hard_end_us;
+    is = c->state != CLIENT_BEGINS || now >= *next_us;
+    g_mutex_unlock(&c->mutex);
+    return is || interrupt_pending();
+}
+
+/* Without the machine lock, where that may be. */
+static void wait_for_first(void *opaque)
+{
+    NbdClient *c = opaque;
+    const int64_t end_us = g_get_monotonic_time() + c->target->first_delay * G_USEC_PER_SEC;
+    int64_t next_us;
+
+    while (!is_through(c, end_us, end_us + HANDSHAKE_US + G_USEC_PER_SEC, &next_us)) {
+        wait_until(c, next_us);
     }
+}
+
+static bool check_first(NbdClient *c, GError **errp)
+{
+    bool ok;
+
+    g_mutex_lock(&c->mutex);
     ok = c->state != CLIENT_BEGINS;
-    if (!ok) {
+    if (!ok && !interrupt_check(errp)) {
         error_set(errp, "%s: %s", c->target->label, c->why ? c->why : "the server does not answer");
     }
     g_mutex_unlock(&c->mutex);
@@ -550,7 +587,8 @@ NbdClient *nbd_client_new(NbdTarget *target, GError **errp)
     g_mutex_init(&c->mutex);
     g_cond_init(&c->changed);
     c->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c->kick < 0) {
+    c->told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (c->kick < 0 || c->told < 0) {
         error_set_errno(errp, errno, "%s", target->label);
         free_client(c);
         return NULL;
@@ -560,7 +598,12 @@ NbdClient *nbd_client_new(NbdTarget *target, GError **errp)
         free_client(c);
         return NULL;
     }
-    if (!wait_for_first(c, errp)) {
+    if (target->may_wait) {
+        task_wait(wait_for_first, c);
+    } else {
+        wait_for_first(c);
+    }
+    if (!check_first(c, errp)) {
         nbd_client_free(c);
         return NULL;
     }

@@ -25,6 +25,7 @@ typedef struct NbdTarget {
     bool auto_read_only;  /* what cannot be written is only read */
     unsigned delay;       /* commands wait so many seconds for a connection that is lost */
     unsigned first_delay; /* the first connection is tried for so many seconds */
+    bool may_wait;        /* that may be waited for in a task */
 } NbdTarget;
 
 /* What the server said of its export. */

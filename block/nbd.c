@@ -78,6 +78,7 @@ static NbdTarget *target_of(const BlockNode *node, const TlsCreds *tls, GError *
     target->auto_read_only = node->options->auto_read_only;
     target->delay = options->reconnect_delay;
     target->first_delay = options->open_timeout;
+    target->may_wait = node->may_wait;
     if (tls && !set_tls(target, tls, errp)) {
         return NULL;
     }

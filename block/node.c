@@ -299,7 +299,7 @@ void block_edge_detach(BlockEdge *edge)
 
 /* ---- making ---- */
 
-static BlockNode *node_new(const BlockdevOptions *options, GError **errp);
+static BlockNode *node_new(const BlockdevOptions *options, bool may_wait, GError **errp);
 
 bool block_node_check_name(const char *name, GError **errp)
 {
@@ -398,7 +398,7 @@ bool block_ref_is_none(struct json_object *ref)
 static BlockNode *below_new(const BlockNode *node, struct json_object *ref, const char *key,
                             GError **errp)
 {
-    static unsigned depth;
+    static __thread unsigned depth; /* a task's, too */
     g_autoptr(BlockdevOptions) options = BlockdevOptions_from_json(ref, key, errp);
     BlockNode *below;
 
@@ -411,7 +411,7 @@ static BlockNode *below_new(const BlockNode *node, struct json_object *ref, cons
     }
     inherit(node, options);
     depth++;
-    below = node_new(options, errp);
+    below = node_new(options, node->may_wait, errp);
     depth--;
     return below;
 }
@@ -455,7 +455,7 @@ bool block_node_open_below(BlockNode *node, BlockEdge *edge, struct json_object 
 }
 
 /* A reference. It is in the list once it works, so that it cannot be below itself. */
-static BlockNode *node_new(const BlockdevOptions *options, GError **errp)
+static BlockNode *node_new(const BlockdevOptions *options, bool may_wait, GError **errp)
 {
     BlockNode *node;
 
@@ -466,6 +466,7 @@ static BlockNode *node_new(const BlockdevOptions *options, GError **errp)
     node = g_new0(BlockNode, 1);
     node->driver = find_driver(options->driver);
     node->refs = 1;
+    node->may_wait = may_wait;
     g_mutex_init(&node->bitmaps_mutex);
     node->edges = g_ptr_array_new();
     node->name = options->node_name ? g_strdup(options->node_name) : new_name();
@@ -483,7 +484,7 @@ static BlockNode *node_new(const BlockdevOptions *options, GError **errp)
 
 BlockNode *block_node_open(const BlockdevOptions *options, GError **errp)
 {
-    return node_new(options, errp);
+    return node_new(options, false, errp);
 }
 
 BlockNode *block_node_add(const BlockdevOptions *options, GError **errp)
@@ -494,7 +495,7 @@ BlockNode *block_node_add(const BlockdevOptions *options, GError **errp)
         error_set(errp, "node-name is missing: the name by which others use the node");
         return NULL;
     }
-    node = node_new(options, errp);
+    node = node_new(options, true, errp);
     if (node) {
         node->listed = true;
     }

@@ -70,6 +70,7 @@ struct BlockNode {
     BlockdevDetectZeroesOptions detect_zeroes;
     bool implicit;      /* a part of a drive: who names that means the node below it */
     bool listed;        /* the user's, until blockdev-del: that is a reference */
+    bool may_wait;      /* what its making waits for, it may wait for in a task */
     unsigned refs;      /* edges to it, and that */
     BlockEdge file;     /* to the node below */
     BlockEdge backing;  /* and to the one that has what is not in this one; formats with backing */
@@ -90,7 +91,8 @@ struct BlockNode {
 /* ---- making ---- */
 
 /* Make the node that @options describes, which has to have a name, and those below whose options
- * are there too. Nothing is left if it fails. Borrowed. */
+ * are there too. Nothing is left if it fails. In a task, a server is waited for without the
+ * machine lock. Borrowed. */
 BlockNode *block_node_add(const BlockdevOptions *options, GError **errp);
 /* The same without a name needed, for one user: a reference. */
 BlockNode *block_node_open(const BlockdevOptions *options, GError **errp);

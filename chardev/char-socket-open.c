@@ -120,18 +120,20 @@ static int run_opening(void (*fn)(void *opaque), Opening *o, GError **errp)
     return o->fd;
 }
 
-/* The first client, or -1. */
-static int run_waiting(Opening *o, GError **errp)
+/* The same, and `yank` ends it. */
+static int run_yankable(void (*fn)(void *opaque), Opening *o, GError **errp)
 {
     int fd;
 
     o->sock->yank_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (o->sock->yank_fd < 0) {
-        error_set_errno(errp, errno, "cannot make a descriptor to end the wait for a client");
+        error_set_errno(errp, errno, "cannot make a descriptor to end the wait");
         return -1;
     }
     chardev_set_waiting(&o->sock->parent);
-    fd = run_opening(accept_first, o, errp);
+    o->sock->place.cancel_fd = o->sock->yank_fd;
+    fd = run_opening(fn, o, errp);
+    o->sock->place.cancel_fd = 0;
     chardev_set_waiting(NULL);
     close(o->sock->yank_fd);
     o->sock->yank_fd = -1;
@@ -178,7 +180,7 @@ bool char_socket_wait_connected(Chardev *chr, GError **errp)
     }
     if (sock->listen_fd >= 0) {
         chardev_source_end(&sock->listen_source);
-        fd = run_waiting(&opening, errp);
+        fd = run_yankable(accept_first, &opening, errp);
     } else {
         opening.attempt = sock->attempt ? socket_attempt_claim(sock->attempt) : NULL;
         sock->attempt = NULL;
@@ -197,7 +199,7 @@ bool char_socket_wait_connected(Chardev *chr, GError **errp)
 bool char_socket_wait_client(CharSocket *sock, GError **errp)
 {
     Opening opening = { .sock = sock, .fd = -1 };
-    int fd = run_waiting(&opening, errp);
+    int fd = run_yankable(accept_first, &opening, errp);
 
     if (fd >= 0) {
         char_socket_use(sock, fd, opening.tls);
@@ -208,7 +210,8 @@ bool char_socket_wait_client(CharSocket *sock, GError **errp)
 bool char_socket_open(CharSocket *sock, GError **errp)
 {
     Opening opening = { .sock = sock, .fd = -1 };
-    int fd = run_opening(open_place, &opening, errp);
+    int fd = sock->place.server ? run_opening(open_place, &opening, errp)
+                                : run_yankable(open_place, &opening, errp);
 
     if (fd < 0) {
         return false;

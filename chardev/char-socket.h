@@ -23,7 +23,8 @@ typedef struct CharSocket {
     uint32_t reconnect; /* seconds; 0: never */
 
     int listen_fd, client_fd;
-    int yank_fd;   /* eventfd that ends the wait for the first client; -1 when there is none */
+    int yank_fd;   /* eventfd that ends the wait for the first client, or for the server; -1 when
+                      there is none */
     int passed_fd; /* the client sent it and nobody took it yet; or -1 */
     GSource *listen_source; /* for the next client, or for the time to look for it again */
     bool cannot_accept;     /* it was said, once */

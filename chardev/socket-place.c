@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,18 +16,69 @@
 #include <linux/vm_sockets.h>
 
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/parse.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
 
+#define ACCEPT_MS 30000 /* a server that accepts nobody is given up; TCP has limits of its own */
+#define AGAIN_MS  50    /* before a queue that was full is looked at again */
+
 const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
+
+/* Until @fd (or nothing, where its queue is full) is connected. 0, or an errno value. */
+static int wait_for_connection(const SocketPlace *place, int fd, bool full, gint64 end_us)
+{
+    struct pollfd p[] = { { .fd = full ? -1 : fd, .events = POLLOUT },
+                          { .fd = interrupt_fd(), .events = POLLIN },
+                          { .fd = place->cancel_fd ? place->cancel_fd : -1, .events = POLLIN } };
+    const gint64 left = end_us ? (end_us - g_get_monotonic_time()) / 1000 : INT_MAX;
+    const int ms = left <= 0 ? 0 : full ? AGAIN_MS : end_us ? (int)left + 1 : -1;
+    int n = poll(p, G_N_ELEMENTS(p), ms), err = 0;
+    socklen_t len = sizeof(err);
+
+    if (n > 0 && (p[1].revents || p[2].revents)) {
+        return ECANCELED;
+    }
+    if (left <= 0) {
+        return ETIMEDOUT;
+    }
+    if (n <= 0 || full) {
+        return EAGAIN;
+    }
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ? errno : err;
+}
+
+/* connect(), which can be broken off. */
+static int connect_to(const SocketPlace *place, int fd, const void *addr, socklen_t len)
+{
+    const gint64 end_us = place->host || (place->port && !place->cid)
+                              ? 0
+                              : g_get_monotonic_time() + ACCEPT_MS * G_GINT64_CONSTANT(1000);
+    const int flags = fcntl(fd, F_GETFL);
+    int err;
+
+    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    err = connect(fd, addr, len) < 0 ? errno : 0;
+    while (err == EAGAIN || err == EINPROGRESS || err == EINTR) {
+        const bool full = err == EAGAIN;
+
+        err = wait_for_connection(place, fd, full, end_us);
+        if (err == EAGAIN) {
+            err = full && connect(fd, addr, len) == 0 ? 0 : full ? errno : EINPROGRESS;
+        }
+    }
+    fcntl(fd, F_SETFL, flags);
+    errno = err;
+    return err ? -1 : 0;
+}
 
 /* Bound or connected as @place says, or -1 and errno, and @fd is closed. */
 static int settle(const SocketPlace *place, int fd, const void *addr, socklen_t len)
 {
-    int rc = place->server ? bind(fd, addr, len) : connect(fd, addr, len);
+    int rc = place->server ? bind(fd, addr, len) : connect_to(place, fd, addr, len);
 
     if (rc == 0 && place->server) {
         rc = listen(fd, 1);
@@ -378,6 +430,7 @@ SocketPlace *socket_place_copy(const SocketPlace *place)
     copy->port = g_strdup(place->port);
     copy->cid = g_strdup(place->cid);
     copy->fd = g_strdup(place->fd);
+    copy->cancel_fd = 0;
     return copy;
 }
 

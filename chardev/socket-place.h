@@ -24,13 +24,16 @@ typedef struct SocketPlace {
     bool keep_alive, mptcp, nodelay;
     int ipv4, ipv6; /* OnOffAuto */
     uint16_t to;    /* server: last port to try; 0: only @port */
+    int cancel_fd;  /* client: an eventfd that breaks off the connecting; 0: none */
 } SocketPlace;
 
 /* False with an error if the members do not go together. Opens nothing. */
 bool socket_place_check(const SocketPlace *place, GError **errp);
 /* A socket that is connected, or for a server listening, with CLOEXEC; the caller's, but for fd=,
  * which is that descriptor. *@bound: the port that a TCP server got (g_free), may be NULL. -1 with
- * an error that says what to do. Blocks while it looks up names and connects. */
+ * an error that says what to do. Blocks while it looks up names and connects, until a signal asks
+ * the program to end, or `cancel_fd` can be read; a server on this host that accepts nobody is
+ * given up after half a minute. */
 int socket_place_open(const SocketPlace *place, char **bound, GError **errp);
 /* A client of @listen_fd, with CLOEXEC; the caller's. -1: there is none; or, if *@wait, there is
  * one, and what it needs (descriptors, memory) ran out: it would be found again and again, so the

@@ -5,6 +5,7 @@
 
 #include "crypto/authz.h"
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/json.h"
 
 #define MAX_FILE (1u << 20) /* more than any list; a file that is longer was named by mistake */
@@ -124,7 +125,7 @@ static bool read_text(const char *filename, struct stat *seen, char **text, GErr
         error_set(errp, "%s must be a file of at most %u bytes", filename, MAX_FILE);
         return false;
     }
-    if (!g_file_get_contents(filename, text, NULL, &err)) {
+    if (!file_read(filename, MAX_FILE, text, NULL, &err)) {
         error_set(errp, "%s", err->message);
         return false;
     }

@@ -10,6 +10,7 @@
 
 #include "crypto/cipher.h"
 #include "util/error.h"
+#include "util/file-read.h"
 
 /* More than any key or password; a file that is longer was named by mistake. */
 #define MAX_SECRET (1u << 20)
@@ -69,13 +70,8 @@ static bool read_given(Secret *secret, GError **errp)
         secret->size = strlen(given->data);
         return true;
     }
-    if (!g_file_get_contents(given->file, (char **)&secret->bytes, &secret->size, &err)) {
+    if (!file_read(given->file, MAX_SECRET, (char **)&secret->bytes, &secret->size, &err)) {
         error_set(errp, "file=%s: %s", given->file, err->message);
-        return false;
-    }
-    if (secret->size > MAX_SECRET) {
-        error_set(errp, "file=%s has %zu bytes, too many for a secret: the most is %u", given->file,
-                  secret->size, MAX_SECRET);
         return false;
     }
     return true;

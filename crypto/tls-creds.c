@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "util/error.h"
+#include "util/file-read.h"
 
 #define TYPE_TLS_CREDS  "tls-creds"
 #define TYPE_TLS_X509   "tls-creds-x509"
@@ -160,7 +161,7 @@ static bool load_psk_client(TlsCreds *creds, const char *keys, GError **errp)
     g_autofree char *text = NULL, *key = NULL;
     g_autoptr(GError) err = NULL;
 
-    if (!g_file_get_contents(keys, &text, NULL, &err)) {
+    if (!file_read(keys, FILE_READ_SMALL, &text, NULL, &err)) {
         error_set(errp, "%s", err->message);
         return false;
     }

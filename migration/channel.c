@@ -81,7 +81,7 @@ static bool open_file(Channel *channel, const char *text, bool out, GError **err
         return false;
     }
     /* What is before the offset is somebody else's; a file of ours is guest memory: private. */
-    channel->fd = open(path, (out ? O_WRONLY | O_CREAT : O_RDONLY) | O_CLOEXEC, 0600);
+    channel->fd = open(path, (out ? O_WRONLY | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NONBLOCK, 0600);
     if (channel->fd < 0) {
         error_set_errno(errp, errno, "file:%s: it cannot be opened", path);
         return false;

@@ -18,6 +18,7 @@
 #include "chardev/socket-address.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
+#include "util/task.h"
 
 #define HEADER_SIZE 4
 #define FRAME_MAX   (HEADER_SIZE + NET_PACKET_MAX)
@@ -324,6 +325,31 @@ static void stream_start(NetBackend *netdev)
 
 /* ---- life ---- */
 
+typedef struct Opening {
+    const SocketPlace *place;
+    int fd;
+    GError *err;
+} Opening;
+
+static void open_place(void *opaque)
+{
+    Opening *o = opaque;
+
+    o->fd = socket_place_open(o->place, NULL, &o->err);
+}
+
+/* A server's queue may be full. */
+static int open_in_task(const SocketPlace *place, GError **errp)
+{
+    Opening o = { place, -1, NULL };
+
+    task_wait(open_place, &o);
+    if (o.err) {
+        g_propagate_error(errp, o.err);
+    }
+    return o.fd;
+}
+
 static bool stream_open(NetBackend *netdev, const Netdev *options, GError **errp)
 {
     NetStream *s = NET_STREAM(netdev);
@@ -340,7 +366,7 @@ static bool stream_open(NetBackend *netdev, const Netdev *options, GError **errp
     if (!s->place.server && (s->place.host || s->place.cid)) {
         return true; /* a thread connects, as that may take its time */
     }
-    fd = socket_place_open(&s->place, NULL, errp);
+    fd = open_in_task(&s->place, errp);
     if (s->place.server) {
         s->listen_fd = fd;
     } else {

@@ -18,6 +18,7 @@
 #include "qom/object.h"
 #include "system/option-groups.h"
 #include "util/error.h"
+#include "util/file-read.h"
 
 #define MAX_FILE (1u << 20)
 
@@ -146,13 +147,12 @@ static char *read_text(const char *path, GError **errp)
     g_autofree char *text = NULL;
     gsize len;
 
-    if (!g_file_get_contents(path, &text, &len, &err)) {
+    if (!file_read(path, MAX_FILE, &text, &len, &err)) {
         error_set(errp, "%s", err->message);
         return NULL;
     }
-    if (len > MAX_FILE || memchr(text, '\0', len)) {
-        error_set(errp, "'%s' is not a configuration file: it is %s", path,
-                  len > MAX_FILE ? "too long" : "not text");
+    if (memchr(text, '\0', len)) {
+        error_set(errp, "'%s' is not a configuration file: it is not text", path);
         return NULL;
     }
     return g_steal_pointer(&text);

@@ -10,6 +10,7 @@
 #include "qapi/qapi-types.h"
 #include "system/options-more.h"
 #include "util/error.h"
+#include "util/file-read.h"
 
 /* ---- -boot ---- */
 
@@ -41,7 +42,7 @@ bool option_apply_fw_cfg(Startup *startup, const void *parsed, GError **errp)
     }
     if (given->string) {
         bytes = g_bytes_new(given->string, strlen(given->string));
-    } else if (g_file_get_contents(given->file, &contents, &size, &err)) {
+    } else if (file_read(given->file, FILE_READ_MOST, &contents, &size, &err)) {
         bytes = g_bytes_new_take(contents, size);
     } else {
         error_set(errp, "cannot read '%s': %s", given->file, err->message);

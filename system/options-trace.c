@@ -2,6 +2,7 @@
 /* -trace, -enable-sync-profile. */
 #include "system/options-more.h"
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/lock-profile.h"
 #include "util/log.h"
 #include "util/trace.h"
@@ -22,7 +23,7 @@ static bool trace_events(const char *path, GError **errp)
 {
     g_autofree char *text = NULL;
 
-    if (!g_file_get_contents(path, &text, NULL, errp)) {
+    if (!file_read(path, FILE_READ_SMALL, &text, NULL, errp)) {
         return false;
     }
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);

@@ -36,6 +36,7 @@
 #include "ui/spice.h"
 #include "ui/vnc.h"
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/keyval.h"
 #include "util/interrupt.h"
 #include "util/made-files.h"
@@ -429,6 +430,7 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
         return false;
     }
     g_unix_fd_add(interrupt_fd(), G_IO_IN, on_signal, NULL);
+    file_read_started();
     if (startup->preconfig) {
         preconfig_enter(finish_preconfig, startup);
         return serve_qtest(startup, errp);

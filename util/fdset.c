@@ -194,12 +194,17 @@ static int open_from_set(const Fdset *set, int flags)
     return fd;
 }
 
+bool fdset_is_path(const char *path)
+{
+    return g_str_has_prefix(path, PATH_PREFIX);
+}
+
 int fdset_open_path(const char *path, int flags, mode_t mode)
 {
     const Fdset *set;
     uint64_t id;
 
-    if (!g_str_has_prefix(path, PATH_PREFIX)) {
+    if (!fdset_is_path(path)) {
         return open(path, flags, mode);
     }
     set = parse_uint(path + strlen(PATH_PREFIX), INT64_MAX, &id) ? set_find((int64_t)id) : NULL;

@@ -51,5 +51,7 @@ GPtrArray *fdset_list(void);
  * O_CLOEXEC from @flags; O_EXCL fails with EEXIST. -1 with errno: ENOENT if there is no such set,
  * EACCES if none of its descriptors fits. */
 int fdset_open_path(const char *path, int flags, mode_t mode);
+/* Does @path name a set? */
+bool fdset_is_path(const char *path);
 
 #endif

@@ -72,6 +72,25 @@ void made_files_end(unsigned mark, bool ok)
     }
 }
 
+/* A FIFO is opened for reading, too, where nobody else does yet: what is written waits in it. */
+static int open_existing(const char *path, int flags, mode_t mode)
+{
+    struct stat st;
+    int fd;
+
+    if (fdset_is_path(path)) {
+        return fdset_open_path(path, flags, mode);
+    }
+    fd = open(path, flags | O_NONBLOCK, mode);
+    if (fd < 0 && errno == ENXIO && stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) {
+        fd = open(path, (flags & ~O_ACCMODE) | O_RDWR | O_NONBLOCK, mode);
+    }
+    if (fd >= 0 && !(flags & O_NONBLOCK) && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))) {
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    }
+    return fd;
+}
+
 int made_files_open(const char *path, int flags, mode_t mode, MadeFile kind)
 {
     int fd = fdset_open_path(path, flags | O_CREAT | O_EXCL, mode);
@@ -79,7 +98,7 @@ int made_files_open(const char *path, int flags, mode_t mode, MadeFile kind)
     if (fd >= 0) {
         made_files_note(path, kind);
     } else if (errno == EEXIST) {
-        fd = fdset_open_path(path, flags | O_CREAT, mode); /* O_CREAT: it may have gone meanwhile */
+        fd = open_existing(path, flags | O_CREAT, mode); /* O_CREAT: it may have gone meanwhile */
     }
     return fd;
 }

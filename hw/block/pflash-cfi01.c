@@ -423,7 +423,7 @@ static bool read_file(Pflash *s, GError **errp)
 
 static bool open_file(Pflash *s, GError **errp)
 {
-    s->fd = open(s->file, (s->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    s->fd = open(s->file, (s->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
     if (s->fd < 0) {
         error_set(errp, "%s: cannot open it%s: %s%s", s->file, s->readonly ? "" : " for writing",
                   g_strerror(errno),

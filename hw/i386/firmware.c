@@ -15,6 +15,7 @@
 #include "hw/i386/optionrom/optionrom.h"
 #include "memory/smm.h"
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/units.h"
 
 #define ROM_ALIGN    0x10000u /* bytes that a firmware file is a multiple of */
@@ -258,7 +259,7 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
         error_set(errp, "%s is not a regular file; firmware is a file with a ROM's contents", path);
         return false;
     }
-    g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, &err);
+    g_autoptr(GMappedFile) file = file_map(path, UINT64_MAX, &err);
     if (!file) {
         error_set(errp, "firmware cannot be read: %s", err->message);
         return false;

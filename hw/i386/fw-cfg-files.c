@@ -15,11 +15,13 @@
 #include "hw/tpm/tpm.h"
 #include "memory/address-space.h"
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/units.h"
 
 /* Room for what a DIMM adds to the tables when it is plugged after firmware has read the sizes: its
  * ranges in SRAT. */
 #define TABLES_HEADROOM 0x8000
+#define SPLASH_MOST     (64 * MIB)
 #define FILE_ALIGN      0x1000
 
 struct FwCfgFiles {
@@ -288,7 +290,7 @@ static bool add_splash(FwCfg *fw, const char *path, GError **errp)
     char *contents;
     gsize size;
 
-    if (!g_file_get_contents(path, &contents, &size, &err)) {
+    if (!file_read(path, SPLASH_MOST, &contents, &size, &err)) {
         error_set(errp, "-boot splash=%s: cannot read it: %s", path, err->message);
         return false;
     }

@@ -23,7 +23,7 @@ static const BootProtocol *const protocols[] = { &bzimage_protocol, &multiboot_p
 /* Map the file that @option names. An empty file is an error: nobody means it. */
 static GMappedFile *boot_map(const char *option, const char *path, GError **errp)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is not waited for */
     GMappedFile *map;
 
     if (fd < 0) {

@@ -13,6 +13,7 @@
 #include "memory/address-space.h"
 #include "memory/dma.h"
 #include "util/error.h"
+#include "util/file-read.h"
 
 #define TYPE_LOADER "loader"
 
@@ -125,7 +126,7 @@ static bool load_file(Loader *s, GError **errp)
     gchar *contents;
     gsize size;
 
-    if (!g_file_get_contents(s->file, &contents, &size, errp)) {
+    if (!file_read(s->file, FILE_READ_MOST, &contents, &size, errp)) {
         return false;
     }
     s->bytes = g_bytes_new_take(contents, size);

@@ -4,8 +4,11 @@
 
 #include "hw/i386/smbios.h"
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/keyval.h"
 #include "util/parse.h"
+
+#define STRUCTURE_MOST (64u << 10) /* bytes, also of a string */
 
 enum { HEADER_SIZE = 4, HEADER_LENGTH = 1, END_OF_TABLES = 127 };
 
@@ -124,7 +127,7 @@ static bool read_string(const char *path, GPtrArray *list, GError **errp)
     char *contents;
     gsize size;
 
-    if (!g_file_get_contents(path, &contents, &size, &err)) {
+    if (!file_read(path, STRUCTURE_MOST, &contents, &size, &err)) {
         error_set(errp, "path=%s: cannot read it: %s", path, err->message);
         return false;
     }
@@ -225,7 +228,7 @@ static bool add_file(SmbiosConfig *config, const char *path, GError **errp)
     char *contents;
     gsize size;
 
-    if (!g_file_get_contents(path, &contents, &size, &err)) {
+    if (!file_read(path, STRUCTURE_MOST, &contents, &size, &err)) {
         error_set(errp, "file=%s: cannot read it: %s", path, err->message);
         return false;
     }

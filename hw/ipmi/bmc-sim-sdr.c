@@ -4,6 +4,7 @@
 
 #include "hw/ipmi/bmc-sim.h"
 #include "util/error.h"
+#include "util/file-read.h"
 
 enum { SDR_HEADER = 5, SDR_LENGTH = 4, SDR_MOST = 64 * 1024 };
 enum { SDR_VERSION = 0x51, CAN_RESERVE = 0x02 };
@@ -61,7 +62,7 @@ bool sim_sdr_load(IpmiSim *s, GError **errp)
         s->sdr->data[SDR_HEADER] = s->parent.address;
         return check_records(s, errp);
     }
-    if (g_file_get_contents(s->sdr_file, &data, &len, errp)) {
+    if (file_read(s->sdr_file, FILE_READ_SMALL, &data, &len, errp)) {
         if (len > SDR_MOST) {
             error_set(errp, "'sdrfile' %s has %zu bytes; a repository has %d at most", s->sdr_file,
                       (size_t)len, SDR_MOST);
@@ -81,7 +82,7 @@ bool sim_fru_load(IpmiSim *s, GError **errp)
     g_autofree char *data = NULL;
     gsize len = 0;
 
-    if (s->fru_file && !g_file_get_contents(s->fru_file, &data, &len, errp)) {
+    if (s->fru_file && !file_read(s->fru_file, FILE_READ_SMALL, &data, &len, errp)) {
         return false;
     }
     if (len > s->fru_size) {

@@ -7,6 +7,7 @@
 #include "hw/core/firmware-file.h"
 #include "hw/pci/pci-internal.h"
 #include "util/error.h"
+#include "util/file-read.h"
 
 #define ROM_MIN (1u << 12) /* bytes; a page of RAM, and what the register can say */
 #define ROM_MAX (1u << 24) /* bytes; its address is to be found below 4 GiB */
@@ -92,7 +93,7 @@ bool pci_rom_add(PciDevice *dev, GError **errp)
         g_prefix_error(errp, "romfile=%s: ", name);
         return !dev->rom_file;
     }
-    file = g_mapped_file_new(path, FALSE, &err);
+    file = file_map(path, UINT64_MAX, &err);
     if (!file) {
         error_set(errp, "romfile=%s: it cannot be read: %s", name, err->message);
         return false;
