@@ -331,9 +331,16 @@ static void carry_out_requests(void)
     }
 }
 
+/* A wake-up is one where the guest has left nothing to go on with. */
+static bool may_reset(void)
+{
+    return (reset_requested != SHUTDOWN_CAUSE_NONE && !resets_held) ||
+           (wakeup_requested && state == RUN_STATE_SUSPENDED);
+}
+
 static bool may_carry_out(void)
 {
-    return !prepare || prepare();
+    return !prepare || !may_reset() || prepare();
 }
 
 static void process_requests(void *opaque)

@@ -67,8 +67,9 @@ void runstate_request_suspend(void);
 /* Wake it: MachineOps.wake; WAKEUP. While the machine stands, that waits until it goes on. Does
  * nothing unless the guest sleeps. */
 void runstate_request_wakeup(void);
-/* @ready is asked before the main loop carries requests out. False: not yet, and runstate_go_on()
- * is called when it is to be asked again; the machine goes on meanwhile. NULL: nobody is. */
+/* @ready is asked before the main loop carries out requests of which there may be a reset. False:
+ * not yet, and runstate_go_on() is called when it is to be asked again; the machine goes on
+ * meanwhile. NULL: nobody is. */
 void runstate_set_prepare(bool (*ready)(void));
 void runstate_go_on(void);
 /* A reset, suspension or wake-up that was requested is done now, if the machine is not to end

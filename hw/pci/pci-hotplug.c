@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/pci-hotplug.h"
 
+#include "hw/mem/memory-device.h"
 #include "hw/pci/pci-internal.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
@@ -163,6 +164,13 @@ static bool pre_plug(Machine *machine, Device *dev, GError **errp)
     return check_slot(slot, PCI_DEVICE(dev), errp);
 }
 
+static void announce(void *opaque)
+{
+    PciSlot *slot = opaque;
+
+    slot->bus->hotplug->inserted(slot->bus->hotplug_opaque, slot);
+}
+
 static void plug(Machine *machine, Device *dev)
 {
     PciSlot *slot = slot_of(dev);
@@ -174,7 +182,7 @@ static void plug(Machine *machine, Device *dev)
     if (dev->hotplugged && PCI_FUNC(PCI_DEVICE(dev)->devfn) == 0) {
         unplug_record_clear(&slot->unplug);
         if (slot->bus->hotplug->inserted) {
-            slot->bus->hotplug->inserted(slot->bus->hotplug_opaque, slot);
+            memory_device_when_settled(announce, slot); /* it may have brought memory */
         }
     }
 }
@@ -235,6 +243,7 @@ static void unplugged(Machine *machine, Device *dev)
     bool last = true;
 
     dev->unplug = NULL;
+    memory_device_forget_settled(announce, slot);
     for (unsigned fn = 0; slot && fn < 8; fn++) {
         last &= !function_of(slot, fn) || function_of(slot, fn) == PCI_DEVICE(dev);
     }

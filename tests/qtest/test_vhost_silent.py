@@ -149,6 +149,34 @@ def nvdimm():
         tap.equal(is_told(), True, "the guest is told")
 
 
+def memory_of_a_function():
+    """And of a function of PCI with memory."""
+    def is_told():
+        m.write("l", 0xae10, 0)
+        return bool(m.read("l", 0xae00) & 1 << 6)
+
+    with silent_disk(protocol=vhost.DISK | vhost.MEM_SLOTS) as (end, m, driver, second):
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "m-p1", "size": 128 * MIB})
+        mute(end, vhost.ADD_MEM_REG)
+        send(m.qmp, "device_add", driver="virtio-pmem-pci", id="p1", memdev="m-p1", addr="6")
+        lives(m, second, end, "device_add", True)
+        tap.equal(is_told(), False, "the guest is told too early")
+        end.say()
+        tap.equal("return" in reply_of(m.qmp), True)
+        tap.equal(is_told(), True, "the guest is told")
+
+
+def buttons():
+    """The power button, and a guest that goes to sleep, do not take the rings from it."""
+    with silent_disk() as (end, m, driver, second):
+        mute(end, vhost.GET_FEATURES)
+        m.qmp.command("system_powerdown")
+        m.qmp.event("POWERDOWN")
+        m.write("w", 0x604, 1 << 13 | 1 << 10)  # S3
+        m.qmp.event("SUSPEND")
+        tap.equal((end.told(vhost.GET_VRING_BASE), end.unsaid), ([], []), "rings, and questions")
+
+
 def gone():
     """It goes in place of answering: who waits goes on, and so does the next one, where the last one was."""
     with silent_disk(protocol=vhost.DISK | vhost.MEM_SLOTS) as (end, m, driver, second):
@@ -495,6 +523,8 @@ if __name__ == "__main__":
         ("commands", commands),
         ("tables, and no acknowledgements", tables),
         ("an NVDIMM", nvdimm),
+        ("a function with memory", memory_of_a_function),
+        ("buttons", buttons),
         ("it goes", gone),
         ("wrong answers that nobody waits for", wrong_later),
         ("virtio-mem", virtio_mem),
