@@ -5,6 +5,7 @@
 
 #include "accel/accel.h"
 #include "accel/vcpu.h"
+#include "hw/core/failover.h"
 #include "hw/core/machine.h"
 #include "hw/core/save-leave.h"
 #include "hw/i386/cpu.h"
@@ -108,7 +109,8 @@ static bool save_device(Device *dev, void *opaque)
 
 static bool check_device(Device *dev, void *errp)
 {
-    if (!device_class(dev)->check_migrate || device_class(dev)->check_migrate(dev, errp)) {
+    if (!device_class(dev)->check_migrate || failover_is_primary(dev) ||
+        device_class(dev)->check_migrate(dev, errp)) {
         return true;
     }
     const Object *parent = dev->parent.parent;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "block/activate.h"
+#include "hw/core/failover.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "hw/core/save-check.h"
@@ -19,6 +20,7 @@
 #include "migration/postcopy-check.h"
 #include "migration/postcopy-dest.h"
 #include "migration/setup.h"
+#include "migration/wait-unplug.h"
 #include "qapi/qapi-events.h"
 #include "ui/spice.h"
 #include "util/clock.h"
@@ -116,6 +118,7 @@ static void migration_ended(void *opaque)
     g_thread_join(going.thread);
     put_away();
     going.ended = clock_host_ns();
+    failover_return();
     if (going.frozen) {
         runstate_release(!going.err);
     }
@@ -453,7 +456,9 @@ static gpointer migration_thread(gpointer opaque)
 {
     GError *err = NULL;
 
-    bool written = connect_out(&err) && write_machine(going.stream, &err);
+    bool written = connect_out(&err) &&
+                   wait_unplug(&going.frozen_cond, &going.cancelled, &going.ends, &err) &&
+                   write_machine(going.stream, &err);
     if (going.multifd) {
         written = end_multifd(written, &err) && written;
     }
@@ -634,6 +639,7 @@ static void cancel(void)
         going.cancelled = true;
         migration_set_status(MIGRATION_STATUS_CANCELLING);
         channel_stop(&going.channel);
+        g_cond_signal(&going.frozen_cond);
         if (going.stream) {
             stream_cancel(going.stream);
         }

@@ -9,6 +9,7 @@
 #include "block/backend.h"
 #include "block/driver.h"
 #include "block/snapshot-internal.h"
+#include "hw/core/failover.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "hw/core/save-check.h"
@@ -105,7 +106,7 @@ static bool check_state(GError **errp)
         error_set(errp, "the machine is being migrated, or was");
         return false;
     }
-    return memory_target_check_idle(errp) && saved_states_check(errp);
+    return memory_target_check_idle(errp) && failover_check_none(errp) && saved_states_check(errp);
 }
 
 /* A file that is gone when it is closed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands that plug and unplug devices (qapi/qdev.json). */
 #include "hw/core/device.h"
+#include "hw/core/failover.h"
 #include "hw/core/runstate.h"
 #include "hw/virtio/vhost-ask.h"
 #include "migration/incoming.h"
@@ -28,7 +29,7 @@ bool monitor_device_add(struct json_object *props, GError **errp)
     return check_not_moving(migration_active() || incoming_begun(), errp) &&
            vhost_ask_before_add(props, errp) && /* the machine goes on meanwhile */
            check_not_moving(migration_active() || incoming_begun(), errp) &&
-           device_add(props, errp) != NULL;
+           failover_device_add(props, errp);
 }
 
 bool qmp_device_add(struct json_object *args, GError **errp)

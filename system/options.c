@@ -8,6 +8,7 @@
 #include "accel/choose.h"
 #include "chardev/chardev.h"
 #include "hw/char/isa-debugcon.h"
+#include "hw/core/failover.h"
 #include "hw/core/help.h"
 #include "hw/core/numa.h"
 #include "hw/core/runstate.h"
@@ -594,7 +595,7 @@ bool option_add_objects_for_nodes(Startup *startup, GError **errp)
 static bool do_device(Startup *startup, const char *arg, GError **errp)
 {
     struct json_object *props = keyval_or_json_parse(arg, "driver", errp);
-    bool ok = props && device_add(props, errp);
+    bool ok = props && failover_device_add(props, errp);
 
     json_object_put(props);
     return ok;

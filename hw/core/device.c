@@ -5,6 +5,7 @@
 
 #include "block/backend.h"
 #include "hw/core/bus.h"
+#include "hw/core/failover.h"
 #include "hw/core/hotplug.h"
 #include "hw/core/irq-lines.h"
 #include "hw/core/machine.h"
@@ -227,6 +228,7 @@ static void take_out(Device *dev, bool asked)
         device_unrealize(dev);
     }
     object_unparent(&dev->parent);
+    failover_device_gone(dev);
     if (dev->id || asked) {
         qapi_event_send_device_deleted(dev->id, path);
     }
@@ -358,20 +360,21 @@ static bool device_check_id(const char *id, GError **errp)
             id);
         return false;
     }
-    if (object_child(object_container("/machine/peripheral"), id)) {
+    if (object_child(object_container("/machine/peripheral"), id) || failover_has(id)) {
         error_set(errp, "there is a device with the id '%s' already; choose another id", id);
         return false;
     }
     return true;
 }
 
-Device *device_add(struct json_object *props, GError **errp)
+/* One with the properties @props, in no tree yet; a reference. *@id is borrowed from them. */
+static Object *object_of(struct json_object *props, const char **id, GError **errp)
 {
     static const char *const skip[] = { "driver", "id", NULL };
-    const char *driver, *id;
+    const char *driver;
 
     if (!props_get_string(props, "driver", &driver, errp) ||
-        !props_get_string(props, "id", &id, errp)) {
+        !props_get_string(props, "id", id, errp)) {
         return NULL;
     }
     if (!driver) {
@@ -380,11 +383,27 @@ Device *device_add(struct json_object *props, GError **errp)
         return NULL;
     }
     const ObjectType *type = device_find_type(driver, errp);
-    if (!type || !device_check_id(id, errp)) {
+    if (!type || !device_check_id(*id, errp)) {
         return NULL;
     }
     g_autoptr(Object) obj = object_new(type->name, errp);
-    if (!obj || !object_set_properties(obj, props, skip, errp)) {
+    return obj && object_set_properties(obj, props, skip, errp) ? g_steal_pointer(&obj) : NULL;
+}
+
+bool device_check(struct json_object *props, GError **errp)
+{
+    const char *id;
+    g_autoptr(Object) obj = object_of(props, &id, errp);
+
+    return obj;
+}
+
+Device *device_add(struct json_object *props, GError **errp)
+{
+    const char *id;
+    g_autoptr(Object) obj = object_of(props, &id, errp);
+
+    if (!obj) {
         return NULL;
     }
     Device *dev = DEVICE(obj);
@@ -432,6 +451,12 @@ static bool unplug_request(Device *dev, const char *id, GError **errp)
 
 bool device_del(const char *id, GError **errp)
 {
+    if (failover_forget(id)) {
+        g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", id);
+
+        qapi_event_send_device_deleted(id, path);
+        return true;
+    }
     Device *dev = device_find(id, errp);
 
     return dev && unplug_request(dev, id, errp);

@@ -98,6 +98,8 @@ Device *device_new_onboard_named(const char *type, const char *name);
 /* -device, device_add: @props has "driver" and perhaps "id"; goes to /machine/peripheral/ID or
  * /machine/peripheral-anon/device[N]. Nothing is left behind on failure. */
 Device *device_add(struct json_object *props, GError **errp);
+/* Are the type, the id and the properties such that device_add() may succeed? */
+bool device_check(struct json_object *props, GError **errp);
 /* device_del: @id is an id or a path. Asks the hot-plug handler; returns when the request is made.
  */
 bool device_del(const char *id, GError **errp);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "hw/core/failover.h"
 #include "hw/pci/pci-internal.h"
 #include "hw/pci/pci-iommu.h"
 #include "hw/pci/pci-msix.h"
@@ -379,6 +380,23 @@ static struct json_object *get_legacy_addr(Object *obj, const Property *prop, GE
     return json_object_new_string(text);
 }
 
+/* hw/core/failover.c has it, from before the device is made. */
+static struct json_object *get_pair(Object *obj, const Property *prop, GError **errp)
+{
+    const char *pair = failover_pair_of(DEVICE(obj));
+
+    return json_object_new_string(pair ? pair : "");
+}
+
+static bool set_pair(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    if (!json_object_is_type(value, json_type_string)) {
+        error_set(errp, "'failover_pair_id' must be the id of a virtio-net with failover=on");
+        return false;
+    }
+    return true;
+}
+
 static struct json_object *get_parent_bus(Object *obj, const Property *prop, GError **errp)
 {
     const PciDevice *dev = PCI_DEVICE(obj);
@@ -422,6 +440,12 @@ static const Property pci_device_properties[] = {
       .description = "bytes of that ROM; 4294967295: as many as the file needs",
       .has_default = true,
       .default_int = PROP_UNSET },
+    { .name = "failover_pair_id",
+      .kind = PROP_CUSTOM,
+      .custom_type = "str",
+      .description = "id of a virtio-net with failover=on, which is used where this card is not",
+      .get = get_pair,
+      .set = set_pair },
     { .name = "acpi-index",
       .kind = PROP_UINT32,
       .offset = offsetof(PciDevice, acpi_index),

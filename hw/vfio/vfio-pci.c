@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hw/core/boot-order.h"
+#include "hw/core/failover.h"
 #include "hw/core/save-check.h"
 #include "hw/pci/pci-iommu.h"
 #include "util/error.h"
@@ -90,6 +91,10 @@ static void vfio_reset(PciDevice *dev)
 static bool check_save(void *opaque, GError **errp)
 {
     const VfioPci *s = opaque;
+
+    if (failover_is_primary(&s->parent.parent)) {
+        return true; /* it leaves before */
+    }
     g_autofree char *name = device_describe(&s->parent.parent);
 
     error_set(errp,

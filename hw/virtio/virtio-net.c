@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hw/core/boot-order.h"
+#include "hw/core/failover.h"
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
@@ -119,6 +120,14 @@ void virtio_net_settle(VirtioNet *s)
 /* ---- life ---- */
 
 /* From here on features do not change. */
+static void negotiate(const VirtioNet *s)
+{
+    if (s->failover) {
+        failover_negotiate(s->nic.device->id, s->parent.status & VIRTIO_STATUS_DRIVER_OK &&
+                                                  virtio_has(&s->parent, VIRTIO_NET_F_STANDBY));
+    }
+}
+
 static void net_status_written(VirtioDevice *vdev, uint8_t before)
 {
     VirtioNet *s = VIRTIO_NET(vdev);
@@ -126,6 +135,7 @@ static void net_status_written(VirtioDevice *vdev, uint8_t before)
     if (vdev->status & ~before & VIRTIO_STATUS_DRIVER_OK) {
         s->offloads = vdev->features & VIRTIO_NET_OFFLOADS;
         virtio_net_settle(s);
+        negotiate(s);
     }
 }
 
@@ -133,6 +143,7 @@ static void net_reset(VirtioDevice *vdev)
 {
     VirtioNet *s = VIRTIO_NET(vdev);
 
+    negotiate(s);
     virtio_net_filter_reset(s);
     s->announce = false;
     s->pairs = 1;
@@ -164,7 +175,6 @@ static bool check_absent(const VirtioNet *s, GError **errp)
         { s->rss, "rss", "queues are chosen by the host's card; mq=on with several pairs" },
         { s->hash, "hash", "no hash of packets is told" },
         { s->guest_rsc_ext, "guest_rsc_ext", "no netdev tells which segments were joined" },
-        { s->failover, "failover", "there is no second card that could take over" },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(absent); i++) {
@@ -219,6 +229,7 @@ static void offer_features(VirtioNet *s)
         { s->guest_csum && s->guest_ufo, VIRTIO_NET_F_GUEST_UFO },
         { s->host_mtu != 0, VIRTIO_NET_F_MTU },
         { tells_speed(s), VIRTIO_NET_F_SPEED_DUPLEX },
+        { s->failover, VIRTIO_NET_F_STANDBY },
         { s->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF },
         { s->link_status, VIRTIO_NET_F_STATUS },
         { s->ctrl_vq, VIRTIO_NET_F_CTRL_VQ },
@@ -253,6 +264,9 @@ static void net_unrealize(VirtioDevice *vdev)
 {
     VirtioNet *s = VIRTIO_NET(vdev);
 
+    if (s->failover) {
+        failover_remove_standby(s->nic.device->id);
+    }
     boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
     g_clear_pointer(&s->vhost, vhost_free);
     nic_unrealize(&s->nic);
@@ -260,12 +274,21 @@ static void net_unrealize(VirtioDevice *vdev)
     g_clear_pointer(&s->packet, g_free);
 }
 
+static bool check_failover(const VirtioNet *s, const Device *card, GError **errp)
+{
+    if (s->failover && !card->id) {
+        error_set(errp,
+                  "failover=on needs an id=, which failover_pair_id= of the other card names");
+    }
+    return !s->failover || card->id;
+}
+
 static bool net_realize(VirtioDevice *vdev, GError **errp)
 {
     VirtioNet *s = VIRTIO_NET(vdev);
     Device *card = DEVICE(vdev->parent.bus->parent.parent);
 
-    if (!check_properties(s, errp) ||
+    if (!check_properties(s, errp) || !check_failover(s, card, errp) ||
         !boot_order_add(card, s->boot_index, card, "ethernet", "/ethernet-phy@0", errp)) {
         return false;
     }
@@ -294,6 +317,9 @@ static bool net_realize(VirtioDevice *vdev, GError **errp)
         net_unrealize(vdev);
         return false;
     }
+    if (s->failover) {
+        failover_add_standby(card->id);
+    }
     return true;
 }
 
@@ -313,6 +339,7 @@ static bool net_post_load(void *obj, GError **errp)
         return false;
     }
     virtio_net_settle(s);
+    negotiate(s);
     return true;
 }
 
@@ -395,7 +422,8 @@ static const Property net_properties[] = {
     ABSENT(hash),
     ABSENT(rss),
     ABSENT(guest_rsc_ext),
-    ABSENT(failover),
+    PROP("failover", PROP_BOOL, failover, false,
+         "the standby of a card with failover_pair_id=, which a migration leaves behind"),
     { 0 },
 };
 

@@ -42,6 +42,7 @@ enum {
     VIRTIO_NET_F_GUEST_ANNOUNCE = 21,
     VIRTIO_NET_F_MQ = 22,
     VIRTIO_NET_F_CTRL_MAC_ADDR = 23,
+    VIRTIO_NET_F_STANDBY = 62,
     VIRTIO_NET_F_SPEED_DUPLEX = 63,
 };
 
@@ -83,11 +84,12 @@ typedef struct VirtioNet {
         ctrl_mac_addr, ctrl_guest_offloads, guest_announce, mq;
     int tx; /* VIRTIO_NET_TX_* */
     uint32_t tx_timer_ns, tx_burst;
-    bool hash, rss, guest_rsc_ext, failover; /* must be off */
-    int32_t boot_index;                      /* -1: firmware does not boot from it */
-    int32_t speed;                           /* in Mbit/s; -1: nothing is said of it */
-    int duplex;                              /* VIRTIO_NET_DUPLEX_* */
-    uint16_t host_mtu;                       /* 0: nothing is said of it */
+    bool failover;                 /* hw/core/failover.h */
+    bool hash, rss, guest_rsc_ext; /* must be off */
+    int32_t boot_index;            /* -1: firmware does not boot from it */
+    int32_t speed;                 /* in Mbit/s; -1: nothing is said of it */
+    int duplex;                    /* VIRTIO_NET_DUPLEX_* */
+    uint16_t host_mtu;             /* 0: nothing is said of it */
     uint16_t rx_queue_size, tx_queue_size;
     /* wiring */
     Nic nic;

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pairs of network cards: the primary comes when the driver of the standby knows of pairs, leaves before a migration, and
+comes again where the machine goes on."""
+import os
+import sys
+import tempfile
+
+import machine
+import tap
+import virtio_driver
+import vm
+
+SLOT, PRIMARY = 4, 5
+VERSION_1, STANDBY = 1 << 32, 1 << 62
+CARDS = ["-device", f"virtio-net-pci,id=net0,failover=on,mac=52:54:00:11:22:33,addr={SLOT}", "-device",
+         f"e1000,id=card0,failover_pair_id=net0,mac=52:54:00:11:22:33,addr={PRIMARY}"]
+
+
+def start(*extra, cards=CARDS):
+    return machine.Machine("64M", extra=["-M", "pc", *cards, *extra])
+
+
+def there(m):
+    return [p["name"] for p in m.qmp.command("qom-list", path="/machine/peripheral") if p["name"] != "type"]
+
+
+def begin(m, features=VERSION_1 | STANDBY):
+    driver = virtio_driver.Driver(m, SLOT)
+    driver.begin(features)
+    for n in range(3):
+        driver.queue(n)
+    driver.ready()
+    return driver
+
+
+def eject(m):
+    """As the guest does when it is asked."""
+    m.write("l", 0xae10, 0)
+    tap.equal(m.read("l", 0xae04), 1 << PRIMARY, "what the guest is asked for")
+    m.write("l", 0xae08, 1 << PRIMARY)
+
+
+def came(m):
+    m.qmp.event("FAILOVER_NEGOTIATED", **{"device-id": "net0"})
+    vm.wait_until(lambda: "card0" in there(m), "the primary")
+
+
+def status(m):
+    return m.qmp.command("query-migrate")["status"]
+
+
+def refused(m, says, name, **arguments):
+    try:
+        m.qmp.execute({"execute": name, "arguments": arguments})
+    except vm.QmpError as error:
+        tap.equal(says in error.desc, True, error.desc)
+    else:
+        raise AssertionError(f"{name} {arguments} is taken")
+
+
+def hidden():
+    """A driver that knows nothing of pairs has the standby alone; one that does, both."""
+    with start() as m:
+        tap.equal(there(m), ["net0"])
+        tap.equal(begin(m, VERSION_1).offered() & STANDBY, STANDBY)
+        m.qmp.command("query-status")
+        tap.equal(there(m), ["net0"])
+        begin(m)
+        came(m)
+        m.write("l", 0xae10, 0)
+        tap.equal(m.read("l", 0xae00) & 1 << PRIMARY, 1 << PRIMARY, "the guest is told")
+        tap.equal(m.qmp.command("qom-get", path="card0", property="failover_pair_id"), "net0")
+        begin(m)  # anew: it stays
+        m.qmp.event("FAILOVER_NEGOTIATED")
+        tap.equal(there(m), ["card0", "net0"] if there(m)[0] == "card0" else ["net0", "card0"])
+        m.qmp.command("device_del", id="card0")
+        eject(m)
+        m.qmp.event("DEVICE_DELETED", device="card0")
+        begin(m)
+        m.qmp.event("FAILOVER_NEGOTIATED")
+        tap.equal(there(m), ["net0"], "one that a user has taken away")
+        m.qmp.command("device_add", driver="e1000", id="card0", failover_pair_id="net0", addr=f"{PRIMARY}")
+        tap.equal("card0" in there(m), True, "it comes at once")
+
+
+def wrong():
+    """What cannot be is refused; a hidden one has its id, and can be taken away."""
+    with start() as m:
+        before = m.tree()
+        refused(m, "already", "device_add", driver="e1000", id="card0")
+        refused(m, "already", "device_add", driver="e1000", id="card0", failover_pair_id="net0")
+        refused(m, "needs an id", "device_add", driver="e1000", failover_pair_id="net0")
+        refused(m, "for network cards", "device_add", driver="virtio-rng-pci", id="r", failover_pair_id="net0")
+        refused(m, "e1000.nothing", "device_add", driver="e1000", id="e", failover_pair_id="net0", nothing=1)
+        refused(m, "needs an id", "device_add", driver="virtio-net-pci", failover=True)
+        m.qmp.command("device_del", id="card0")
+        m.qmp.event("DEVICE_DELETED", device="card0")
+        refused(m, "card0", "device_del", id="card0")
+        begin(m)
+        m.qmp.event("FAILOVER_NEGOTIATED")
+        tap.equal(m.tree(), before)
+        # It cannot be where another device is: that is said when it comes.
+        m.qmp.command("device_add", driver="virtio-rng-pci", id="r", addr=f"{PRIMARY}")
+        refused(m, "", "device_add", driver="e1000", id="card0", failover_pair_id="net0", addr=f"{PRIMARY}")
+        m.qmp.command("device_add", driver="e1000", id="card0", failover_pair_id="net0", addr="9")
+
+
+def moves():
+    """The guest gives it back first; it comes at the other end, and there and back again."""
+    with tempfile.TemporaryDirectory() as folder, start() as m:
+        begin(m)
+        came(m)
+        with start("-incoming", f"unix:{folder}/s") as other:
+            tap.equal(there(other), ["net0"])
+            vm.wait_until(lambda: os.path.exists(f"{folder}/s"), "the socket")
+            m.qmp.command("migrate", uri=f"unix:{folder}/s")
+            m.qmp.event("UNPLUG_PRIMARY", **{"device-id": "card0"})
+            tap.equal(status(m), "wait-unplug")
+            m("memset 0x1000 0x1000 0x5a")
+            tap.equal("card0" in there(m), True)
+            refused(m, "migrated", "device_del", id="card0")
+            eject(m)
+            m.qmp.event("DEVICE_DELETED", device="card0")
+            vm.wait_until(lambda: status(m) == "completed", "it has gone")
+            came(other)
+        m.qmp.command("cont")  # the other one has ended
+        vm.wait_until(lambda: "card0" in there(m), "the primary, here")
+
+
+def fails():
+    """A migration that fails, is cancelled before or after the guest's answer, or that the program's end overtakes."""
+    with tempfile.TemporaryDirectory() as folder, start() as m:
+        begin(m)
+        came(m)
+        listener = machine.socket.socket(machine.socket.AF_UNIX)
+        listener.bind(f"{folder}/s")
+        listener.listen()
+        m.qmp.command("migrate", uri=f"unix:{folder}/s")
+        m.qmp.event("UNPLUG_PRIMARY")
+        eject(m)
+        m.qmp.event("DEVICE_DELETED", device="card0")
+        listener.accept()[0].close()
+        vm.wait_until(lambda: status(m) == "failed", "it fails")
+        vm.wait_until(lambda: "card0" in there(m), "the primary comes again")
+        m.write("l", 0xae10, 0)
+        m.qmp.command("migrate", uri=f"unix:{folder}/s")
+        m.qmp.event("UNPLUG_PRIMARY")
+        tap.equal(status(m), "wait-unplug")
+        m.qmp.command("migrate_cancel")
+        vm.wait_until(lambda: status(m) == "cancelled", "it is cancelled")
+        tap.equal("card0" in there(m), True, "it has stayed")
+        m.qmp.command("migrate", uri=f"unix:{folder}/s")
+        m.qmp.event("UNPLUG_PRIMARY")
+        tap.equal(status(m), "wait-unplug")
+        m.qmp.command("quit")
+        m.process.wait(vm.LONG)
+
+
+def cannot_leave():
+    """What is saved, and goes on, keeps its cards: that is refused."""
+    with start() as m:
+        begin(m)
+        came(m)
+        said = m.qmp.command("human-monitor-command", **{"command-line": "savevm s"})
+        tap.equal("primary of 'net0'" in said, True, said)
+
+
+if __name__ == "__main__":
+    tap.run([(name, case) for name, case in [
+        ("hidden", hidden),
+        ("what is wrong", wrong),
+        ("moves", moves),
+        ("moves that fail", fails),
+        ("what cannot leave", cannot_leave),
+    ] if len(sys.argv) < 3 or sys.argv[2] in name])
