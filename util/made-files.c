@@ -82,7 +82,8 @@ static int open_existing(const char *path, int flags, mode_t mode)
         return fdset_open_path(path, flags, mode);
     }
     fd = open(path, flags | O_NONBLOCK, mode);
-    if (fd < 0 && errno == ENXIO && stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) {
+    if (fd < 0 && errno == ENXIO && !(flags & O_NONBLOCK) && stat(path, &st) == 0 &&
+        S_ISFIFO(st.st_mode)) {
         fd = open(path, (flags & ~O_ACCMODE) | O_RDWR | O_NONBLOCK, mode);
     }
     if (fd >= 0 && !(flags & O_NONBLOCK) && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))) {

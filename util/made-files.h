@@ -26,7 +26,8 @@ void made_files_note(const char *path, MadeFile kind);
 
 /* fdset_open_path() for writing, where the file is made with @mode if it is missing, and noted
  * then. @flags without O_CREAT. Nobody waits for who reads a FIFO: neither here, nor when it is
- * written to, which may fail with EAGAIN. -1 with errno. */
+ * written to, which may fail with EAGAIN; with O_NONBLOCK in @flags one that nobody reads is ENXIO.
+ * -1 with errno. */
 int made_files_open(const char *path, int flags, mode_t mode, MadeFile kind);
 
 #endif
