@@ -145,6 +145,8 @@ static bool open_files(TpmHost *host, const char *path, const char *cancel_path,
                             cancel_path);
             return false;
         }
+        /* Only a FIFO that nobody reads is not waited for: who writes to it later has the time. */
+        fcntl(host->cancel, F_SETFL, fcntl(host->cancel, F_GETFL) & ~O_NONBLOCK);
     }
     return true;
 }

@@ -9,6 +9,9 @@ import socket
 import struct
 import threading
 
+import machine  # noqa: F401  (where vm is)
+import vm
+
 (GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE, SET_LOG_BASE, SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE,
  GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL) = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13)
 (GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE, SET_BACKEND_REQ_FD, GET_CONFIG,
@@ -312,6 +315,14 @@ class Backend(threading.Thread):
                     self.seen.append((request, payload))
                     self.lock.notify_all()
 
+    def connects(self):
+        """A socket has its name a moment before it listens."""
+        try:
+            self.sock.connect(self.path)
+        except ConnectionRefusedError:
+            return self.stopping
+        return True
+
     def run(self):
         while not self.stopping:
             if self.listen:
@@ -321,7 +332,7 @@ class Backend(threading.Thread):
             else:
                 self.sock = socket.socket(socket.AF_UNIX)
                 try:
-                    self.sock.connect(self.path)
+                    vm.wait_until(self.connects, "a listener")
                 except OSError:
                     return
             with self.lock:
