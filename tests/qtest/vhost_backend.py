@@ -9,8 +9,7 @@ import socket
 import struct
 import threading
 
-import machine  # noqa: F401  (where vm is)
-import vm
+import machine
 
 (GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE, SET_LOG_BASE, SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE,
  GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL) = (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 13)
@@ -332,7 +331,7 @@ class Backend(threading.Thread):
             else:
                 self.sock = socket.socket(socket.AF_UNIX)
                 try:
-                    vm.wait_until(self.connects, "a listener")
+                    machine.vm.wait_until(self.connects, "a listener")
                 except OSError:
                     return
             with self.lock:
