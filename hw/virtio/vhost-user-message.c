@@ -488,6 +488,11 @@ static bool wait_for(VhostUser *vu, const bool *done, GError **errp)
 
     while (ok && !*done) {
         const Awaited *a = g_queue_peek_head(&vu->awaited);
+
+        if (!a) { /* what came by its side made no sense, and it was hung up on */
+            error_set(errp, "the back-end has gone");
+            return false;
+        }
         const gint64 left = (a->deadline - g_get_monotonic_time()) / 1000;
         const short events = POLLIN | (vu->unsent.length ? POLLOUT : 0);
         struct pollfd p[] = { { .fd = char_fd(vu->chardev), .events = events },
