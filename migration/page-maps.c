@@ -124,22 +124,31 @@ bool page_map_ask(PageMap *map, uint64_t page)
     return first;
 }
 
-bool page_map_waits(const PageMap *map, uint64_t page)
+bool page_map_next_wait(const PageMap *map, uint64_t *page)
 {
-    return is_set(map->asked, page) && !is_set(map->there, page);
+    const uint64_t words = (pages_of(map) + WORD_BITS - 1) / WORD_BITS;
+    uint64_t mask = UINT64_MAX << (*page % WORD_BITS);
+
+    for (uint64_t word = *page / WORD_BITS; map->lacks && word < words; word++) {
+        const uint64_t bits = map->asked[word] & ~map->there[word] & mask;
+
+        if (bits) {
+            *page = word * WORD_BITS + (unsigned)__builtin_ctzll(bits);
+            return true;
+        }
+        mask = UINT64_MAX;
+    }
+    return false;
 }
 
 bool page_maps_wait(const PageMaps *maps)
 {
-    for (unsigned i = 0; i < maps->count; i++) {
-        const PageMap *map = &maps->maps[i];
-        const uint64_t words = (pages_of(map) + WORD_BITS - 1) / WORD_BITS;
+    bool waits = false;
 
-        for (uint64_t word = 0; map->lacks && word < words; word++) {
-            if (map->asked[word] & ~map->there[word]) {
-                return true;
-            }
-        }
+    for (unsigned i = 0; i < maps->count && !waits; i++) {
+        uint64_t page = 0;
+
+        waits = page_map_next_wait(&maps->maps[i], &page);
     }
-    return false;
+    return waits;
 }

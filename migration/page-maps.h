@@ -37,9 +37,9 @@ bool page_map_has(const PageMap *map, uint64_t page);
 bool page_map_next(const PageMap *map, uint64_t from, uint64_t end, PageRange *range);
 /* False: it was asked for already. */
 bool page_map_ask(PageMap *map, uint64_t page);
-/* Was it, and is not there? */
-bool page_map_waits(const PageMap *map, uint64_t page);
-/* Is there one that was? */
+/* The first one at or after *@page that was, and is not there; false: there is none. */
+bool page_map_next_wait(const PageMap *map, uint64_t *page);
+/* Is there any of all? */
 bool page_maps_wait(const PageMaps *maps);
 
 #endif

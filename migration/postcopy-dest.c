@@ -435,18 +435,15 @@ static bool agree(Stream *stream, GError **errp)
 
 static void ask_again(const PageMap *map)
 {
-    PageRange range = { 0 };
-    const uint64_t unit = map->block->page_size / RAM_PAGE;
+    PageRange range = { 0, map->block->page_size / RAM_PAGE };
     bool more = true;
 
     while (more) {
         g_mutex_lock(&dest.lock);
-        do {
-            more = page_map_next(map, range.first + range.count, UINT64_MAX, &range);
-            range.count = unit;
-        } while (more && !page_map_waits(map, range.first));
+        more = page_map_next_wait(map, &range.first);
         g_mutex_unlock(&dest.lock);
         more = more && send_record(RECORD_REQUEST, map->block, &range);
+        range.first += range.count;
     }
 }
 

@@ -364,7 +364,7 @@ def recover():
         SESSION.virsh("qemu-monitor-command", name, '{"execute":"migrate-set-parameters","arguments":{"max-postcopy-bandwidth":0}}')
         end()
         guest.close()
-        tap.equal((SESSION.virsh("list", "--all", "--name"), other.virsh("domstate", name, "--reason")), ("", "running (post-copy)"))
+        tap.equal((SESSION.virsh("list", "--all", "--name"), other.virsh("domstate", name, "--reason")), ("", "running (migrated)"))
         guest = Guest(other, name)
         tap.equal(guest.run("cat /tmp/mark").strip(), "stays")
         guest.close()

@@ -292,7 +292,7 @@ def differences():
             here.alive()
             here.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "xbzrle", "state": True}])
             here.migrate(f"unix:{folder}/socket", **{"max-bandwidth": 0, "downtime-limit": 0, "xbzrle-cache-size": 64 << 20})
-            here.wait("differences", lambda: here.info()["status"] == "completed" or here.info()["xbzrle-cache"]["pages"] > 1000)
+            here.wait("differences", lambda: here.info()["status"] == "completed" or here.info().get("xbzrle-cache", {"pages": 0})["pages"] > 1000)
             here.qmp.command("migrate-set-parameters", **{"downtime-limit": 60000})
             info = here.ended("completed")
             there.qmp.event("RESUME", timeout=SECONDS)

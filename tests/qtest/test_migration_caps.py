@@ -117,7 +117,8 @@ def differences():
         number = 0
 
         def goes():
-            return status(here) == "active" and here.qmp.command("query-migrate")["xbzrle-cache"]["pages"] < 2000
+            info = here.qmp.command("query-migrate")
+            return info["status"] == "setup" or (info["status"] == "active" and info["xbzrle-cache"]["pages"] < 2000)
         while goes():
             number += 1
             for page in range(64):
