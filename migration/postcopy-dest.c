@@ -309,15 +309,14 @@ static bool read_pages(GError **errp)
 
 /* ---- the state, for users ---- */
 
-/* Main thread. */
+/* Main thread: @opaque is the status. Each is told, however soon the next one came. */
 static void tell(void *opaque)
 {
     g_mutex_lock(&dest.state_lock);
-    const MigrationStatus status = dest.status;
     const bool runs = dest.runs;
     g_mutex_unlock(&dest.state_lock);
     if (runs && postcopy_dest_active()) {
-        migration_set_status(status);
+        migration_set_status((MigrationStatus)GPOINTER_TO_UINT(opaque));
     }
 }
 
@@ -326,7 +325,7 @@ static void set_status(MigrationStatus status)
     g_mutex_lock(&dest.state_lock);
     dest.status = status;
     g_mutex_unlock(&dest.state_lock);
-    main_loop_schedule(tell, NULL);
+    main_loop_schedule(tell, GUINT_TO_POINTER(status));
 }
 
 /* ---- a new connection ---- */
@@ -645,11 +644,12 @@ void postcopy_dest_runs(void (*over)(void))
     g_mutex_lock(&dest.state_lock);
     dest.runs = dest.says_runs = true;
     dest.over = over;
+    const MigrationStatus status = dest.status;
     g_cond_broadcast(&dest.state_changed);
     g_mutex_unlock(&dest.state_lock);
     postcopy_blocktime_begin();
     eventfd_write(dest.fault_kick, 1);
-    tell(NULL);
+    tell(GUINT_TO_POINTER(status));
 }
 
 void postcopy_dest_forget(void)

@@ -25,6 +25,9 @@ static uint64_t pages_written(const Precopy *precopy, const RamSource *ram)
 {
     uint64_t data = atomic_load_explicit(&ram->data, memory_order_relaxed);
 
+    if (ram->xbzrle) {
+        data += xbzrle_stats(ram->xbzrle).pages;
+    }
     return precopy->rounds ? data + atomic_load_explicit(&ram->zero, memory_order_relaxed) : data;
 }
 

@@ -309,6 +309,48 @@ static void test_writer(void)
     ram_block_unref(w.block);
 }
 
+typedef struct Told {
+    DirtyCounter counter;
+    unsigned pages;
+} Told;
+
+static void on_noted(DirtyCounter *counter, unsigned pages)
+{
+    ((Told *)counter)->pages += pages;
+}
+
+/* What this thread marks counts once between two syncs of a tracker that counts. */
+static void test_counting(void)
+{
+    RamBlock *block = block_new("ram", PAGES);
+    Told told = { .counter.noted = on_noted };
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+
+    dirty_set_counter(&told.counter);
+    DirtyTracker *plain = track(block);
+    dirty_mark(block, 0, 5 * DIRTY_PAGE);
+    g_assert_cmpuint(told.pages, ==, 0); /* nobody counts */
+    g_ptr_array_add(blocks, block);
+    DirtyTracker *tracker = dirty_tracker_new_counting(blocks);
+    dirty_mark(block, 0, 5 * DIRTY_PAGE);
+    dirty_mark(block, 3 * DIRTY_PAGE, 3 * DIRTY_PAGE);
+    g_assert_cmpuint(told.pages, ==, 6);
+    dirty_tracker_sync(plain); /* the other one's */
+    dirty_mark(block, 0, 6 * DIRTY_PAGE);
+    g_assert_cmpuint(told.pages, ==, 6);
+    dirty_tracker_sync(tracker);
+    dirty_mark(block, 63 * DIRTY_PAGE, 2 * DIRTY_PAGE);
+    dirty_mark(block, 0, 1);
+    g_assert_cmpuint(told.pages, ==, 9);
+    g_assert_cmpuint(atomic_load(&told.counter.pages), ==, 9);
+    dirty_set_counter(NULL);
+    dirty_mark(block, 100 * DIRTY_PAGE, DIRTY_PAGE);
+    g_assert_cmpuint(told.pages, ==, 9);
+    dirty_tracker_free(tracker);
+    dirty_tracker_free(plain);
+    ram_block_unref(block);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -320,5 +362,6 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/listener", test_listener);
     g_test_add_func("/dirty/watch", test_watch);
     g_test_add_func("/dirty/writer", test_writer);
+    g_test_add_func("/dirty/counting", test_counting);
     return g_test_run();
 }
