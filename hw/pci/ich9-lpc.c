@@ -71,22 +71,32 @@ static uint64_t rcrb_read(void *opaque, hwaddr addr, unsigned size)
             value |= 0x3210u << (routes[i] & 2) * 8;
         }
     }
-    return value;
+    return addr == ICH9_GCS ? ich9_tco_gcs(&((const Ich9Lpc *)opaque)->tco) : value;
 }
 
 static void rcrb_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
+    Ich9Lpc *lpc = opaque;
+
+    if (addr == ICH9_GCS) {
+        ich9_tco_set_gcs(&lpc->tco, (uint32_t)value);
+    }
 }
 
 static const MemoryRegionOps rcrb_ops = { rcrb_read, rcrb_write, 4, 4 };
 
 /* ---- the function ---- */
 
-static void lpc_update_pm(const Ich9Lpc *lpc)
+static void lpc_update_pm(Ich9Lpc *lpc)
 {
     uint16_t base = pci_get_word(&lpc->parent, PMBASE) & PMBASE_ADDRESS;
+    bool enabled = base && lpc->parent.config[ACPI_CNTL] & ACPI_CNTL_ENABLE;
 
-    acpi_pm_map(lpc->pm, base && lpc->parent.config[ACPI_CNTL] & ACPI_CNTL_ENABLE, base);
+    memory_transaction_begin();
+    acpi_pm_map(lpc->pm, enabled, base);
+    memory_region_set_address(&lpc->tco.region, base + ICH9_TCO_OFFSET);
+    memory_region_set_enabled(&lpc->tco.region, enabled && lpc->tco.enabled);
+    memory_transaction_commit();
 }
 
 /* ---- SMIs ---- */
@@ -136,6 +146,7 @@ static void lpc_reset(PciDevice *dev)
 {
     Ich9Lpc *lpc = ICH9_LPC(dev);
 
+    ich9_tco_reset(&lpc->tco);
     lpc_update_pm(lpc);
     lpc_update_rcrb(lpc);
     lpc_update_smi_lock(lpc);
@@ -170,6 +181,17 @@ static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
     }
 }
 
+static bool lpc_realize(PciDevice *dev, GError **errp)
+{
+    ich9_tco_init(&ICH9_LPC(dev)->tco);
+    return true;
+}
+
+static void lpc_unrealize(PciDevice *dev)
+{
+    ich9_tco_destroy(&ICH9_LPC(dev)->tco);
+}
+
 static void lpc_init(Object *obj)
 {
     PciDevice *dev = PCI_DEVICE(obj);
@@ -181,13 +203,18 @@ static void lpc_init(Object *obj)
 static const StateField lpc_fields[] = {
     STATE_STRUCT(Ich9Lpc, pirqs, &pirq_router_state),
     STATE_STRUCT(Ich9Lpc, parent, &pci_device_state),
+    STATE_STRUCT_SINCE(Ich9Lpc, tco, &ich9_tco_state, 3),
     {},
 };
-static const StateTable lpc_state = { .name = "ich9-lpc", .version = 2, .fields = lpc_fields };
+static const StateTable lpc_state = {
+    .name = "ich9-lpc", .version = 3, .oldest = 2, .fields = lpc_fields
+};
 
 static const PciFunctionClass lpc_ops = {
     .device = { PCI_DEVICE_CLASS_CORE, .wake = lpc_wake, .category = "bridge",
                 .state = &lpc_state },
+    .realize = lpc_realize,
+    .unrealize = lpc_unrealize,
     .reset = lpc_reset,
     .config_written = lpc_config_written,
 };
@@ -203,8 +230,18 @@ static const Property lpc_properties[] = {
     ACPI_PM_SLEEP_PROPERTIES(offsetof(Ich9Lpc, sleep)),
     ACPI_PCI_HOTPLUG_BRIDGES(offsetof(Ich9Lpc, hotplug)),
     PROPERTY_ALWAYS("memory-hotplug-support", Ich9Lpc, fixed, ACPI_PM_MEMORY_HOTPLUG),
-    PROPERTY_NEVER("enable_tco", Ich9Lpc, fixed, "there is no TCO watchdog"),
-    PROPERTY_ALWAYS("noreboot", Ich9Lpc, fixed, "there is no TCO watchdog that could reboot"),
+    { .name = "enable_tco",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Ich9Lpc, tco.enabled),
+      .has_default = true,
+      .default_int = true,
+      .description = "there is a TCO watchdog" },
+    { .name = "noreboot",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Ich9Lpc, tco.strap),
+      .has_default = true,
+      .default_int = true,
+      .description = "the TCO watchdog never fires, and the guest can see it" },
     SMI_FEATURE("x-smi-broadcast", smi_broadcast,
                 "SMIs of the command port can go to all processors"),
     SMI_FEATURE("x-smi-cpu-hotplug", smi_cpu_hotplug, "an SMI can tell of a new processor"),
@@ -242,6 +279,7 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
     memory_region_init_io(&lpc->rcrb, &rcrb_ops, lpc, "lpc-rcrb", ICH9_RCBA_SIZE);
     memory_region_set_enabled(&lpc->rcrb, false);
     device_map(&lpc->parent.parent, &bus->memory, 0, &lpc->rcrb, 1);
+    device_map(&lpc->parent.parent, pm->io, 0, &lpc->tco.region, 1); /* over the PM block */
     pci_bus_set_interrupts(bus, &interrupts);
     return lpc;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The LPC bridge of the ICH9 (Intel I/O Controller Hub 9 data sheet, 316972), 00:1f.0: routing of
- * PCI interrupts, the place of the PM block (hw/acpi/pm.h), and the chipset configuration registers
+ * PCI interrupts, the place of the PM block (hw/acpi/pm.h)
+ * and of the watchdog behind it (hw/watchdog/ich9-tco.h), and the chipset configuration registers
  * (RCRB). Machine lock.
  *
  * A function's INTA# to INTD# go to PIRQA# to PIRQD# from slots 25 to 31, rotated by slot to PIRQE#
@@ -14,6 +15,7 @@
 #include "hw/acpi/pm.h"
 #include "hw/pci/acpi-pci-hotplug.h"
 #include "hw/pci/pirq.h"
+#include "hw/watchdog/ich9-tco.h"
 
 #define TYPE_ICH9_LPC "ICH9-LPC"
 
@@ -30,6 +32,7 @@
 typedef struct Ich9Lpc {
     PciDevice parent;
     PirqRouter pirqs; /* to the 8259s */
+    Ich9Tco tco;
     /* wiring */
     AcpiPm *pm; /* borrowed */
     Irq pins[ICH9_PIRQS];

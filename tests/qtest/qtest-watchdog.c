@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Watchdogs: i6300esb by the driver's steps, ib700 by its ports. */
+/* Watchdogs: i6300esb by the driver's steps, ib700 by its ports, that of the ICH9 as its data sheet
+ * says (section 13.9). */
 #include <string.h>
 
 #include "tests/qtest/libqtest.h"
@@ -20,6 +21,19 @@
 #define FREE_RUN 4
 
 #define PCIHP_EJECT 0xae08
+
+#define TCO           0x660
+#define TCO_DAT_IN    (TCO + 2)
+#define TCO_STS1      (TCO + 4)
+#define TCO_STS2      (TCO + 6)
+#define TCO_CNT1      (TCO + 8)
+#define TCO_TMR       (TCO + 0x12)
+#define TCO_HALT      0x800
+#define TCO_TIMEOUT   8
+#define TCO_SECOND_TO 2
+#define TCO_TICK      (SECOND * 6 / 10)
+#define GCS           0xfed1f410u
+#define GCS_NR        0x20
 
 #define IB700_STOP  0x441
 #define IB700_START 0x443
@@ -270,6 +284,142 @@ static void test_actions(void)
     }
 }
 
+/* ---- ICH9 ---- */
+
+static QTest *tco_start(const char *options)
+{
+    return qtest_start("-M q35 -m 16 %s", options);
+}
+
+/* It is loaded, and counts @ticks. */
+static void tco_arm(QTest *qt, uint16_t ticks)
+{
+    qtest_outw(qt, TCO_CNT1, TCO_HALT);
+    qtest_outw(qt, TCO_STS1, TCO_TIMEOUT);
+    qtest_outw(qt, TCO_STS2, TCO_SECOND_TO);
+    qtest_outw(qt, TCO_TMR, ticks);
+    qtest_outw(qt, TCO, 1);
+    qtest_outw(qt, TCO_CNT1, 0);
+}
+
+static void test_tco_registers(void)
+{
+    static const struct {
+        uint16_t port, reset, after;
+    } words[] = {
+        { TCO, 0, 0 },           { TCO_DAT_IN, 0, 0xffff }, { TCO_STS2, 0, 0 },
+        { TCO_CNT1, 0, 0x1a00 }, { TCO + 0xa, 8, 0x3e },    { TCO + 0xc, 0, 0xffff },
+        { TCO + 0xe, 0, 0xff },  { TCO + 0x10, 3, 3 },      { TCO_TMR, 4, 0x3ff },
+        { TCO + 0x14, 0, 0 },    { TCO + 0x1e, 0, 0 },
+    };
+    QTest *qt = tco_start("");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_assert_cmphex(qtest_inw(qt, words[i].port), ==, words[i].reset);
+    }
+    for (unsigned i = 1; i < G_N_ELEMENTS(words); i++) {
+        qtest_outw(qt, words[i].port, words[i].port == TCO_CNT1 ? 0xfeff : 0xffff);
+        g_assert_cmphex(qtest_inw(qt, words[i].port), ==, words[i].after);
+    }
+    /* Each half of the data word says so, and 1 clears it. */
+    g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, 6);
+    qtest_outw(qt, TCO_STS1, 0xffff);
+    g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, 0);
+    qtest_outb(qt, TCO_DAT_IN, 8);
+    g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, 2);
+    qtest_outb(qt, TCO_DAT_IN + 1, 8);
+    g_assert_cmphex(qtest_inl(qt, TCO_STS1), ==, 6);
+    qtest_outl(qt, TCO_DAT_IN, 0x00061234);
+    g_assert_cmphex(qtest_inl(qt, TCO_DAT_IN), ==, 0x1234);
+    /* Too few ticks are none; a lock holds until a reset. */
+    qtest_outw(qt, TCO_TMR, 5);
+    qtest_outw(qt, TCO_TMR, 1);
+    g_assert_cmphex(qtest_inw(qt, TCO_TMR), ==, 5);
+    qtest_outw(qt, TCO_CNT1, 0);
+    g_assert_cmphex(qtest_inw(qt, TCO_CNT1), ==, 0x1000);
+    json_object_put(qtest_qmp(qt, "system_reset", NULL));
+    json_object_put(qtest_event(qt, "RESET"));
+    g_assert_cmphex(qtest_inw(qt, TCO_CNT1), ==, 0);
+    qtest_quit(qt);
+}
+
+static void test_tco_counts(void)
+{
+    QTest *qt = tco_start("");
+
+    tco_arm(qt, 8);
+    for (unsigned left = 8; left > 0; left--) {
+        g_assert_cmpuint(qtest_inw(qt, TCO), ==, left);
+        g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, 0);
+        qtest_clock_step(qt, TCO_TICK);
+    }
+    g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, TCO_TIMEOUT);
+    /* Halted it keeps what is left; a reload begins from the first time on. */
+    qtest_clock_step(qt, 3 * TCO_TICK);
+    qtest_outw(qt, TCO_CNT1, TCO_HALT);
+    qtest_clock_step(qt, 100 * TCO_TICK);
+    g_assert_cmpuint(qtest_inw(qt, TCO), ==, 5);
+    qtest_outw(qt, TCO_CNT1, 0);
+    qtest_outw(qt, TCO, 1);
+    qtest_clock_step(qt, 8 * TCO_TICK);
+    g_assert_cmphex(qtest_inw(qt, TCO_STS2), ==, 0);
+    qtest_clock_step(qt, 8 * TCO_TICK);
+    g_assert_cmphex(qtest_inw(qt, TCO_STS2), ==, TCO_SECOND_TO);
+    /* The strap forbids that it fires, and software cannot lift it. */
+    g_assert_cmphex(qtest_readl(qt, GCS), ==, GCS_NR);
+    qtest_writel(qt, GCS, 0);
+    g_assert_cmphex(qtest_readl(qt, GCS), ==, GCS_NR);
+    qtest_clock_step(qt, 100 * TCO_TICK);
+    assert_quiet(qt);
+    /* The longest countdown. */
+    tco_arm(qt, 0x3ff);
+    qtest_clock_step(qt, 0x3fe * TCO_TICK);
+    g_assert_cmpuint(qtest_inw(qt, TCO), ==, 1);
+    g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, 0);
+    qtest_clock_step(qt, TCO_TICK);
+    g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, TCO_TIMEOUT);
+    qtest_quit(qt);
+}
+
+static void test_tco_fires(void)
+{
+    QTest *qt = tco_start("-global ICH9-LPC.noreboot=off -watchdog-action pause");
+
+    g_assert_cmphex(qtest_readl(qt, GCS), ==, 0);
+    qtest_writel(qt, GCS, GCS_NR);
+    g_assert_cmphex(qtest_readl(qt, GCS), ==, GCS_NR);
+    tco_arm(qt, 4);
+    qtest_clock_step(qt, 8 * TCO_TICK);
+    assert_quiet(qt);
+    qtest_writel(qt, GCS, 0);
+    tco_arm(qt, 4);
+    qtest_clock_step(qt, 7 * TCO_TICK);
+    assert_quiet(qt);
+    qtest_clock_step(qt, TCO_TICK);
+    assert_fired(qt, "pause");
+    assert_status(qt, "watchdog");
+    qtest_qmp_ok(qt, "cont", NULL);
+    /* It is reset with the machine, but remembers. */
+    qtest_qmp_ok(qt, "watchdog-set-action", "{'action': 'reset'}");
+    tco_arm(qt, 2);
+    qtest_clock_step(qt, 4 * TCO_TICK);
+    assert_fired(qt, "reset");
+    json_object_put(qtest_event(qt, "RESET"));
+    g_assert_cmphex(qtest_inw(qt, TCO_STS2), ==, TCO_SECOND_TO | 4);
+    g_assert_cmphex(qtest_inw(qt, TCO_TMR), ==, 4);
+    qtest_clock_step(qt, 100 * TCO_TICK);
+    assert_quiet(qt);
+    qtest_quit(qt);
+}
+
+static void test_tco_off(void)
+{
+    QTest *qt = tco_start("-global ICH9-LPC.enable_tco=off");
+
+    g_assert_cmphex(qtest_inw(qt, TCO_TMR), !=, 4);
+    qtest_quit(qt);
+}
+
 static void test_refused(void)
 {
     g_autofree char *twice = NULL, *wrong = NULL, *list = NULL;
@@ -291,6 +441,10 @@ int main(int argc, char **argv)
     g_test_add_func("/watchdog/i6300esb/kinds", test_esb_kinds);
     g_test_add_func("/watchdog/i6300esb/plug", test_esb_plug);
     g_test_add_func("/watchdog/ib700", test_ib700);
+    g_test_add_func("/watchdog/tco/registers", test_tco_registers);
+    g_test_add_func("/watchdog/tco/counts", test_tco_counts);
+    g_test_add_func("/watchdog/tco/fires", test_tco_fires);
+    g_test_add_func("/watchdog/tco/off", test_tco_off);
     g_test_add_func("/watchdog/actions", test_actions);
     g_test_add_func("/watchdog/refused", test_refused);
     return g_test_run();
