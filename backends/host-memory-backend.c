@@ -145,12 +145,22 @@ static bool apply_policy(const HostMemoryBackend *backend, GError **errp)
     return true;
 }
 
+/* Registers of a device, rather than memory of a guest: a power of two from 8 bytes on, less than a
+ * page, takes a whole one. */
+static uint64_t bytes_to_map(uint64_t size, const RamBlockOptions *options)
+{
+    uint64_t page_size = ram_block_page_size(options->fd);
+
+    return options->fd < 0 && size >= 8 && size < page_size && !(size & (size - 1)) ? page_size
+                                                                                    : size;
+}
+
 bool host_memory_backend_map(HostMemoryBackend *backend, RamBlockOptions options, GError **errp)
 {
     g_autofree char *path = backend->canonical_path ? object_path(OBJECT(backend)) : NULL;
 
     options.name = path ? path : host_memory_backend_name(backend);
-    options.size = backend->size;
+    options.size = bytes_to_map(backend->size, &options);
     options.reserve = backend->reserve;
     backend->ram = ram_block_map(&options, errp);
     if (backend->ram) {

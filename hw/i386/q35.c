@@ -8,6 +8,7 @@
 #include "hw/ide/ahci.h"
 #include "hw/pci/mch.h"
 #include "hw/usb/ehci.h"
+#include "hw/watchdog/watchdog.h"
 #include "memory/smm.h"
 #include "qapi/qapi-types.h"
 #include "util/units.h"
@@ -25,6 +26,7 @@ static void q35_create_chipset(X86Machine *x86)
     x86->host = mch_create(memory_system(), memory_io(), &x86->ram_below);
     x86->host->bus->bypass_iommu = x86->bypass_iommu;
     Q35_MACHINE(x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
+    Q35_MACHINE(x86)->lpc->tco.fired = watchdog_fired;
     x86_init_pci_hotplug(x86, &Q35_MACHINE(x86)->lpc->hotplug);
     if (x86->sata) {
         pci_create(x86->host->bus, AHCI_DEVFN, TYPE_AHCI);

@@ -2,7 +2,7 @@
 /*
  * The LPC bridge of the ICH9 (Intel I/O Controller Hub 9 data sheet, 316972), 00:1f.0: routing of
  * PCI interrupts, the place of the PM block (hw/acpi/pm.h)
- * and of the watchdog behind it (hw/watchdog/ich9-tco.h), and the chipset configuration registers
+ * and of the watchdog behind it (hw/acpi/ich9-tco.h), and the chipset configuration registers
  * (RCRB). Machine lock.
  *
  * A function's INTA# to INTD# go to PIRQA# to PIRQD# from slots 25 to 31, rotated by slot to PIRQE#
@@ -12,10 +12,10 @@
 #ifndef HW_PCI_ICH9_LPC_H
 #define HW_PCI_ICH9_LPC_H
 
+#include "hw/acpi/ich9-tco.h"
 #include "hw/acpi/pm.h"
 #include "hw/pci/acpi-pci-hotplug.h"
 #include "hw/pci/pirq.h"
-#include "hw/watchdog/ich9-tco.h"
 
 #define TYPE_ICH9_LPC "ICH9-LPC"
 

@@ -545,6 +545,19 @@ static bool set_features(X86CpuModel *model, struct json_object *props, GError *
         if (is_property(name)) {
             continue;
         }
+        if (strcmp(name, "apic-id") == 0) { /* the first one's, which others are not given here */
+            uint32_t id;
+
+            if (!qapi_place_from_json(&qapi_uint32_type, value, name, &id, errp)) {
+                return false;
+            }
+            if (id) {
+                error_set(errp, "apic-id=%u: the first CPU's is 0; the machine gives others theirs",
+                          id);
+                return false;
+            }
+            continue;
+        }
         if (!x86_feature_find(name, &feature)) {
             set_no_feature(name, errp);
             return false;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hw/watchdog/ich9-tco.h"
+#include "hw/acpi/ich9-tco.h"
 
 #include "hw/intc/apic.h"
-#include "hw/watchdog/watchdog.h"
 #include "util/clock.h"
 
 /* Words of the block. */
@@ -75,7 +74,7 @@ static void tco_expired(void *opaque)
     count(tco, 0);
     if (!(ich9_tco_gcs(tco) & ICH9_GCS_NR)) {
         tco->words[STS2] |= STS2_BOOT;
-        watchdog_fired();
+        tco->fired();
     }
 }
 

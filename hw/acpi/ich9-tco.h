@@ -6,8 +6,8 @@
  * strap "no reboot" nor the bit of that name in GCS forbids it. There is no SMI of it. Machine lock
  * for everything.
  */
-#ifndef HW_WATCHDOG_ICH9_TCO_H
-#define HW_WATCHDOG_ICH9_TCO_H
+#ifndef HW_ACPI_ICH9_TCO_H
+#define HW_ACPI_ICH9_TCO_H
 
 #include "hw/core/device.h"
 #include "memory/memory.h"
@@ -22,9 +22,11 @@
 #define ICH9_GCS_NR (1u << 5) /* no reboot */
 
 typedef struct Ich9Tco {
+    /* wiring */
     MemoryRegion region;
-    Timer *timer; /* of the countdown that is under way; not pending: none, or halted */
+    void (*fired)(void); /* set by the board */
     /* state */
+    Timer *timer; /* of the countdown that is under way; not pending: none, or halted */
     uint16_t words[ICH9_TCO_SIZE / 2]; /* but for the first, which is counted */
     int64_t left_ns;                   /* of a countdown that is halted; 0: none */
     bool timed_out;                    /* once, since it was reloaded */
