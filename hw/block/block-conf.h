@@ -10,6 +10,7 @@
 #define HW_BLOCK_BLOCK_CONF_H
 
 #include "block/backend.h"
+#include "hw/core/boot-order.h"
 #include "hw/core/device.h"
 
 typedef struct BlockConf {
@@ -22,6 +23,7 @@ typedef struct BlockConf {
     int write_cache;    /* of block_conf_modes[] */
     int rerror, werror; /* of block_conf_errors[] */
     int32_t boot_index; /* -1: firmware does not boot from it */
+    BootGeometry lchs;  /* of disks that have such properties */
     /* wiring */
     BlockBackend *backend; /* NULL: not realized */
 } BlockConf;

@@ -7,6 +7,7 @@
 #include "hw/acpi/linker.h"
 #include "hw/floppy/fdc.h"
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/cmos-disks.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/smbios.h"
@@ -245,9 +246,9 @@ static void add_numbers(X86Machine *x86)
     }
 }
 
-static void append_boot_device(const BootDevice *boot, void *opaque)
+/* NULL: firmware does not know it. */
+static char *firmware_path(const BootDevice *boot)
 {
-    GString *order = opaque;
     g_autofree char *path = NULL;
 
     if (object_is_a(OBJECT(boot->card), TYPE_PCI_DEVICE)) {
@@ -259,9 +260,36 @@ static void append_boot_device(const BootDevice *boot, void *opaque)
                                ISA_FDC(boot->card)->iobase);
     }
 
+    return path ? g_strconcat(path, boot->below, NULL) : NULL;
+}
+
+static void append_boot_device(const BootDevice *boot, void *opaque)
+{
+    GString *order = opaque;
+    g_autofree char *path = firmware_path(boot);
+
     if (path) {
-        g_string_append_printf(order, "%s%s%s", order->len ? "\n" : "", path, boot->below);
+        g_string_append_printf(order, "%s%s", order->len ? "\n" : "", path);
     }
+}
+
+static void append_geometry(const BootDevice *boot, void *opaque)
+{
+    GString *text = opaque;
+    g_autofree char *path = firmware_path(boot);
+
+    if (path) {
+        g_string_append_printf(text, "%s%s %u %u %u", text->len ? "\n" : "", path,
+                               boot->geometry.cyls, boot->geometry.heads, boot->geometry.secs);
+    }
+}
+
+static void add_geometries(FwCfg *fw)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    boot_geometry_foreach(append_geometry, text);
+    fw_cfg_set_file_copy(fw, "bios-geometry", text->str, text->len ? text->len + 1 : 0);
 }
 
 /* Firmware tries these in their order before it chooses by itself; HALT: it does not. */
@@ -312,6 +340,7 @@ static bool add_boot(X86Machine *x86, GError **errp)
     const BootConfiguration *boot = x86->parent.boot.given;
 
     add_boot_order(x86); /* of devices: at the reset, when they are there */
+    add_geometries(x86->fw_cfg);
     add_file_int(x86->fw_cfg, "etc/boot-fail-wait", boot->reboot_timeout, 4);
     if (boot->has_splash_time) {
         add_file_int(x86->fw_cfg, "etc/boot-menu-wait", boot->splash_time, 2);
@@ -452,7 +481,9 @@ void x86_reset_fw_cfg(X86Machine *x86)
 
     files->fresh = false;
     set_equipment(files);
+    cmos_disks_set(files->rtc);
     add_boot_order(x86);
+    add_geometries(x86->fw_cfg);
     add_extra_roots(x86);
     set_drives(files, !files->booted && boot->once ? boot->once : order);
     files->booted = true;

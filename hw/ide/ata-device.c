@@ -428,7 +428,9 @@ bool ata_device_realize(Device *obj, GError **errp)
     if (!check_names(dev, errp) || !ata_class(dev)->realize(dev, errp)) {
         return false;
     }
-    if (!boot_order_add(obj, dev->conf.boot_index, bus->card, bus->kind, below, errp)) {
+    if (!boot_geometry_add(obj, &dev->conf.lchs, bus->card, bus->kind, below, errp) ||
+        !boot_order_add(obj, dev->conf.boot_index, bus->card, bus->kind, below, errp)) {
+        boot_order_remove(obj);
         block_conf_unrealize(&dev->conf);
         return false;
     }

@@ -94,9 +94,11 @@ struct AtaDevice {
     uint64_t wwn;               /* 0: none */
     uint32_t unit;              /* of its bus; PROP_UNSET: the first free one */
     uint32_t cyls, heads, secs; /* 0: as large as it is */
+    int chs_trans;              /* of ata_translations[] (hw/ide/ata-geometry.h) */
     uint16_t rotation_rate;     /* 0: not told, 1: an SSD, else turns a minute */
     /* wiring */
     uint64_t sectors;       /* that the guest sees */
+    int bios_trans;         /* as chs_trans, which is auto no more */
     const AtaPortOps *port; /* of its bus; with its opaque */
     void *opaque;
     BlockRequest request; /* of ATA_RUNNING, but for DMA */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hw/ide/ata-disk.h"
+#include "hw/ide/ata-geometry.h"
 #include "hw/ide/ide-bus.h"
 #include "util/error.h"
 
@@ -379,18 +380,6 @@ static bool check_geometry(const AtaDevice *dev, GError **errp)
     return true;
 }
 
-/* The largest disk that CHS can describe has 16383 cylinders. */
-static void default_geometry(AtaDevice *dev)
-{
-    enum { HEADS = 16, SECTORS = 63, MAX_CYLS = 16383 };
-
-    if (!dev->cyls) {
-        dev->heads = HEADS;
-        dev->secs = SECTORS;
-        dev->cyls = (uint32_t)CLAMP(dev->sectors / (HEADS * SECTORS), 2, MAX_CYLS);
-    }
-}
-
 static bool hd_realize(AtaDevice *dev, GError **errp)
 {
     enum { SERIAL = 20 };
@@ -410,7 +399,7 @@ static bool hd_realize(AtaDevice *dev, GError **errp)
         return false;
     }
     ata_resized(dev);
-    default_geometry(dev);
+    ata_geometry_complete(dev);
     return true;
 }
 
@@ -428,6 +417,15 @@ static const Property hd_properties[] = {
     PROP("cyls", PROP_UINT32, cyls, 0, "cylinders, for a guest of old; 0: as large as it is"),
     PROP("heads", PROP_UINT32, heads, 0, "heads"),
     PROP("secs", PROP_UINT32, secs, 0, "sectors of a track"),
+    BOOT_GEOMETRY_PROPERTIES(offsetof(AtaDevice, conf.lchs)),
+    { .name = "bios-chs-trans",
+      .kind = PROP_ENUM,
+      .enum_names = ata_translations,
+      .custom_type = "BiosAtaTranslation",
+      .offset = offsetof(AtaDevice, chs_trans),
+      .has_default = true,
+      .default_int = ATA_TRANS_AUTO,
+      .description = "how the BIOS of a PC translates its geometry" },
     PROP("rotation_rate", PROP_UINT16, rotation_rate, 0,
          "turns a minute; 1: it has no moving parts; 0: not told"),
     { 0 },

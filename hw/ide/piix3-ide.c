@@ -126,3 +126,13 @@ static const ObjectType piix3_ide_type = {
     .init = piix3_ide_init,
 };
 OBJECT_TYPE_REGISTER(piix3_ide_type)
+
+const AtaDevice *piix3_ide_disk(unsigned place)
+{
+    Object *found = object_find_type(TYPE_PIIX3_IDE);
+    const IdeBus *bus =
+        found && DEVICE(found)->realized ? PIIX3_IDE(found)->channels[place / IDE_UNITS].bus : NULL;
+    const AtaDevice *dev = bus ? bus->units[place % IDE_UNITS] : NULL;
+
+    return dev && dev->cyls ? dev : NULL;
+}

@@ -135,6 +135,8 @@ static bool start_unit(ScsiDevice *dev, GError **errp)
     unit->id = dev->parent.id ? dev->parent.id : dev->conf.backend->device;
     dev->below = g_strdup_printf("/channel@%x/disk@%x,%x", dev->channel, dev->target, dev->lun);
     return scsi_unit_realize(unit, errp) &&
+           boot_geometry_add(&dev->parent, &dev->conf.lchs, bus_of(dev)->card, "scsi", dev->below,
+                             errp) &&
            boot_order_add(&dev->parent, dev->conf.boot_index, bus_of(dev)->card, "scsi", dev->below,
                           errp);
 }
@@ -152,6 +154,7 @@ static bool device_realize_scsi(Device *obj, GError **errp)
         return false;
     }
     if ((class->passes && !scsi_pass_check(&dev->conf, errp)) || !start_unit(dev, errp)) {
+        boot_order_remove(obj);
         g_clear_pointer(&dev->below, g_free);
         block_conf_unrealize(&dev->conf);
         return false;
@@ -245,6 +248,7 @@ static const Property hd_properties[] = {
                   "the guest may write past the write cache, one command at a time"),
     SCSI_PROPERTY("rotation_rate", PROP_UINT16, unit.rotation_rate, 0,
                   "rounds a minute; 1: none, as of an SSD; 0: not told"),
+    BOOT_GEOMETRY_PROPERTIES(offsetof(ScsiDevice, conf.lchs)),
     SCSI_PROPERTY("max_unmap_size", PROP_UINT64, unit.max_unmap, GIB,
                   "bytes that are discarded at once"),
     { 0 },

@@ -418,7 +418,9 @@ static bool take_backend(VirtioBlk *s, GError **errp)
                             errp)) {
         return false;
     }
-    if (!boot_order_add(card, s->conf.boot_index, card, "scsi", "/disk@0,0", errp)) {
+    if (!boot_geometry_add(card, &s->conf.lchs, card, "scsi", "/disk@0,0", errp) ||
+        !boot_order_add(card, s->conf.boot_index, card, "scsi", "/disk@0,0", errp)) {
+        boot_order_remove(card);
         block_conf_unrealize(&s->conf);
         return false;
     }
@@ -522,6 +524,7 @@ static const StateTable blk_state = { .name = "virtio-blk",
 
 static const Property blk_properties[] = {
     BLOCK_CONF_PROPERTIES(offsetof(VirtioBlk, conf)),
+    BOOT_GEOMETRY_PROPERTIES(offsetof(VirtioBlk, conf.lchs)),
     { .name = "iothread",
       .kind = PROP_LINK,
       .link_type = TYPE_IOTHREAD,

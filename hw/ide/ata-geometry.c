@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/ide/ata-geometry.h"
+
+#include "block/node.h"
+#include "util/task.h"
+
+enum {
+    /* What a BIOS takes as it is. */
+    BIOS_CYLS = 1024,
+    BIOS_HEADS = 16,
+    BIOS_SECS = 63,
+    /* The largest disk that can be described has so many cylinders (ATA8-ACS, annex B). */
+    MAX_CYLS = 16383,
+    /* Doubling heads does not go beyond what it can tell: 1024 cylinders of 128. */
+    LARGE_TRACKS = 1024 * 128,
+
+    TABLE = 446,
+    PARTITIONS = 4,
+    PARTITION = 16,
+    END_HEAD = 5,
+    END_SECTOR = 6, /* upper bits are of the cylinder */
+    SECTORS = 12,
+    SIGNATURE = 510,
+};
+
+const char *const ata_translations[] = { "none", "lba", "large", "rechs", "auto", NULL };
+
+typedef struct BootSector {
+    AtaDevice *dev;
+    uint8_t bytes[ATA_SECTOR];
+    bool read;
+} BootSector;
+
+static void read_sector(void *opaque)
+{
+    BootSector *boot = opaque;
+    struct iovec iov = { boot->bytes, sizeof(boot->bytes) };
+
+    boot->read = block_node_read(boot->dev->conf.backend->edge.node, 0, &iov, 1) == 0;
+}
+
+typedef struct Geometry {
+    uint32_t cyls, heads, secs;
+} Geometry;
+
+/* A partition that was made for a geometry ends with a cylinder. */
+static bool ask_partitions(AtaDevice *dev, Geometry *found)
+{
+    BootSector boot = { .dev = dev };
+
+    task_wait(read_sector, &boot);
+    if (!boot.read || boot.bytes[SIGNATURE] != 0x55 || boot.bytes[SIGNATURE + 1] != 0xaa) {
+        return false;
+    }
+    for (unsigned i = 0; i < PARTITIONS; i++) {
+        const uint8_t *p = boot.bytes + TABLE + i * PARTITION;
+        uint32_t heads = p[END_HEAD] + 1u, secs = p[END_SECTOR] & 0x3f;
+        uint64_t cyls = secs ? dev->sectors / (heads * secs) : 0;
+
+        if ((p[SECTORS] | p[SECTORS + 1] | p[SECTORS + 2] | p[SECTORS + 3]) && heads > 1 &&
+            cyls >= 1 && cyls <= MAX_CYLS) {
+            *found = (Geometry){ (uint32_t)cyls, heads, secs };
+            return true;
+        }
+    }
+    return false;
+}
+
+static int translation(const AtaDevice *dev)
+{
+    bool small = dev->cyls <= BIOS_CYLS && dev->heads <= BIOS_HEADS && dev->secs <= BIOS_SECS;
+
+    return small ? ATA_TRANS_NONE : ATA_TRANS_LBA;
+}
+
+void ata_geometry_complete(AtaDevice *dev)
+{
+    Geometry found = { 0 };
+    bool asked = !dev->cyls && ask_partitions(dev, &found);
+    int guess;
+
+    if (asked && found.heads <= BIOS_HEADS) {
+        dev->cyls = found.cyls;
+        dev->heads = found.heads;
+        dev->secs = found.secs;
+    } else if (!dev->cyls) {
+        dev->heads = BIOS_HEADS;
+        dev->secs = BIOS_SECS;
+        dev->cyls = (uint32_t)CLAMP(dev->sectors / (BIOS_HEADS * BIOS_SECS), 2, MAX_CYLS);
+    }
+    if (!asked) {
+        guess = translation(dev);
+    } else if (found.heads <= BIOS_HEADS) {
+        guess = ATA_TRANS_NONE;
+    } else {
+        guess = dev->cyls * dev->heads <= LARGE_TRACKS ? ATA_TRANS_LARGE : ATA_TRANS_LBA;
+    }
+    dev->bios_trans = dev->chs_trans == ATA_TRANS_AUTO ? guess : dev->chs_trans;
+}
