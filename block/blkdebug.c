@@ -144,6 +144,7 @@ static const BlockDriver debug_driver = {
     .write_zeroes = debug_write_zeroes,
     .discard = debug_discard,
     .flush = debug_flush,
+    .injects = true,
 };
 BLOCK_DRIVER_REGISTER(debug_driver)
 

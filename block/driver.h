@@ -99,9 +99,10 @@ struct BlockDriver {
     bool (*bitmap_possible)(BlockNode *node, const char *name, uint32_t granularity, GError **errp);
     /* Keep it no more. There are no requests. */
     bool (*bitmap_remove)(BlockNode *node, const char *name, GError **errp);
-    bool filter; /* what it has, and what is written to it, is that of the node below */
-    bool moves;  /* another node may come in the place of the one below */
-    bool stays;  /* what it knows does not go along when its images go to another machine */
+    bool filter;  /* what it has, and what is written to it, is that of the node below */
+    bool injects; /* the same, but for errors that it makes: none are for us */
+    bool moves;   /* another node may come in the place of the one below */
+    bool stays;   /* what it knows does not go along when its images go to another machine */
 };
 
 /* Write a whole cluster of the driver's at @offset, compressed if that makes it shorter. What is

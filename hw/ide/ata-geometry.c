@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/ide/ata-geometry.h"
 
+#include "block/driver.h"
 #include "block/node.h"
 #include "util/task.h"
 
@@ -26,7 +27,7 @@ enum {
 const char *const ata_translations[] = { "none", "lba", "large", "rechs", "auto", NULL };
 
 typedef struct BootSector {
-    AtaDevice *dev;
+    BlockNode *node;
     uint8_t bytes[ATA_SECTOR];
     bool read;
 } BootSector;
@@ -36,7 +37,7 @@ static void read_sector(void *opaque)
     BootSector *boot = opaque;
     struct iovec iov = { boot->bytes, sizeof(boot->bytes) };
 
-    boot->read = block_node_read(boot->dev->conf.backend->edge.node, 0, &iov, 1) == 0;
+    boot->read = block_node_read(boot->node, 0, &iov, 1) == 0;
 }
 
 typedef struct Geometry {
@@ -46,8 +47,12 @@ typedef struct Geometry {
 /* A partition that was made for a geometry ends with a cylinder. */
 static bool ask_partitions(AtaDevice *dev, Geometry *found)
 {
-    BootSector boot = { .dev = dev };
+    BootSector boot = { .node = dev->conf.backend->edge.node };
 
+    /* It is no request of the guest's: neither are limits there for it, nor errors. */
+    while ((boot.node->driver->filter || boot.node->driver->injects) && boot.node->file.node) {
+        boot.node = boot.node->file.node;
+    }
     task_wait(read_sector, &boot);
     if (!boot.read || boot.bytes[SIGNATURE] != 0x55 || boot.bytes[SIGNATURE + 1] != 0xaa) {
         return false;

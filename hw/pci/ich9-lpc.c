@@ -64,6 +64,7 @@ static uint64_t rcrb_read(void *opaque, hwaddr addr, unsigned size)
 {
     /* D31IR to D25IR: the fixed routes that ich9_pirq() follows. */
     static const uint16_t routes[] = { 0x3140, 0x3142, 0x3144, 0x3146, 0x3148, 0x314c, 0x3150 };
+    const Ich9Lpc *lpc = opaque;
     uint64_t value = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(routes); i++) {
@@ -71,7 +72,7 @@ static uint64_t rcrb_read(void *opaque, hwaddr addr, unsigned size)
             value |= 0x3210u << (routes[i] & 2) * 8;
         }
     }
-    return addr == ICH9_GCS ? ich9_tco_gcs(&((const Ich9Lpc *)opaque)->tco) : value;
+    return addr == ICH9_GCS ? ich9_tco_gcs(&lpc->tco) : value;
 }
 
 static void rcrb_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)

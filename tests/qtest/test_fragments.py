@@ -32,7 +32,7 @@ ERRORS = [
       for kind, more in (("ram", ""), ("file", ",mem-path=FOLDER"), ("memfd", "")) for size in (3, 4097, 1048577)],
     # A register's bytes are taken (a device's memory of 8 bytes), but not for a DIMM.
     *[(["-object", f"memory-backend-ram,id=m0,size={size}"], "memory size must be") for size in (1, 4, 6, 24, 4104)],
-    (["-object", "memory-backend-ram,id=m0,size=8", "-device", "pc-dimm,memdev=m0"], "memory size must be multiple of"),
+    (["-object", "memory-backend-ram,id=m0,size=8", "-device", "pc-dimm,memdev=m0"], "memory size must be a multiple of"),
     *[(["-object", f"memory-backend-file,id=m0,size={size},mem-path=FOLDER/{name}"],
        "must be multiples of page size 0x1000") for size, name in ((3, "short"), (3, "new"), (4096, "short"))],
     (["-object", "memory-backend-file,id=m0,size=1G,mem-path=FOLDER/half"],
