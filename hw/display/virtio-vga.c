@@ -116,7 +116,6 @@ static void virtio_vga_init(Object *obj)
 {
     Vga *vga = &VIRTIO_VGA(obj)->vga;
 
-    virtio_pci_init_modern(obj);
     vga->edid_on = vga->ext_regs = true;
 }
 
@@ -138,6 +137,7 @@ static const ObjectType virtio_vga_type = {
     .description = "Graphics card: a virtio GPU that is a VGA as well",
     .part = "virtio-backend",
     .part_type = TYPE_VIRTIO_GPU,
+    .properties = virtio_pci_mode_properties,
     .ops = &virtio_vga_class,
 };
 OBJECT_TYPE_REGISTER(virtio_vga_type)
@@ -148,6 +148,7 @@ static const ObjectType vhost_user_vga_type = {
     .description = "Graphics card: a virtio GPU of another program that is a VGA as well",
     .part = "virtio-backend",
     .part_type = TYPE_VHOST_USER_GPU,
+    .properties = virtio_pci_mode_properties,
     .ops = &virtio_vga_class,
 };
 OBJECT_TYPE_REGISTER(vhost_user_vga_type)

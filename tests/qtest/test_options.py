@@ -27,6 +27,7 @@ SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=de
 USB = ["-machine", "pc", "-usb", "-device"]
 CARD = [*USB, "usb-ccid,id=r", "-device"]
 REFUSED = [
+    (["-M", "none", "-cpu", "qemu64,apic-id=1"], "apic-id=1: the first CPU's is 0"),
     (["-readconfig", "/nonexistent/x"], "/nonexistent/x"),
     (["-set", "device.d0.slot=1"], "-device d0"),
     (["-set", "nonsense"], r"GROUP\.ID\.KEY"),
@@ -756,6 +757,8 @@ SUITES = [
     ["-uuid", "12345678-1234-1234-1234-123456789abc"], ["-object", "{'qom-type':'memory-backend-ram','id':'m','size':4096}"],
     ["-device", "{'driver':'isa-debug-exit'}"], ["-no-shutdown"], ["-no-reboot"], ["-action", "watchdog=none"],
     ["-accel", "kvm"], ["-accel", "tcg,tb-size=64,thread=multi,one-insn-per-tb=off"], ["-accel", "tcg,thread=single"], ["-M", "pc,accel=qtest:tcg"], ["-M", "pc-q35-7.2"], ["-M", "pc-i440fx-7.2"],
+    ["-M", "q35", "-global", "ICH9-LPC.noreboot=false", "-watchdog-action", "shutdown"], ["-M", "none", "-cpu", "qemu64,apic-id=0"],
+    ["-object", "memory-backend-ram,id=pmr0,share=on,size=8"], ["-device", "virtio-vga,disable-legacy=on,disable-modern=off"],
 ]
 
 
