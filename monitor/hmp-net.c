@@ -90,7 +90,7 @@ static void print_client(Hmp *hmp, const char *before, NetClient *nc)
     for (const NetClient *at = nc; at; at = at->next) {
         queues++;
     }
-    hmp_printf(hmp, "%s%s: %s", before, nc->name, text);
+    hmp_printf(hmp, "%s%s: index=0,type=%s%s", before, nc->name, nic_of(nc) ? "nic," : "", text);
     if (queues > 1) {
         hmp_printf(hmp, ",queues=%u", queues);
     }

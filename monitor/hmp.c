@@ -301,5 +301,7 @@ char *qmp_human_monitor_command(const char *command_line, bool has_cpu_index, in
     }
     hmp.out = g_string_new(NULL);
     hmp_run(&hmp, command_line);
+    /* Lines end as on the terminal that a monitor is otherwise. */
+    g_string_replace(hmp.out, "\n", "\r\n", 0);
     return g_string_free(hmp.out, FALSE);
 }

@@ -105,6 +105,17 @@ static bool look_up(const SocketPlace *place, int family, Place *found, GError *
     return true;
 }
 
+/* "127.0.0.1:1234"; g_free. */
+static char *place_text(const Place *place)
+{
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+
+    return getnameinfo((const void *)&place->addr, place->len, host, sizeof(host), port,
+                       sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0
+               ? g_strdup_printf("%s:%s", host, port)
+               : g_strdup("");
+}
+
 static bool unix_place(const SocketPlace *place, Place *found, GError **errp)
 {
     struct sockaddr_un *addr = (void *)&found->addr;
@@ -172,7 +183,7 @@ static bool open_unix(NetDgram *s, const SocketPlace *local, const SocketPlace *
     }
     made_files_note(local->path, MADE_DATA);
     s->path = g_strdup(local->path);
-    s->text = g_strdup_printf("unix:%s to %s", local->path, remote->path ? remote->path : "nobody");
+    s->text = g_strdup_printf("udp=%s:%s", local->path, remote->path ? remote->path : "");
     return true;
 }
 
@@ -185,9 +196,10 @@ static bool open_inet(NetDgram *s, const SocketPlace *local, const SocketPlace *
         (remote->port && !look_up(remote, place.addr.ss_family, &s->remote, errp))) {
         return false;
     }
-    s->text = remote->port ? g_strdup_printf("udp:%s:%s to %s:%s", local->host, local->port,
-                                             remote->host, remote->port)
-                           : g_strdup_printf("udp:%s:%s to nobody", local->host, local->port);
+    g_autofree char *here = place_text(&place);
+    g_autofree char *there = remote->port ? place_text(&s->remote) : g_strdup("");
+
+    s->text = g_strdup_printf("udp=%s/%s", here, there);
     return bind_to(s, &place, errp);
 }
 
@@ -223,7 +235,7 @@ static bool open_group(NetDgram *s, const SocketPlace *local, GError **errp)
         error_set(errp, "'%s' is no IPv4 address of one of the host's cards", local->host);
         return false;
     }
-    s->text = g_strdup_printf("group %s:%u", inet_ntoa(group->sin_addr), ntohs(group->sin_port));
+    s->text = g_strdup_printf("mcast=%s:%u", inet_ntoa(group->sin_addr), ntohs(group->sin_port));
     s->fd = new_socket(AF_INET, errp);
     if (s->fd < 0) {
         return false;
@@ -253,7 +265,7 @@ static bool open_fd(NetDgram *s, const SocketPlace *local, GError **errp)
         error_set(errp, "fd=%s is not connected to anybody, and there is no remote=", local->fd);
         return false;
     }
-    s->text = g_strdup_printf("fd:%s", local->fd);
+    s->text = g_strdup_printf("fd=%s", local->fd);
     return true;
 }
 
@@ -314,7 +326,7 @@ static void dgram_start(NetBackend *netdev)
 
 static char *dgram_describe(NetClient *nc)
 {
-    return g_strdup_printf("dgram %s", NET_DGRAM(nc->opaque)->text);
+    return g_strdup_printf("dgram,%s", NET_DGRAM(nc->opaque)->text);
 }
 
 /* ---- life ---- */

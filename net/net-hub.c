@@ -31,7 +31,7 @@ static bool port_receive(NetClient *nc, const NetOffload *o, const uint8_t *pack
 
 static char *port_describe(NetClient *nc)
 {
-    return g_strdup_printf("port of hub %u", HUB_PORT(nc->opaque)->hub);
+    return g_strdup_printf("hubport,hub=%u", HUB_PORT(nc->opaque)->hub);
 }
 
 static bool port_open(NetBackend *netdev, const Netdev *options, GError **errp)

@@ -237,6 +237,8 @@ static SocketAddress *address_of(const NetStream *s)
         address->u.inet = g_new0(InetSocketAddress, 1);
         address->u.inet->host = g_strdup(host);
         address->u.inet->port = g_strdup(port);
+        address->u.inet->has_ipv4 = address->u.inet->ipv4 = peer.ss_family == AF_INET;
+        address->u.inet->has_ipv6 = address->u.inet->ipv6 = peer.ss_family == AF_INET6;
     } else if (s->place.fd) {
         address->type = SOCKET_ADDRESS_TYPE_FD;
         address->u.fd = g_new0(String, 1);
@@ -250,6 +252,9 @@ static SocketAddress *address_of(const NetStream *s)
         address->type = SOCKET_ADDRESS_TYPE_UNIX;
         address->u.q_unix = g_new0(UnixSocketAddress, 1);
         address->u.q_unix->path = g_strdup(s->place.path ? s->place.path : "");
+        address->u.q_unix->has_abstract = address->u.q_unix->has_tight = s->place.abstract;
+        address->u.q_unix->abstract = s->place.abstract;
+        address->u.q_unix->tight = s->place.tight;
     }
     return address;
 }
@@ -378,10 +383,19 @@ static bool stream_open(NetBackend *netdev, const Netdev *options, GError **errp
 static char *stream_describe(NetClient *nc)
 {
     const NetStream *s = NET_STREAM(nc->opaque);
-    g_autofree char *place = socket_place_describe(&s->place, "tcp");
+    g_autoptr(SocketAddress) peer = s->fd >= 0 ? address_of(s) : NULL;
 
-    return g_strdup_printf("stream %s, %s", place,
-                           s->fd >= 0 ? "connected" : "nobody is connected");
+    if (!peer) {
+        return g_strdup(s->place.server ? "stream," : "stream,connection error");
+    }
+    if (peer->type == SOCKET_ADDRESS_TYPE_INET) {
+        return g_strdup_printf("stream,tcp:%s:%s", peer->u.inet->host, peer->u.inet->port);
+    }
+    if (peer->type == SOCKET_ADDRESS_TYPE_UNIX) {
+        return g_strdup_printf("stream,unix:%s", peer->u.q_unix->path);
+    }
+    g_autofree char *place = socket_place_describe(&s->place, "tcp");
+    return g_strdup_printf("stream,%s", place);
 }
 
 static void stream_init(Object *obj)

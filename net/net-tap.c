@@ -336,7 +336,7 @@ static void tap_start(NetBackend *netdev)
 
 static char *tap_describe(NetClient *nc)
 {
-    return g_strdup_printf("tap ifname=%s%s", NET_TAP(nc->opaque)->ifname,
+    return g_strdup_printf("tap,ifname=%s%s", NET_TAP(nc->opaque)->ifname,
                            NET_TAP(nc->opaque)->vhost_fds ? ",vhost=on" : "");
 }
 

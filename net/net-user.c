@@ -39,6 +39,8 @@ typedef struct UserForward {
 struct NetUser {
     NetBackend parent;
     Slirp *slirp;
+    struct in_addr net;
+    bool restricted;
     GSource *source;
     GPtrArray *fds; /* of GPollFD *, added to the source; owned. The first fd_count are in use */
     guint fd_count;
@@ -439,7 +441,11 @@ char *net_user_connections(NetBackend *netdev)
 
 static char *user_describe(NetClient *nc)
 {
-    return g_strdup("user");
+    const NetUser *user = NET_USER(nc->opaque);
+    char net[INET_ADDRSTRLEN] = "";
+
+    inet_ntop(AF_INET, &user->net, net, sizeof(net));
+    return g_strdup_printf("user,net=%s,restrict=%s", net, user->restricted ? "on" : "off");
 }
 
 /* ---- life ---- */
@@ -453,6 +459,8 @@ static bool user_open(NetBackend *netdev, const Netdev *options, GError **errp)
     if (!user_config(options->u.user, &config, &domains, errp)) {
         return false;
     }
+    user->net = config.vnetwork;
+    user->restricted = config.restricted;
     user->slirp = slirp_new(&config, &callbacks, user);
     if (!user->slirp) {
         error_set(errp, "libslirp does not take these options");

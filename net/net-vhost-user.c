@@ -27,7 +27,7 @@ static char *describe(NetClient *nc)
     const NetVhostUser *s = NET_VHOST_USER(nc->opaque);
     g_autofree char *where = s->fe.chr ? chardev_filename(s->fe.chr) : g_strdup("");
 
-    return g_strdup_printf("vhost-user to %s", where);
+    return g_strdup_printf("vhost-user,vhost-user to %s", where);
 }
 
 static bool vhost_user_open(NetBackend *netdev, const Netdev *options, GError **errp)

@@ -188,7 +188,10 @@ class Qmp(Stream):
             elif "error" in reply:
                 raise QmpError(reply["error"])
             else:
-                return reply["return"]
+                reply = reply["return"]
+                if message["execute"] == "human-monitor-command":
+                    reply = reply.replace("\r\n", "\n")
+                return reply
 
     def drain(self):
         """Take in the events that are there."""

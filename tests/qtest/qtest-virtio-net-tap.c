@@ -448,7 +448,7 @@ static void test_pairs(void)
     g_assert_cmpuint(set_pairs(&n, 2), ==, 0);
     expect_answer(&n, 1, 1, &next[1]);
     g_autofree char *text = qtest_hmp(n.qt, "info network");
-    g_assert_nonnull(strstr(text, " \\ n0: tap ifname=card0,queues=2"));
+    g_assert_nonnull(strstr(text, " \\ n0: index=0,type=tap,ifname=card0,queues=2"));
     g_autoptr(json_object) filters = qtest_qmp(n.qt, "query-rx-filter", "{}");
     g_assert_cmpuint(json_object_array_length(filters), ==, 1); /* one card */
     /* The cable is pulled out of all of them, and the netdev goes, with packets under way. */

@@ -494,8 +494,8 @@ def devices():
 
 def networks():
     with machine.Machine(extra=["-netdev", "user,id=n0", "-device", "virtio-net-pci,id=net0,netdev=n0"]) as m:
-        card = r"net0: model=virtio-net-pci,macaddr=52:54:00:12:34:56\n"
-        says(m, "info network", card + r" \\ n0: user\n$")
+        card = r"net0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\n"
+        says(m, "info network", card + r" \\ n0: index=0,type=user,net=10.0.2.0,restrict=off\n$")
         says(m, "hostfwd_add tcp:127.0.0.1:0-:22", "$")
         port = re.search(r"HOST_FORWARD\] +\d+ +127.0.0.1 +(\d+) +10.0.2.15 +22 ", hmp(m, "info usernet")).group(1)
         says(m, "hostfwd_add n0 x", "Error: 'x' is not right")
@@ -506,7 +506,7 @@ def networks():
         says(m, "netdev_add user,id=n1,net=192.168.9.0/24", "$")
         says(m, "netdev_add user,id=net0", "Error: there is a network card called 'net0'")
         says(m, "hostfwd_add tcp::0-:22", "Error: there are several")
-        says(m, "info network", card + r" \\ n0: user\nn1: user\n$")
+        says(m, "info network", card + r" \\ n0: index=0,type=user,net=10.0.2.0,restrict=off\nn1: index=0,type=user,net=192.168.9.0,restrict=off\n$")
         says(m, "set_link net0 off", "$")
         says(m, "set_link net0 maybe", "Error: 'maybe'")
         says(m, "set_link net1 off", "Error: there is no netdev or network card 'net1'")
@@ -516,7 +516,7 @@ def networks():
         says(m, "announce_self net0 mine", "$")
         says(m, "netdev_del n0", "$")
         says(m, "netdev_del n0", "Error: there is no netdev 'n0'")
-        says(m, "info network", r"net0: .*,link=off\nn1: user\n$")
+        says(m, "info network", r"net0: .*,link=off\nn1: index=0,type=user,net=192.168.9.0,restrict=off\n$")
 
 
 def balloon():

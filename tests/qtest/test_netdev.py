@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Netdevs, packet by packet: whatever goes in at one end comes out at the other, once and as it was."""
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -66,7 +67,7 @@ def dgram_inet():
         with wired(netdev=options) as (m, wire):
             both_ways(wire, sock, (HOST, port))
             text = hmp(m, "info network")
-            tap.equal(f"n1: dgram udp:{HOST}:{port} to {HOST}:{sock.getsockname()[1]}" in text, True, text)
+            tap.equal(f"n1: index=0,type=dgram,udp={HOST}:{port}/{HOST}:{sock.getsockname()[1]}\n" in text, True, text)
 
 
 def dgram_unix():
@@ -238,7 +239,7 @@ def hubs():
             one.send(frame(b"for all"))
             tap.equal([packets.text_of(hears.receive()) for hears in (two, three)], [b"for all"] * 2)
             text = hmp(m, "info network")
-            tap.equal("u: user\n \\ uport: port of hub 8\n" in text, True, text)
+            tap.equal("u: index=0,type=user,net=10.0.2.0,restrict=off\n \\ uport: index=0,type=hubport,hub=8\n" in text, True, text)
 
 
 def net_option():
@@ -249,7 +250,7 @@ def net_option():
             listener.accept()[0] as sock:
         wire = Wire(sock)
         text = hmp(m, "info network")
-        tap.equal("card: model=virtio-net-pci,macaddr=52:54:00:00:00:09\n \\ hub0port0: port of hub 0" in text, True, text)
+        tap.equal("card: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:00:00:09\n \\ hub0port0: index=0,type=hubport,hub=0" in text, True, text)
         # The user network answers: who has 10.0.2.2?
         wire.send(packets.arp_request("10.0.2.15", "10.0.2.2"))
         tap.equal(wire.receive()[28:32], bytes([10, 0, 2, 2]))
@@ -474,7 +475,7 @@ def tap_by_name(folder, more):
                   "ip addr add 192.0.2.1/24 dev $1 && ip link set $1 up\n")
     write_program(f"{folder}/down", f"#!/bin/sh\necho $1 gone >> {folder}/said\n")
     with wired(netdev=f"tap,ifname=card7,script={folder}/up,downscript={folder}/down{more}") as (m, wire):
-        tap.equal("n1: tap ifname=card7\n" in hmp(m, "info network"), True)
+        tap.equal("n1: index=0,type=tap,ifname=card7\n" in hmp(m, "info network"), True)
         talks(wire, "card7")
         m.qmp.command("netdev_del", id="n1")
         with open(f"{folder}/said", encoding="ascii") as file:
@@ -616,7 +617,7 @@ def cards(*words):
     done = subprocess.run([machine.PROGRAM, "-accel", "qtest", "-display", "none", "-serial", "none", "-S", "-monitor",
                            "stdio", *words], input="info network\nquit\n", capture_output=True, text=True, timeout=vm.LONG)
     tap.equal((done.returncode, done.stderr), (0, ""))
-    return re.findall(r"^(?: \\ )?(\S+): (model=\S+?,|user)", done.stdout, re.MULTILINE)
+    return re.findall(r"^(?: \\ )?(\S+): index=0,type=(?:nic,)?(model=\S+?,|user)", done.stdout, re.MULTILINE)
 
 
 def default_card():
@@ -632,7 +633,37 @@ def default_card():
               f"{os.path.basename(machine.PROGRAM)}: -nic user: the machine 'none' has no network cards")
 
 
+def told():
+    """What `info network` and the events say of streams, to the letter: suites compare it, with lines that end as on a terminal."""
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(extra=[
+            "-netdev", f"stream,id=t0,server=on,addr.type=inet,addr.host={HOST},addr.port=0",
+            "-netdev", f"stream,id=u0,server=on,addr.type=unix,addr.path={folder}/u",
+            "-netdev", f"stream,id=a0,server=on,addr.type=unix,addr.path=dimmable-{PID},addr.abstract=on",
+            "-netdev", f"dgram,id=d0,local.type=unix,local.path={folder}/here,remote.type=unix,remote.path={folder}/there"]) as m:
+        def lines():
+            m.qmp.send(json.dumps({"execute": "human-monitor-command", "arguments": {"command-line": "info network"}}).encode() + b"\n")
+            reply = m.qmp.receive()
+            while "event" in reply:
+                m.qmp.events.append(reply)
+                reply = m.qmp.receive()
+            return reply["return"].split("\r\n")
+
+        dgram = f"d0: index=0,type=dgram,udp={folder}/here:{folder}/there"
+        tap.equal(lines(), ["t0: index=0,type=stream,", "u0: index=0,type=stream,", "a0: index=0,type=stream,", dgram, ""])
+        with vm.connect_unix(f"{folder}/u"), vm.connect_unix(f"\0dimmable-{PID}"):
+            tap.equal(m.qmp.event("NETDEV_STREAM_CONNECTED", **{"netdev-id": "u0"})["data"]["addr"],
+                      {"type": "unix", "path": f"{folder}/u"})
+            tap.equal(m.qmp.event("NETDEV_STREAM_CONNECTED", **{"netdev-id": "a0"})["data"]["addr"],
+                      {"type": "unix", "path": f"dimmable-{PID}", "abstract": True, "tight": True})
+            tap.equal(lines(), ["t0: index=0,type=stream,", f"u0: index=0,type=stream,unix:{folder}/u",
+                                f"a0: index=0,type=stream,unix:dimmable-{PID}", dgram, ""])
+        m.qmp.event("NETDEV_STREAM_DISCONNECTED", **{"netdev-id": "u0"})
+        m.qmp.event("NETDEV_STREAM_DISCONNECTED", **{"netdev-id": "a0"})
+        tap.equal(lines()[1:3], ["u0: index=0,type=stream,", "a0: index=0,type=stream,"])
+
+
 tap.run([
+    ("what is told of streams", told),
     ("dgram inet", dgram_inet),
     ("dgram unix", dgram_unix),
     ("dgram without a remote", without_remote),
