@@ -14,12 +14,26 @@
 
 #define PROMPT "(dimmable) "
 
-static void expect(const char *line, const char *pattern)
+/* What it prints; lines end in CR LF, and here in LF. */
+static char *output_of(const char *line)
 {
     GError *err = NULL;
     g_autofree char *out = qmp_human_monitor_command(line, false, 0, &err);
+    g_auto(GStrv) lines = NULL;
 
     g_assert_no_error(err);
+    g_assert_true(!*out || g_str_has_suffix(out, "\r\n"));
+    lines = g_strsplit(out, "\r\n", -1);
+    for (char **one = lines; *one; one++) {
+        g_assert_null(strchr(*one, '\n'));
+    }
+    return g_strjoinv("\n", lines);
+}
+
+static void expect(const char *line, const char *pattern)
+{
+    g_autofree char *out = output_of(line);
+
     if (!g_pattern_match_simple(pattern, out)) {
         g_error("'%s' printed: %s", line, out);
     }
@@ -27,7 +41,7 @@ static void expect(const char *line, const char *pattern)
 
 static void expect_in_help(const HmpCommand *table, const char *help, const char *what)
 {
-    g_autofree char *out = qmp_human_monitor_command(help, false, 0, NULL);
+    g_autofree char *out = output_of(help);
     g_auto(GStrv) lines = g_strsplit(out, "\n", -1);
     int n = 0;
 
@@ -36,7 +50,7 @@ static void expect_in_help(const HmpCommand *table, const char *help, const char
 
         for (int i = 0; names[i]; i++) {
             g_autofree char *one = g_strdup_printf("help %s%s", what, names[i]);
-            g_autofree char *text = qmp_human_monitor_command(one, false, 0, NULL);
+            g_autofree char *text = output_of(one);
 
             if (strcmp(one, "help info")) { /* which lists the subcommands */
                 g_assert_cmpstr(g_strchomp(text), ==, lines[n]);
