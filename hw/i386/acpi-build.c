@@ -219,6 +219,7 @@ AcpiTables *acpi_build(Machine *machine)
         acpi_build_vmgenid(tables, X86_MACHINE(machine)),
         acpi_build_tpm(tables, X86_MACHINE(machine)),
         acpi_build_dmar(tables),
+        acpi_build_ivrs(tables),
         acpi_build_viot(tables),
         acpi_build_erst(tables),
     };

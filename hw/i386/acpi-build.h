@@ -55,6 +55,8 @@ Aml *acpi_tpm_device(void);
 
 /* NULL: there is no intel-iommu. */
 AcpiBlob *acpi_build_dmar(AcpiTables *tables);
+/* NULL: there is no amd-iommu. */
+AcpiBlob *acpi_build_ivrs(AcpiTables *tables);
 /* NULL: there is no virtio-iommu, or nothing below it. */
 AcpiBlob *acpi_build_viot(AcpiTables *tables);
 /* NULL: there is no acpi-erst, or nothing has placed it. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an operating system has to know of an IOMMU: DMAR of VT-d (Architecture Specification 3.3,
- * chapter 8), VIOT of virtio-iommu (ACPI 6.5, section 5.2.34). */
+ * chapter 8), IVRS of AMD's (48882, chapter 5), VIOT of virtio-iommu (ACPI 6.5, section 5.2.34). */
 #include "hw/i386/acpi-build.h"
 
+#include "hw/iommu/amdvi.h"
 #include "hw/iommu/vtd.h"
 #include "hw/virtio/virtio-iommu.h"
 
@@ -53,6 +54,63 @@ AcpiBlob *acpi_build_dmar(AcpiTables *tables)
     }
     acpi_table_end(tables, dmar);
     return dmar;
+}
+
+enum {
+    IVRS_ADDRESSES = 40 << 8 | 64 << 15, /* bits of physical and of virtual ones */
+    IVHD = 0x10,
+    IVHD_SIZE = 24,
+    IVHD_HAS_IOTLB = 1 << 4,
+    IVHD_COHERENT = 1 << 5,
+    IVHD_PREFETCHES = 1 << 6,
+    IVHD_INVALIDATES_ALL = 1 << 5,
+    IVHD_WIDE_INTERRUPTS = 1 << 6,
+    IVHD_SIX_LEVELS = 2u << 30,
+    ENTRY_SELECT = 2,
+    ENTRY_ALL = 1,
+    ENTRY_SPECIAL = 0x48,
+    SPECIAL_IOAPIC = 1,
+    CAPABILITY = 0x40,
+};
+
+/* The unit, all functions, and which of them the I/O APIC is taken for. */
+AcpiBlob *acpi_build_ivrs(AcpiTables *tables)
+{
+    const Amdvi *amdvi = amdvi_find();
+    AcpiBlob *ivrs;
+
+    if (!amdvi) {
+        return NULL;
+    }
+    bool all = !amdvi->root_bus->bypass_iommu;
+
+    ivrs = acpi_table_begin(tables, "IVRS", NULL, 1);
+    acpi_u32(ivrs, IVRS_ADDRESSES);
+    acpi_zeros(ivrs, 8);
+
+    acpi_u8(ivrs, IVHD);
+    acpi_u8(ivrs, IVHD_COHERENT | IVHD_PREFETCHES | (amdvi->device_iotlb ? IVHD_HAS_IOTLB : 0));
+    acpi_u16(ivrs, (uint16_t)(IVHD_SIZE + 4 + (amdvi->remaps ? 8 : 0)));
+    acpi_u16(ivrs, amdvi->function->devfn);
+    acpi_u16(ivrs, CAPABILITY);
+    acpi_u64(ivrs, AMDVI_BASE);
+    acpi_u16(ivrs, 0); /* segment */
+    acpi_u16(ivrs, 0); /* the number of its message */
+    acpi_u32(ivrs, IVHD_SIX_LEVELS | IVHD_WIDE_INTERRUPTS | IVHD_INVALIDATES_ALL);
+
+    acpi_u8(ivrs, all ? ENTRY_ALL : ENTRY_SELECT);
+    acpi_u16(ivrs, all ? 0 : amdvi->function->devfn);
+    acpi_u8(ivrs, 0);
+    if (amdvi->remaps) {
+        acpi_u8(ivrs, ENTRY_SPECIAL);
+        acpi_u16(ivrs, 0);
+        acpi_u8(ivrs, 0);
+        acpi_u8(ivrs, 0); /* its ID in the MADT */
+        acpi_u16(ivrs, AMDVI_IOAPIC_ID);
+        acpi_u8(ivrs, SPECIAL_IOAPIC);
+    }
+    acpi_table_end(tables, ivrs);
+    return ivrs;
 }
 
 enum {

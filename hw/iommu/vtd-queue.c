@@ -14,10 +14,10 @@ static bool flush_contexts(Vtd *s, unsigned granularity, uint16_t domain, uint16
 {
     switch (granularity) {
     case VTD_GLOBAL:
-        vtd_flush_all(s);
+        iommu_tlb_flush_all(&s->tlb);
         return true;
     case VTD_DOMAIN:
-        vtd_flush_domain(s, domain);
+        iommu_tlb_flush_domain(&s->tlb, domain);
         return true;
     case VTD_SELECTIVE:
         vtd_flush_source(s, source, mask);
@@ -30,13 +30,13 @@ static bool flush_iotlb(Vtd *s, unsigned granularity, uint16_t domain, uint64_t 
 {
     switch (granularity) {
     case VTD_GLOBAL:
-        vtd_flush_all(s);
+        iommu_tlb_flush_all(&s->tlb);
         return true;
     case VTD_DOMAIN:
-        vtd_flush_domain(s, domain);
+        iommu_tlb_flush_domain(&s->tlb, domain);
         return true;
     case VTD_SELECTIVE:
-        vtd_flush_pages(s, domain, addr, MIN(addr & 0x3f, 52u));
+        iommu_tlb_flush_pages(&s->tlb, domain, addr, MIN(addr & 0x3f, 52u));
         return true;
     }
     return false;

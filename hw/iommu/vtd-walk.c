@@ -4,8 +4,7 @@
 
 #include "memory/dma.h"
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE  (1u << PAGE_SHIFT)
+#define PAGE_SIZE  (1u << IOMMU_PAGE_SHIFT)
 #define LEVEL_BITS 9
 #define ENTRY_SIZE 16 /* of root and context tables */
 
@@ -85,16 +84,16 @@ static VtdFault find_context(const Vtd *s, uint16_t source, Context *context)
 }
 
 static VtdFault walk(const Vtd *s, const Context *context, uint64_t addr, bool write,
-                     VtdTlbEntry *found)
+                     IommuTlbEntry *found)
 {
     uint64_t table = context->table, reserved = VTD_TABLE & ~((1ull << s->aw_bits) - 1);
     unsigned allowed = VTD_READ | VTD_WRITE;
 
-    if (addr >> (PAGE_SHIFT + LEVEL_BITS * context->levels)) {
+    if (addr >> (IOMMU_PAGE_SHIFT + LEVEL_BITS * context->levels)) {
         return VTD_BEYOND_WIDTH;
     }
     for (unsigned level = context->levels; level; level--) {
-        unsigned shift = PAGE_SHIFT + LEVEL_BITS * (level - 1);
+        unsigned shift = IOMMU_PAGE_SHIFT + LEVEL_BITS * (level - 1);
         uint64_t entry, index = addr >> shift & ((1u << LEVEL_BITS) - 1);
 
         if (!read_words(table + index * sizeof(entry), &entry, 1)) {
@@ -119,39 +118,28 @@ static VtdFault walk(const Vtd *s, const Context *context, uint64_t addr, bool w
     return VTD_BAD_CONTEXT;
 }
 
-/* ---- the cache ---- */
-
-static VtdTlbEntry *tlb_place(Vtd *s, uint16_t source, uint64_t page)
-{
-    return &s->tlb[(page ^ page >> 9 ^ (uint64_t)source * 37) % VTD_TLB_ENTRIES];
-}
-
-static VtdFault look_up(Vtd *s, uint16_t source, uint64_t addr, bool write, VtdTlbEntry **found,
+static VtdFault look_up(Vtd *s, uint16_t source, uint64_t addr, bool write, IommuTlbEntry *found,
                         bool *quiet)
 {
-    uint64_t page = addr >> PAGE_SHIFT;
-    VtdTlbEntry *entry = tlb_place(s, source, page), made = { 0 };
+    uint64_t page = addr >> IOMMU_PAGE_SHIFT;
+    const IommuTlbEntry *known = iommu_tlb_find(&s->tlb, source, page, write);
     Context context;
 
-    *found = entry;
-    if (entry->valid && entry->source == source && entry->page == page &&
-        entry->allowed & (write ? VTD_WRITE : VTD_READ)) {
+    if (known) {
+        *found = *known;
         return VTD_OK;
     }
     VtdFault fault = find_context(s, source, &context);
+    *found = (IommuTlbEntry){ .source = source, .domain = context.domain, .page = page };
     if (fault == VTD_OK && context.type == VTD_TYPE_PASS_THROUGH) {
-        made.allowed = VTD_READ | VTD_WRITE;
-        made.shift = 64;
+        found->allowed = IOMMU_READ | IOMMU_WRITE;
+        found->shift = IOMMU_ALL;
     } else if (fault == VTD_OK) {
-        fault = walk(s, &context, addr, write, &made);
+        fault = walk(s, &context, addr, write, found);
     }
     *quiet = context.quiet;
     if (fault == VTD_OK) {
-        made.valid = true;
-        made.source = source;
-        made.domain = context.domain;
-        made.page = page;
-        *entry = made;
+        iommu_tlb_add(&s->tlb, found);
     }
     return fault;
 }
@@ -160,7 +148,7 @@ bool vtd_translate(void *opaque, uint16_t source, hwaddr addr, bool write, hwadd
                    uint64_t *size)
 {
     Vtd *s = opaque;
-    VtdTlbEntry *entry;
+    IommuTlbEntry entry;
     bool quiet = false;
 
     *to = addr;
@@ -174,52 +162,18 @@ bool vtd_translate(void *opaque, uint16_t source, hwaddr addr, bool write, hwadd
     }
     vtd_lock(s);
     VtdFault fault = look_up(s, source, addr, write, &entry, &quiet);
-    if (fault == VTD_OK && entry->shift < 64) {
-        uint64_t offset = addr & ((1ull << entry->shift) - 1);
-
-        *to = entry->to + offset;
-        *size = (1ull << entry->shift) - offset;
-    } else if (fault != VTD_OK && !quiet) {
+    if (fault == VTD_OK) {
+        iommu_tlb_apply(&entry, addr, to, size);
+    } else if (!quiet) {
         vtd_note_fault(s, source, addr & ~(uint64_t)(PAGE_SIZE - 1), fault, write);
     }
     vtd_unlock(s);
     return fault == VTD_OK;
 }
 
-void vtd_flush_all(Vtd *s)
-{
-    for (unsigned i = 0; i < VTD_TLB_ENTRIES; i++) {
-        s->tlb[i].valid = false;
-    }
-}
-
-void vtd_flush_domain(Vtd *s, uint16_t domain)
-{
-    for (unsigned i = 0; i < VTD_TLB_ENTRIES; i++) {
-        s->tlb[i].valid &= s->tlb[i].domain != domain;
-    }
-}
-
-void vtd_flush_pages(Vtd *s, uint16_t domain, uint64_t addr, unsigned order)
-{
-    uint64_t first = addr >> PAGE_SHIFT >> order << order, last = first + (1ull << order) - 1;
-
-    for (unsigned i = 0; i < VTD_TLB_ENTRIES; i++) {
-        VtdTlbEntry *entry = &s->tlb[i];
-        unsigned pages = MIN(entry->shift, 63) - MIN(entry->shift, PAGE_SHIFT);
-        uint64_t start = entry->page >> pages << pages, end = start + (1ull << pages) - 1;
-
-        if (entry->domain == domain && start <= last && first <= end) {
-            entry->valid = false;
-        }
-    }
-}
-
 void vtd_flush_source(Vtd *s, uint16_t source, unsigned mask)
 {
     static const uint16_t ignored[4] = { 0, 4, 6, 7 };
 
-    for (unsigned i = 0; i < VTD_TLB_ENTRIES; i++) {
-        s->tlb[i].valid &= ((s->tlb[i].source ^ source) & ~ignored[mask & 3]) != 0;
-    }
+    iommu_tlb_flush_source(&s->tlb, source, ignored[mask & 3]);
 }

@@ -45,7 +45,7 @@ static void command(Vtd *s, uint32_t value)
         *vtd_reg(s, VTD_IQH) = 0;
     }
     if ((*status ^ before) & VTD_TRANSLATION) {
-        vtd_flush_all(s);
+        iommu_tlb_flush_all(&s->tlb);
     }
     atomic_store_explicit(&s->translates, *status & VTD_TRANSLATION, memory_order_release);
 }
@@ -179,7 +179,7 @@ static void vtd_reset(Device *dev)
     *vtd_reg(s, VTD_FECTL) = *vtd_reg(s, VTD_IECTL) = VTD_EVENT_MASKED;
     s->root = s->remap_table = 0;
     atomic_store_explicit(&s->translates, false, memory_order_release);
-    vtd_flush_all(s);
+    iommu_tlb_flush_all(&s->tlb);
     vtd_unlock(s);
     vtd_remap_changed(s);
 }
@@ -298,7 +298,7 @@ static bool vtd_loaded(void *obj, GError **errp)
         *status &= ~VTD_TRANSLATION;
     }
     atomic_store_explicit(&s->translates, *status & VTD_TRANSLATION, memory_order_release);
-    vtd_flush_all(s);
+    iommu_tlb_flush_all(&s->tlb);
     vtd_remap_changed(s);
     return true;
 }

@@ -15,22 +15,11 @@
 
 #include "hw/core/device.h"
 #include "hw/intc/ioapic.h"
+#include "hw/iommu/iommu-tlb.h"
 #include "hw/iommu/vtd-regs.h"
 #include "hw/pci/pci-iommu.h"
 
 #define TYPE_INTEL_IOMMU "intel-iommu"
-
-#define VTD_TLB_ENTRIES 512u /* a power of 2 */
-
-/* What a page walk led to. */
-typedef struct VtdTlbEntry {
-    bool valid;
-    uint8_t allowed; /* VTD_READ, VTD_WRITE */
-    uint8_t shift;   /* log2 of what is mapped together; 64: all, to where it is */
-    uint16_t source, domain;
-    uint64_t page; /* address >> 12 */
-    uint64_t to;   /* of what is mapped together */
-} VtdTlbEntry;
 
 typedef struct Vtd {
     Device parent;
@@ -51,7 +40,7 @@ typedef struct Vtd {
     PciIommu ops;
     Ioapic *ioapic;
     bool remaps, has_eim; /* what it can do */
-    VtdTlbEntry tlb[VTD_TLB_ENTRIES];
+    IommuTlb tlb;
 } Vtd;
 OBJECT_CAST_DEFINE(Vtd, VTD, TYPE_INTEL_IOMMU)
 
@@ -83,13 +72,9 @@ void vtd_events_written(Vtd *s);
 /* Nothing is to be sent any more. */
 void vtd_drop_events(Vtd *s);
 
-/* vtd-walk.c. The first is for PciIommu; the others are locked. */
+/* vtd-walk.c. The first is for PciIommu; the other one is locked. */
 bool vtd_translate(void *opaque, uint16_t source, hwaddr addr, bool write, hwaddr *to,
                    uint64_t *size);
-void vtd_flush_all(Vtd *s);
-void vtd_flush_domain(Vtd *s, uint16_t domain);
-/* 2^@order pages from @addr on, which is aligned to that. */
-void vtd_flush_pages(Vtd *s, uint16_t domain, uint64_t addr, unsigned order);
 /* All functions whose ID differs from @source in no more than its low bits, by @mask (6.5.2.1). */
 void vtd_flush_source(Vtd *s, uint16_t source, unsigned mask);
 

@@ -135,6 +135,7 @@ SHAPES = [
         "cxl-fmw.1.interleave-granularity=8k", "-device", "pxb-cxl,id=x0,bus_nr=80", "-device", "cxl-rp,bus=x0,id=p0",
         "-device", "pxb-cxl,id=x1,bus_nr=16"), only=("q35",), golden="q35"),
     Config("intel-iommu", memory="128M", args=("-device", "intel-iommu,device-iotlb=on,aw-bits=48"), only=("q35",), golden="q35"),
+    Config("amd-iommu", memory="128M", args=("-device", "amd-iommu,intremap=on,device-iotlb=on"), only=("q35",)),
     Config("virtio-iommu", memory="128M", args=("-device", "virtio-iommu-pci,addr=7"), golden="pc"),
     Config("bridges", args=("-device", "ioh3420,id=rp0", "-device", "x3130-upstream,id=up,bus=rp0", "-device",
                             "xio3130-downstream,id=down,bus=up,chassis=1", "-device", "pcie-pci-bridge,id=b0,bus=down",

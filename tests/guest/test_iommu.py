@@ -132,6 +132,42 @@ def ahci_and_e1000e():
             no_faults(guest)
 
 
-TESTS = {"NVMe, virtio, a DIMM": nvme_and_virtio, "AHCI, e1000e": ahci_and_e1000e}
+def amd():
+    """AMD's, with AHCI, e1000e and a virtio network; the machine is saved and loaded, sleeps, and is restarted."""
+    with tempfile.TemporaryDirectory() as folder:
+        words, digest = disks(folder, 1)
+        words += ["-device", "amd-iommu,intremap=on", "-device", "ide-hd,drive=d0", "-netdev", "user,id=n0", "-device", "e1000e,netdev=n0",
+                  "-netdev", "user,id=n1", "-device", f"virtio-net-pci,netdev=n1{PLATFORM}"]
+        modules = (*AHCI, "e1000e", *VIRTIO, *NET)
+        kernel = {"kernel": "vmlinuz-generic", "initrd": "initrd-generic", "append": vm.APPEND + " amd_iommu=on"}
+
+        def works(guest):
+            write(guest, "sda", folder, "d0")
+            for card in ("eth0", "eth1"):
+                guest.run(f"ip link set {card} up; udhcpc -i {card} -n -q -s /bin/true", timeout=60)
+            no_faults(guest, "AMD-Vi")
+        with machine(words, **kernel) as guest:
+            begin(guest, modules)
+            tap.equal("AMD-Vi: Interrupt remapping enabled" in no_faults(guest, "AMD-Vi"), True, "interrupts")
+            translated(guest, "sda")
+            read_back(guest, "sda", digest)
+            works(guest)
+            guest.run("grep -q IR-PCI-MSI /proc/interrupts && grep -q IR-IO-APIC /proc/interrupts")
+            guest.qmp.command("migrate", uri=f"file:{folder}/state")
+            vm.wait_until(lambda: guest.qmp.command("query-migrate")["status"] == "completed", "the state is saved")
+        with machine([*words, "-incoming", f"file:{folder}/state"], **kernel) as guest:
+            vm.wait_until(lambda: guest.qmp.command("query-status")["status"] == "running", "the state is loaded")
+            works(guest)
+            guest.serial.send(b"echo mem >/sys/power/state; echo \"woken with $?\"\n")
+            guest.qmp.event("SUSPEND", 60)
+            guest.qmp.command("system_wakeup")
+            guest.wait_for(r"woken with 0", 60)
+            works(guest)
+            guest.serial.send(b"reboot -f\n")
+            begin(guest, modules)
+            works(guest)
+
+
+TESTS = {"AMD's": amd, "NVMe, virtio, a DIMM": nvme_and_virtio, "AHCI, e1000e": ahci_and_e1000e}
 
 tap.run([(name, test) for name, test in TESTS.items() if not sys.argv[2:] or name in sys.argv[2:]])

@@ -138,6 +138,7 @@ MACHINES = {
                "-device", "qxl,ram_size_mb=16,vgamem_mb=8,vram_size_mb=1"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
+    "q35-amd-iommu": ["-machine", "q35", "-device", "amd-iommu,intremap=on", "-device", "virtio-rng-pci,disable-legacy=on,iommu_platform=on"],
     "q35-iommu": ["-machine", "q35", "-device", "intel-iommu,device-iotlb=on,aw-bits=48,caching-mode=on",
                   "-device", "virtio-rng-pci,disable-legacy=on,iommu_platform=on"],
     "pc-virtio-iommu": ["-machine", "pc", "-device", "virtio-iommu-pci",

@@ -357,6 +357,8 @@ static const char *const of_none[] = { "kvm-pit",
                                        "virtio-balloon-pci-non-transitional",
                                        "cirrus-vga", /* one a machine: test_card() */
                                        "vmware-svga",
+                                       "amd-iommu", /* one a machine, too */
+                                       "AMDVI-PCI",
                                        "vhost-user-blk", /* these need another program */
                                        "vhost-user-blk-pci",
                                        "vhost-user-blk-pci-transitional",
@@ -563,7 +565,7 @@ static void test_machine(gconstpointer type)
 static void test_card(gconstpointer type)
 {
     if (g_test_subprocess()) {
-        Machine *machine = machine_make("pc", false);
+        Machine *machine = machine_make(strcmp(type, "amd-iommu") ? "pc" : "q35", false);
 
         add_device(type);
         g_autoptr(GPtrArray) devices = all_devices();
@@ -672,6 +674,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/realize/q35", "q35", test_machine);
     g_test_add_data_func("/realize/cirrus-vga", "cirrus-vga", test_card);
     g_test_add_data_func("/realize/vmware-svga", "vmware-svga", test_card);
+    g_test_add_data_func("/realize/amd-iommu", "amd-iommu", test_card);
     g_test_add_func("/realize/failing-cpu", test_failing_cpu);
     g_test_add_func("/realize/tsc", test_tsc);
     (void)gl_start(NULL, NULL); /* or there is no card with 3D */
