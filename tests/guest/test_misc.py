@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small devices as Debian's kernel sees them: test_misc.py BUILD-DIR IPMI AFALG [NAME...], with the programs ipmi.c and afalg.c."""
 import os
+import struct
 import sys
 import tempfile
 
@@ -102,10 +103,69 @@ def usb_net():
         tap.equal(guest.run(f"cat /sys/class/net/{card}/statistics/rx_errors").strip(), "0")
 
 
+# ---- a printer, and mice ----
+
+def printer():
+    """What goes to lp0 is in a file; Linux finds the port by its table, and uses its interrupt where it is told to."""
+    with tempfile.TemporaryDirectory() as folder:
+        with machine(f"{BUILD}/guest", ("parport", "parport_pc", "lp"), "-parallel", f"file:{folder}/printed") as guest:
+            tap.equal("parport0: PC-style at 0x378" in guest.run("dmesg | grep parport"), True)
+            guest.run("grep -q lp /proc/devices; [ -e /dev/lp0 ] || mknod /dev/lp0 c 6 0; seq 1 2000 > /tmp/text; cat /tmp/text > /dev/lp0", timeout=120)
+            text = "".join(f"{n}\n" for n in range(1, 2001)).encode()
+
+            def printed():
+                with open(f"{folder}/printed", "rb") as file:
+                    return file.read()
+            vm.wait_until(lambda: len(printed()) >= len(text), "all is printed")
+            tap.equal(printed(), text)
+
+
+def send(guest, *events):
+    guest.qmp.command("input-send-event", events=[{"type": kind, "data": data} for kind, data in events])
+
+
+def moved(guest, name, count, *events):
+    """What the guest sees of @events by its device @name: (type, code, value), but for the ends of reports."""
+    node = vm.wait_until(lambda: guest.run(f"grep -A5 -i '{name}' /proc/bus/input/devices | grep -o 'event[0-9]*'", check=False).split(), name)[-1]
+    guest.run(f"(dd if=/dev/input/{node} of=/tmp/events bs=24 count={count} 2>/dev/null; echo done > /tmp/read) >/dev/null 2>&1 & "
+              f"until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q {node}; do sleep 0.1; done")
+    for group in events:
+        send(guest, *group)
+    vm.wait_until(lambda: guest.run("cat /tmp/read 2>/dev/null", check=False).strip() == "done", "events")
+    data = bytes.fromhex("".join(guest.run("hexdump -v -e '24/1 \"%02x\" \"\\n\"' /tmp/events").split()))
+    found = [struct.unpack_from("<HHi", data, at + 16) for at in range(0, len(data), 24)]
+    return [event for event in found if event[0]]
+
+
+def button(name, down):
+    return ("btn", {"button": name, "down": down})
+
+
+def mouse():
+    """The PS/2 mouse, with its wheel and the buttons at the side."""
+    with machine(f"{BUILD}/guest", ("evdev", "psmouse"), "-machine", "vmport=off") as guest:
+        found = moved(guest, "Explorer Mouse", 9, [("rel", {"axis": "x", "value": 5}), ("rel", {"axis": "y", "value": -3})],
+                      [button("left", True)], [button("left", False)], [button("wheel-up", True)])
+        tap.equal(found, [(2, 0, 5), (2, 1, -3), (1, 0x110, 1), (1, 0x110, 0), (2, 8, 1)])
+
+
+def vmware_mouse():
+    """Linux takes the machine for VMware's, and then its mouse, which tells places."""
+    with machine(f"{BUILD}/guest", ("evdev", "psmouse"), "-cpu", "qemu64,-hypervisor", "-smbios", "type=1,serial=VMware-0") as guest:
+        tap.equal("Hypervisor detected: VMware" in guest.run("dmesg"), True)
+        found = moved(guest, "VMware VMMouse.*2\\|VMware VMMouse", 5, [("abs", {"axis": "x", "value": 16384}), ("abs", {"axis": "y", "value": 100})],
+                      [button("left", True)])
+        tap.equal(found, [(3, 0, 32768), (3, 1, 200), (1, 0x110, 1)])
+        tap.equal([m["name"] for m in guest.qmp.command("query-mice") if m["current"]], ["vmmouse"])
+
+
 TESTS = [
     ("ipmi by KCS at ports, and a watchdog", ipmi_watchdog),
     ("ipmi by BT on PCI", ipmi_pci),
     ("a card with ciphers", crypto),
     ("a network card on USB", usb_net),
+    ("a printer", printer),
+    ("a mouse", mouse),
+    ("VMware's mouse", vmware_mouse),
 ]
 tap.run([test for test in TESTS if len(sys.argv) < 5 or any(name in test[0] for name in sys.argv[4:])])

@@ -188,7 +188,8 @@ static void test_pointers(void)
     unsigned mouse = configured(&u, 1), tablet = configured(&u, 2);
     g_autofree char *mice = qtest_hmp(u.qt, "info mice");
     g_assert_cmpstr(mice, ==,
-                    "* Mouse #1: QEMU HID Tablet (absolute)\n  Mouse #0: QEMU HID Mouse\n");
+                    "* Mouse #2: QEMU HID Tablet (absolute)\n  Mouse #1: QEMU HID Mouse\n  Mouse "
+                    "#0: QEMU PS/2 Mouse\n");
     assert_report(&u, tablet, "");
     assert_report(&u, mouse, "");
     qtest_qmp_ok(

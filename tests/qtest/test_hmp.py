@@ -56,7 +56,7 @@ INFO = {
                       r"  hotpluggable: true\n  resident: 0\n  state: inserted since 20",
     "memory-target": r"status: none\nactual: 384 MiB\n$",
     "memory_size_summary": r"base memory: 134217728\nplugged memory: 268435456\n",
-    "mice": "No mouse devices connected",
+    "mice": r"\* Mouse #0: QEMU PS/2 Mouse",
     "migrate": r"no migration was started\n",
     "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\n",
     "migrate_parameters": r"max-bandwidth: 134217728 bytes/second\nmax-postcopy-bandwidth: 0 bytes/second\ndowntime-limit: 300 ms\n"
