@@ -202,7 +202,7 @@ static void test_pointers(void)
     assert_report(&u, tablet, "");
     assert_answer(&u, tablet, CLASS | INTERFACE, 1, 0x100, 8, "013412ff7f00");
     /* Moves are the mouse's, in steps; buttons go to the one that comes first. */
-    press(&u, "mouse_set 0");
+    press(&u, "mouse_set 1");
     press(&u, "mouse_move 130 -2 1");
     press(&u, "mouse_button 6");
     assert_report(&u, mouse, "007ffeff");
