@@ -138,7 +138,8 @@ static Aml *dsdt_isa(const Machine *machine)
         aml_device("RTC", dsdt_hid("PNP0B00"),
                    aml_name("_CRS", aml_resources(aml_io(0x70, 2), aml_irq(8)))),
         aml_device("KBD", dsdt_hid("PNP0303"),
-                   aml_name("_CRS", aml_resources(aml_io(0x60, 1), aml_io(0x64, 1), aml_irq(1)))));
+                   aml_name("_CRS", aml_resources(aml_io(0x60, 1), aml_io(0x64, 1), aml_irq(1)))),
+        aml_device("MOU", dsdt_hid("PNP0F13"), aml_name("_CRS", aml_resources(aml_irq(12)))));
 
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         if (machine->serial[i]) {

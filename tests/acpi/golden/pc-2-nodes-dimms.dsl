@@ -1195,6 +1195,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     })
                 }
 
+                Device (MOU)
+                {
+                    Name (_HID, EisaId ("PNP0F13") /* PS/2 Mouse */)  // _HID: Hardware ID
+                    Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+                    {
+                        IRQNoFlags ()
+                            {12}
+                    })
+                }
+
                 Device (FDC0)
                 {
                     Name (_HID, EisaId ("PNP0700"))  // _HID: Hardware ID
@@ -3545,16 +3555,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 00000054
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : 9B
+[009h 0009   1]                     Checksum : 19
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 000000007FFC3680
-[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC37C0
-[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3840
-[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC39C0
-[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3A00
-[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3A40
+[024h 0036   8]       ACPI Table Address   0 : 000000007FFC36C0
+[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC3800
+[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3880
+[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC3A00
+[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3A40
+[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3A80

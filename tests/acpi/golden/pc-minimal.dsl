@@ -1187,6 +1187,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     })
                 }
 
+                Device (MOU)
+                {
+                    Name (_HID, EisaId ("PNP0F13") /* PS/2 Mouse */)  // _HID: Hardware ID
+                    Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+                    {
+                        IRQNoFlags ()
+                            {12}
+                    })
+                }
+
                 Device (FDC0)
                 {
                     Name (_HID, EisaId ("PNP0700"))  // _HID: Hardware ID
@@ -2977,15 +2987,15 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 0000004C
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : D0
+[009h 0009   1]                     Checksum : 8F
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 0000000007FC3040
-[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC3180
-[034h 0052   8]       ACPI Table Address   2 : 0000000007FC3200
-[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC32C0
-[044h 0068   8]       ACPI Table Address   4 : 0000000007FC3300
+[024h 0036   8]       ACPI Table Address   0 : 0000000007FC3080
+[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC31C0
+[034h 0052   8]       ACPI Table Address   2 : 0000000007FC3240
+[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC3300
+[044h 0068   8]       ACPI Table Address   4 : 0000000007FC3340
