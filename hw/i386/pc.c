@@ -3,6 +3,7 @@
 
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/fw-cfg-files.h"
+#include "hw/i2c/spd.h"
 #include "hw/i386/versions.h"
 #include "hw/ide/piix3-ide.h"
 #include "hw/pci/i440fx.h"
@@ -13,17 +14,22 @@
 static void pc_create_chipset(X86Machine *x86)
 {
     Irq irqs[ISA_IRQS];
+    I2cBus *smbus;
 
     for (unsigned i = 0; i < ISA_IRQS; i++) {
         irqs[i] = x86_gsi(x86, i, X86_IRQ_PCI);
     }
     x86->host = i440fx_create(memory_system(), memory_io(), &x86->ram_below);
     x86->host->bus->bypass_iommu = x86->bypass_iommu;
-    x86_init_pci_hotplug(
-        x86, piix_create(x86->host->bus, x86->acpi == X86_ACPI_OFF ? NULL : x86->pm, irqs));
+    x86_init_pci_hotplug(x86,
+                         piix_create(x86->host->bus, x86->acpi == X86_ACPI_OFF ? NULL : x86->pm,
+                                     irqs, x86_gsi(x86, PIIX4_SCI_IRQ, X86_IRQ_SMBUS), &smbus));
     pci_create(x86->host->bus, PIIX3_IDE_DEVFN, TYPE_PIIX3_IDE);
     if (x86->parent.usb) {
         pci_create(x86->host->bus, PIIX3_UHCI_DEVFN, TYPE_PIIX3_UHCI);
+    }
+    if (smbus && x86->smbus) {
+        spd_create(smbus, x86->below_4g + x86->above_4g);
     }
 }
 

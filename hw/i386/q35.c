@@ -4,8 +4,10 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/cxl/cxl-host.h"
 #include "hw/i386/fw-cfg-files.h"
+#include "hw/i2c/spd.h"
 #include "hw/i386/versions.h"
 #include "hw/ide/ahci.h"
+#include "hw/pci/ich9-smb.h"
 #include "hw/pci/mch.h"
 #include "hw/usb/ehci.h"
 #include "hw/watchdog/watchdog.h"
@@ -34,12 +36,18 @@ static void q35_create_chipset(X86Machine *x86)
     if (x86->parent.usb) {
         ehci_create_ich9(x86->host->bus);
     }
+    if (x86->smbus) {
+        spd_create(ich9_smb_create(x86->host->bus), x86->below_4g + x86->above_4g);
+    }
 }
 
 static void q35_set_up_chipset(X86Machine *x86)
 {
     mch_enable_ecam(x86->host);
     ich9_lpc_set_up(Q35_MACHINE(x86)->lpc);
+    if (x86->smbus) {
+        ich9_smb_set_up(x86->host->bus);
+    }
 }
 
 static bool q35_ecam(const X86Machine *x86, hwaddr *base, unsigned *buses)

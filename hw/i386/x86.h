@@ -37,6 +37,7 @@ typedef enum X86IrqSource {
     X86_IRQ_HPET,
     X86_IRQ_PCI,
     X86_IRQ_TEST, /* pc-testdev */
+    X86_IRQ_SMBUS,
 } X86IrqSource;
 
 /* auto is on */
@@ -58,6 +59,7 @@ typedef struct X86Machine {
     bool fd_bootchk;           /* property */
     char *pcspk_audiodev;      /* property; NULL: nobody hears the speaker */
     bool sata;                 /* property: q35's disk controller */
+    bool smbus;                /* property: memory modules tell of themselves on it */
     int smbios_entry;          /* property "smbios-entry-point-type": SmbiosEntry */
     uint64_t max_fw_size;      /* property; bytes of firmware, files and flash together */
     bool bypass_iommu;         /* property: PCI functions are not below an IOMMU */

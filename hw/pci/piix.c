@@ -2,6 +2,7 @@
 #include "hw/pci/piix.h"
 
 #include "hw/core/smi.h"
+#include "hw/i2c/smbus-host.h"
 #include "memory/smm.h"
 
 /* PIIX3 data sheet (82371SB), section 2.2. */
@@ -23,7 +24,17 @@ static const PciRegister piix3_registers[] = {
 #define DEVACTB         0x58
 #define DEVACTB_APMC_EN (1u << 25)
 
-/* PIIX4 data sheet (82371AB), chapter 7. The bases are fixed: the ports do not move. */
+enum {
+    SMBBA = 0x90,
+    SMBBA_ADDRESS = 0xfff0,
+    SMBHSTCFG = 0xd2,
+    SMBHSTCFG_ENABLE = 1 << 0,
+    SMBHSTCFG_INTERRUPT = 7 << 1,
+    SMBHSTCFG_IRQ9 = 4 << 1, /* of these; 0: an SMI, which it does not give */
+};
+
+/* PIIX4 data sheet (82371AB), chapter 7. The base of power management is fixed: its ports do not
+ * move. */
 static const PciRegister piix4_pm_registers[] = {
     { PCI_VENDOR_ID, 2, 0x8086 },
     { PCI_DEVICE_ID, 2, 0x7113 },
@@ -39,8 +50,9 @@ static const PciRegister piix4_pm_registers[] = {
     /* Without system management mode SMIs by the command port are on already: to SeaBIOS this says
      * that it is set up. */
     { DEVACTB, 4, DEVACTB_APMC_EN },
-    { 0x80, 1, 0x01 },               /* PMREGMISC: PM ports enabled */
-    { 0x90, 4, PIIX4_SMB_BASE | 1 }, /* SMBBA */
+    { 0x80, 1, 0x01 }, /* PMREGMISC: PM ports enabled */
+    { SMBBA, 4, 1, SMBBA_ADDRESS },
+    { SMBHSTCFG, 1, SMBHSTCFG_ENABLE | SMBHSTCFG_IRQ9, SMBHSTCFG_ENABLE | SMBHSTCFG_INTERRUPT },
 };
 
 typedef struct Piix3 {
@@ -55,7 +67,12 @@ typedef struct Piix4Pm {
     AcpiPmSleep sleep;
     AcpiPciHotplugConfig hotplug;
     FixedSwitches fixed;
-    bool smm; /* property */
+    bool smm;          /* property */
+    uint32_t smb_base; /* property "smb_io_base": SMBBA after a reset */
+    /* state */
+    SmbusHost smbus;
+    /* wiring */
+    Irq irq9; /* of the SMBus */
 } Piix4Pm;
 OBJECT_CAST_DEFINE(Piix4Pm, PIIX4_PM, TYPE_PIIX4_PM)
 
@@ -69,16 +86,6 @@ static void piix4_pm_init(Object *obj)
     PciDevice *dev = PCI_DEVICE(obj);
 
     pci_set_registers(dev, piix4_pm_registers, G_N_ELEMENTS(piix4_pm_registers));
-}
-
-static bool piix4_pm_realize(PciDevice *dev, GError **errp)
-{
-    const PciRegister devactb = { DEVACTB, 4, 0, DEVACTB_APMC_EN };
-
-    if (memory_smram() && PIIX4_PM(dev)->smm) {
-        pci_set_registers(dev, &devactb, 1);
-    }
-    return true;
 }
 
 /* Its SMI# is the first processor's. */
@@ -118,6 +125,62 @@ static void piix3_config_written(PciDevice *dev, unsigned offset, unsigned size)
     if (pci_touches(offset, size, PIRQ_A, PIIX3_PIRQS)) {
         pirq_update(&PIIX3(dev)->pirqs, dev);
     }
+}
+
+/* ---- the SMBus of the power management function ---- */
+
+static void piix4_smbus_irq(void *opaque, int n, int level)
+{
+    Piix4Pm *pm = opaque;
+    bool irq9 = (pm->parent.config[SMBHSTCFG] & SMBHSTCFG_INTERRUPT) == SMBHSTCFG_IRQ9;
+
+    irq_set(&pm->irq9, level && irq9);
+}
+
+static void piix4_pm_update(PciDevice *dev)
+{
+    Piix4Pm *pm = PIIX4_PM(dev);
+
+    memory_transaction_begin();
+    memory_region_set_address(&pm->smbus.region, pci_get_word(dev, SMBBA) & SMBBA_ADDRESS);
+    memory_region_set_enabled(&pm->smbus.region, dev->config[SMBHSTCFG] & SMBHSTCFG_ENABLE);
+    memory_transaction_commit();
+}
+
+static void piix4_pm_reset(PciDevice *dev)
+{
+    smbus_host_reset(&PIIX4_PM(dev)->smbus);
+    piix4_pm_update(dev);
+}
+
+static void piix4_pm_config_written(PciDevice *dev, unsigned offset, unsigned size)
+{
+    if (pci_touches(offset, size, SMBBA, 4) || pci_touches(offset, size, SMBHSTCFG, 1)) {
+        piix4_pm_update(dev);
+    }
+}
+
+static bool piix4_pm_realize(PciDevice *dev, GError **errp)
+{
+    Piix4Pm *pm = PIIX4_PM(dev);
+    const PciRegister devactb = { DEVACTB, 4, 0, DEVACTB_APMC_EN };
+
+    if (!smbus_host_realize(&pm->smbus, &smbus_host_piix4, &dev->parent.parent, errp)) {
+        return false;
+    }
+    pm->smbus.irq = (Irq){ piix4_smbus_irq, pm, 0 };
+    if (memory_smram() && pm->smm) {
+        pci_set_registers(dev, &devactb, 1);
+    }
+    pci_set_long(dev, SMBBA, (pm->smb_base & SMBBA_ADDRESS) | 1);
+    memory_region_set_enabled(&pm->smbus.region, false);
+    device_map(&dev->parent, &pci_bus_of(dev)->io, 0, &pm->smbus.region, 0);
+    return true;
+}
+
+static void piix4_pm_unrealize(PciDevice *dev)
+{
+    smbus_host_unrealize(&PIIX4_PM(dev)->smbus);
 }
 
 /* ---- the types ---- */
@@ -161,12 +224,30 @@ static const Property piix4_pm_properties[] = {
       .has_default = true,
       .default_int = true,
       .description = "the command port can give SMIs, if the machine has them (smm=)" },
+    { .name = "smb_io_base",
+      .kind = PROP_UINT32,
+      .offset = offsetof(Piix4Pm, smb_base),
+      .has_default = true,
+      .default_int = PIIX4_SMB_BASE,
+      .description = "port of the SMBus controller, until the guest moves it" },
     { 0 },
 };
 
+static const StateField piix4_pm_fields[] = {
+    STATE_STRUCT(Piix4Pm, smbus, &smbus_host_state),
+    STATE_STRUCT(Piix4Pm, parent, &pci_device_state),
+    {},
+};
+static const StateTable piix4_pm_state = { .name = "piix4-pm",
+                                           .version = 1,
+                                           .fields = piix4_pm_fields };
+
 static const PciFunctionClass piix4_pm_ops = {
-    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
+    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .state = &piix4_pm_state },
     .realize = piix4_pm_realize,
+    .unrealize = piix4_pm_unrealize,
+    .reset = piix4_pm_reset,
+    .config_written = piix4_pm_config_written,
 };
 
 static const ObjectType piix4_pm_type = {
@@ -180,7 +261,8 @@ static const ObjectType piix4_pm_type = {
 };
 OBJECT_TYPE_REGISTER(piix4_pm_type)
 
-const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[ISA_IRQS])
+const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[ISA_IRQS],
+                                        Irq smbus_irq, I2cBus **smbus)
 {
     Piix3 *piix3 = PIIX3(pci_create(bus, PIIX3_DEVFN, TYPE_PIIX3));
     const PciInterrupts interrupts = { piix3_map, piix3_set_pirq, piix3 };
@@ -190,6 +272,7 @@ const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[
         piix3->pirqs.irqs[i] = irqs[i];
     }
     pci_bus_set_interrupts(bus, &interrupts);
+    *smbus = NULL;
     if (!pm) {
         return &none;
     }
@@ -197,6 +280,8 @@ const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[
     pm->sleep = &function->sleep;
     pm->commanded = piix4_pm_commanded;
     pm->commanded_opaque = &function->parent;
+    function->irq9 = smbus_irq;
+    *smbus = function->smbus.bus;
     return &function->hotplug;
 }
 

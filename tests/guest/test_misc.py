@@ -161,6 +161,34 @@ def vmware_mouse():
         tap.equal([m["name"] for m in guest.qmp.command("query-mice") if m["current"]], ["vmmouse"])
 
 
+# ---- SMBus ----
+
+def smbus(board, driver, adapter):
+    """Linux reads by its adapter, in blocks, what the memory module says of itself, and writes to it."""
+    with machine(f"{BUILD}/guest", ("i2c-smbus", driver, "at24"), "-machine", board) as guest:
+        bus = guest.run(f"cd /sys/bus/i2c/devices; grep -l '{adapter}' */name | cut -d/ -f1 | head -n 1").strip()
+        guest.run(f"echo spd 0x50 >/sys/bus/i2c/devices/{bus}/new_device")
+        eeprom = f"/sys/bus/i2c/devices/{bus.removeprefix('i2c-')}-0050/eeprom"
+        tap.equal(guest.run(f"dd if={eeprom} bs=1 skip=73 count=8 2>/dev/null"), "DIMMABLE")
+        data = bytes(int(word, 16) for word in guest.run(f"od -An -v -tx1 {eeprom}").split())
+        tap.equal((len(data), data[2], data[31], sum(data[:63]) & 0xff), (256, 8, 0x40, data[63]), "DDR2, 256 MiB")
+        if driver == "i2c-i801":
+            tap.equal("i801_smbus" in guest.run("cat /proc/interrupts"), True)
+        guest.run(f"echo 0x50 >/sys/bus/i2c/devices/{bus}/delete_device; echo 24c02 0x50 >/sys/bus/i2c/devices/{bus}/new_device")
+        guest.run(f"printf 'written by Linux' | dd of={eeprom} bs=16 seek=8 conv=notrunc 2>/dev/null")
+        tap.equal(guest.run(f"dd if={eeprom} bs=16 skip=8 count=1 2>/dev/null"), "written by Linux")
+        tap.equal(guest.run("dmesg | grep -ciE '(i801|piix4|at24|smbus).*(timeout|timed out|error|fail|conflict)'", check=False).strip(), "0",
+                  guest.run("dmesg | grep -iE 'smbus|at24|i801|piix4'"))
+
+
+def smbus_pc():
+    smbus("pc", "i2c-piix4", "SMBus PIIX4")
+
+
+def smbus_q35():
+    smbus("q35", "i2c-i801", "SMBus I801")
+
+
 TESTS = [
     ("ipmi by KCS at ports, and a watchdog", ipmi_watchdog),
     ("ipmi by BT on PCI", ipmi_pci),
@@ -169,5 +197,7 @@ TESTS = [
     ("a printer", printer),
     ("a mouse", mouse),
     ("VMware's mouse", vmware_mouse),
+    ("memory modules by the SMBus of pc", smbus_pc),
+    ("memory modules by the SMBus of q35", smbus_q35),
 ]
 tap.run([test for test in TESTS if len(sys.argv) < 5 or any(name in test[0] for name in sys.argv[4:])])

@@ -24,6 +24,7 @@ SAME = [
     (",nvdimm=on,hmat=on,acpi=off,graphics=off", "nvdimm hmat acpi graphics"),
     (",dump-guest-core=off,mem-merge=off,usb=off", "dump-guest-core mem-merge usb"),
     (",vmport=off,smm=off,smbus=off", "vmport smm smbus"),
+    (",smbus=on", "smbus"),
     (",i8042=on,pic=auto,pit=auto,hpet=off", "i8042 pic pit hpet"),
     (",pcspk-audiodev=a -audiodev none,id=a", "pcspk-audiodev"),
     (",max-ram-below-4g=1G", "max-ram-below-4g"),

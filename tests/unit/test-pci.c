@@ -340,11 +340,12 @@ int main(int argc, char **argv)
     memory_region_add(memory_system(), 0, &ram);
     PciBus *bus = i440fx_create(memory_system(), memory_io(), &ram)->bus;
     Irq lines[ISA_IRQS];
+    I2cBus *smbus;
     for (unsigned irq = 0; irq < ISA_IRQS; irq++) {
         lines[irq] = test_line(&irqs[irq]);
     }
     piix_create(bus, acpi_pm_create(memory_io(), test_line(&irqs[ACPI_SCI_IRQ]), &acpi_pm_piix4),
-                lines);
+                lines, test_line(&irqs[ACPI_SCI_IRQ]), &smbus);
     puller_pin = 2;
     pullers[0] = pci_create(bus, PCI_DEVFN(4, 0), TYPE_PULLER);
     pullers[1] = pci_create(bus, PCI_DEVFN(5, 0), TYPE_PULLER);

@@ -290,7 +290,7 @@ static Machine *machine_make(const char *type, bool all)
 
     g_assert_no_error(err);
     machine->firmware = g_strdup("off");
-    machine_parse_memory(machine, "64M,slots=2,maxmem=4G", &err);
+    machine_parse_memory(machine, "128M,slots=2,maxmem=4G", &err);
     g_assert_no_error(err);
     machine_parse_smp(machine, "2", &err);
     g_assert_no_error(err);
@@ -333,6 +333,7 @@ static const char *const of_q35[] = { "mch",
                                       "intel-iommu",
                                       "q35-pcihost",
                                       "ICH9-LPC",
+                                      "ICH9-SMB",
                                       "pcie-root-port",
                                       "ioh3420",
                                       "x3130-upstream",
@@ -365,6 +366,21 @@ static const char *const of_none[] = { "kvm-pit",
                                        "vhost-user-blk-pci-non-transitional",
                                        "vhost-user-fs-device",
                                        "vhost-user-fs-pci",
+                                       "vhost-user-gpio-device",
+                                       "vhost-user-gpio-pci",
+                                       "vhost-user-i2c-device",
+                                       "vhost-user-i2c-pci",
+                                       "vhost-user-input",
+                                       "vhost-user-input-pci",
+                                       "vhost-user-rng",
+                                       "vhost-user-rng-pci",
+                                       "vhost-user-scsi",
+                                       "vhost-user-scsi-pci",
+                                       "vhost-user-scsi-pci-transitional",
+                                       "vhost-user-scsi-pci-non-transitional",
+                                       "vhost-user-vsock-device",
+                                       "vhost-user-vsock-pci",
+                                       "vhost-user-vsock-pci-non-transitional",
                                        "vhost-user-gpu",
                                        "vhost-user-gpu-pci",
                                        "vhost-user-vga",
