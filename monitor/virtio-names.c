@@ -125,6 +125,16 @@ static const BitName fs_bits[] = {
     { 0, NULL },
 };
 
+static const BitName i2c_bits[] = {
+    { 0, "VIRTIO_I2C_F_ZERO_LENGTH_REQUEST" },
+    { 0, NULL },
+};
+
+static const BitName gpio_bits[] = {
+    { 0, "VIRTIO_GPIO_F_IRQ" },
+    { 0, NULL },
+};
+
 static const struct {
     uint16_t id;
     const char *name;
@@ -145,6 +155,8 @@ static const struct {
     { VIRTIO_ID_MEM, "virtio-mem", mem_bits },
     { VIRTIO_ID_FS, "vhost-user-fs", fs_bits },
     { VIRTIO_ID_PMEM, "virtio-pmem", NULL },
+    { VIRTIO_ID_I2C, "virtio-i2c", i2c_bits },
+    { VIRTIO_ID_GPIO, "virtio-gpio", gpio_bits },
 };
 
 /* ---- of all kinds ---- */

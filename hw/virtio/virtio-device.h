@@ -45,6 +45,9 @@ enum {
     VIRTIO_ID_MEM = 24,
     VIRTIO_ID_FS = 26,
     VIRTIO_ID_PMEM = 27,
+    VIRTIO_ID_I2C = 34,
+    VIRTIO_ID_GPIO = 41,
+    VIRTIO_ID_MAX = VIRTIO_ID_GPIO,
 };
 
 /* Bits of the status (section 2.1). */

@@ -143,7 +143,7 @@ static const VirtioTransport transport = { queue_interrupt, config_interrupt, ca
 /* ---- life ---- */
 
 /* Of the devices that there were before Virtio 1.0: no others can have the legacy interface. */
-static const uint16_t legacy_ids[VIRTIO_ID_PMEM + 1] = {
+static const uint16_t legacy_ids[VIRTIO_ID_MAX + 1] = {
     [VIRTIO_ID_NET] = 0x1000,     [VIRTIO_ID_BLOCK] = 0x1001, [VIRTIO_ID_BALLOON] = 0x1002,
     [VIRTIO_ID_CONSOLE] = 0x1003, [VIRTIO_ID_SCSI] = 0x1004,  [VIRTIO_ID_RNG] = 0x1005,
     [VIRTIO_ID_9P] = 0x1009,

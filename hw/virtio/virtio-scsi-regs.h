@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Features. */
-enum { VIRTIO_SCSI_F_HOTPLUG = 1, VIRTIO_SCSI_F_CHANGE = 2 };
+enum { VIRTIO_SCSI_F_HOTPLUG = 1, VIRTIO_SCSI_F_CHANGE = 2, VIRTIO_SCSI_F_T10_PI = 3 };
 
 /* Queues; from the last on those of requests. */
 enum { VIRTIO_SCSI_CONTROL, VIRTIO_SCSI_EVENTS, VIRTIO_SCSI_REQUESTS };

@@ -153,6 +153,9 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
              "ivshmem-doorbell": "its server is another program: qtest-ivshmem.c has one",
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},
+             **{f"vhost-user-{name}": "its back-end is another program: test_vhost_user_parts.py has one" for name in (
+                 "gpio-device", "gpio-pci", "i2c-device", "i2c-pci", "input", "input-pci", "rng", "rng-pci", "scsi", "scsi-pci",
+                 "scsi-pci-transitional", "scsi-pci-non-transitional", "vsock-device", "vsock-pci", "vsock-pci-non-transitional")},
              **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")},
              **{name: "refused: it cannot be moved (test_vhost_gpu.py)" for name in (
                  "vhost-user-gpu", "vhost-user-gpu-pci", "vhost-user-vga")},
