@@ -63,7 +63,8 @@ host_modules="irqbypass kvm ccp kvm-amd failover net_failover virtio_net uinput 
 # For tests/guest/test_misc.py: a management controller, a crypto card, a network card on USB, a printer, a mouse.
 misc_modules="parport parport_pc lp psmouse ipmi_msghandler ipmi_si ipmi_devintf crypto_engine virtio_crypto af_alg algif_skcipher usbnet cdc_ether rndis_host"
 smbus_modules="i2c-smbus i2c-i801 i2c-piix4 at24"
-generic_modules="$generic_modules $smbus_modules $adapter_modules $sound_modules $floppy_modules $host_modules $misc_modules"
+sd_modules="mmc_core mmc_block cqhci sdhci sdhci-pci"
+generic_modules="$generic_modules $smbus_modules $sd_modules $adapter_modules $sound_modules $floppy_modules $host_modules $misc_modules"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]

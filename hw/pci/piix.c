@@ -247,6 +247,7 @@ static const PciFunctionClass piix4_pm_ops = {
     .realize = piix4_pm_realize,
     .unrealize = piix4_pm_unrealize,
     .reset = piix4_pm_reset,
+    .loaded = piix4_pm_update,
     .config_written = piix4_pm_config_written,
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small devices as Debian's kernel sees them: test_misc.py BUILD-DIR IPMI AFALG [NAME...], with the programs ipmi.c and afalg.c."""
+import hashlib
 import os
 import struct
 import sys
@@ -189,6 +190,44 @@ def smbus_q35():
     smbus("q35", "i2c-i801", "SMBus I801")
 
 
+# ---- SD cards ----
+
+def sd_card():
+    """Linux finds a card, reads what is on it and writes, also more than one request moves; another comes in its place."""
+    size = 64 << 20
+    with tempfile.TemporaryDirectory() as folder:
+        for name in "ab":
+            with open(f"{folder}/{name}", "wb") as file:
+                file.truncate(size)
+                file.write(name.encode() * 4096)
+        with machine(f"{BUILD}/guest", ("mmc_core", "mmc_block", "cqhci", "sdhci", "sdhci-pci"),
+                     *(word for name in "ab" for word in ("-blockdev", f"file,node-name={name},filename={folder}/{name}")),
+                     "-device", "sdhci-pci", "-device", "sd-card,id=c,drive=a") as guest:
+            def there():
+                vm.wait_until(lambda: "mmcblk0" in guest.run("ls /sys/block", check=False), "the card", timeout=120)
+
+            there()
+            tap.equal(guest.run("cat /sys/block/mmcblk0/size").strip(), str(size // 512))
+            tap.equal(guest.run("cat /sys/block/mmcblk0/device/name /sys/block/mmcblk0/device/type").split(), ["DIMSD", "SD"])
+            tap.equal("ADMA" in guest.run("dmesg | grep mmc0"), True, guest.run("dmesg | grep mmc0"))
+            tap.equal(guest.run("dd if=/dev/mmcblk0 bs=4096 count=1 2>/dev/null | tr -d a | wc -c").strip(), "0")
+            guest.run("dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null")
+            guest.run("dd if=/tmp/data of=/dev/mmcblk0 bs=1M seek=8 2>/dev/null; sync; echo 3 >/proc/sys/vm/drop_caches")
+            tap.equal(guest.run("dd if=/dev/mmcblk0 bs=1M skip=8 count=4 2>/dev/null | cmp - /tmp/data && echo same").strip(), "same")
+            wanted = guest.run("md5sum </tmp/data").split()[0]
+            with open(f"{folder}/a", "rb") as file:
+                file.seek(8 << 20)
+                tap.equal(hashlib.md5(file.read(4 << 20)).hexdigest(), wanted)
+            guest.qmp.command("device_del", id="c")
+            guest.qmp.event("DEVICE_DELETED", device="c")
+            vm.wait_until(lambda: "mmcblk0" not in guest.run("ls /sys/block"), "the card's going", timeout=120)
+            guest.qmp.command("device_add", driver="sd-card", id="d", drive="b")
+            there()
+            tap.equal(guest.run("dd if=/dev/mmcblk0 bs=4096 count=1 2>/dev/null | tr -d b | wc -c").strip(), "0")
+            tap.equal(guest.run("dmesg | grep -ciE '(mmc0|mmcblk0|sdhci).*(timeout|error|fail)'", check=False).strip(), "0",
+                      guest.run("dmesg | grep -iE 'mmc|sdhci'"))
+
+
 TESTS = [
     ("ipmi by KCS at ports, and a watchdog", ipmi_watchdog),
     ("ipmi by BT on PCI", ipmi_pci),
@@ -199,5 +238,6 @@ TESTS = [
     ("VMware's mouse", vmware_mouse),
     ("memory modules by the SMBus of pc", smbus_pc),
     ("memory modules by the SMBus of q35", smbus_q35),
+    ("an SD card", sd_card),
 ]
 tap.run([test for test in TESTS if len(sys.argv) < 5 or any(name in test[0] for name in sys.argv[4:])])

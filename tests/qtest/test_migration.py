@@ -119,6 +119,7 @@ MACHINES = {
                "-device", "usb-kbd,bus=u.0", "-device", "usb-mouse,bus=u.0", "-device", "piix4-usb-uhci",
                "-blockdev", "null-co,node-name=d1", "-device", "usb-storage,bus=x.0,drive=d1,serial=S",
                *[word for n in range(1, 7) for word in ("-device", f"ich9-usb-uhci{n}")]],
+    "pc-sd": ["-machine", "pc", "-device", "sdhci-pci", "-blockdev", "null-co,node-name=d0,size=1048576", "-device", "sd-card,drive=d0"],
     "pc-hda": ["-machine", "pc", "-audiodev", "none,id=a", "-device", "intel-hda,id=h6", "-device", "ich9-intel-hda,id=h9",
                "-device", "hda-duplex,bus=h9.0,audiodev=a", "-device", "hda-micro,bus=h9.0", "-device", "hda-output,bus=h6.0",
                "-device", "piix3-usb-uhci,id=u", "-device", "usb-audio,audiodev=a,bus=u.0"],

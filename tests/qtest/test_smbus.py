@@ -245,12 +245,15 @@ def moved():
         for name in ("q35", "pc"):
             with board(name, memory="256M") as m:
                 go(m, BYTE_DATA, 0x50, read=False, command=200, data=[0x99])
+                put(m, DATA1, 0x77)
                 if name == "q35":
                     tap.equal(go(m, I2C, 0x50, read=False, data=[0, 73]), BUSY | BYTE_DONE)
                 m.qmp.command("migrate", uri=f"file:{folder}/{name}")
                 machine.vm.wait_until(lambda m=m: m.qmp.command("query-migrate")["status"] == "completed", "the end")
             with machine.Machine(memory="256M", extra=["-M", name, "-incoming", f"file:{folder}/{name}"]) as m:
                 machine.vm.wait_until(lambda m=m: m.qmp.command("query-status")["status"] != "inmigrate", "the machine")
+                tap.equal(get(m, COMMAND), 200)
+                tap.equal(get(m, DATA1), 73 if name == "q35" else 0x77)
                 if name == "q35":
                     put(m, STATUS, BYTE_DONE)
                     tap.equal((chr(get(m, BLOCK)), status(m)), ("I", BUSY | BYTE_DONE))

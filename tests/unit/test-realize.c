@@ -178,7 +178,9 @@ static void remove_flash_file(void)
 static void add_disk(const char *type, unsigned n)
 {
     g_autofree char *node = g_strdup_printf("null-co,node-name=n%u", n);
-    g_autofree char *device = g_strdup_printf("%s,drive=n%u,bootindex=%u", type, n, n);
+    g_autofree char *device = g_str_has_prefix(type, "sd-card")
+                                  ? g_strdup_printf("%s,drive=n%u", type, n)
+                                  : g_strdup_printf("%s,drive=n%u,bootindex=%u", type, n, n);
     g_autoptr(BlockdevOptions) options =
         qapi_from_option(&BlockdevOptions_type, node, "driver", NULL);
 
@@ -260,6 +262,8 @@ static void add_virtio(void)
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M,multifunction=on,addr=17.0");
     add_device("virtio-pmem-pci,memdev=m2,multifunction=on,addr=17.1");
     add_device("edu,multifunction=on,addr=17.6");
+    add_device("sdhci-pci,id=sd,multifunction=on,addr=17.7");
+    add_disk("sd-card", 40);
     add_device("loader,addr=0x10000,data=1,data-len=8");
     add_device("virtio-crypto-pci,cryptodev=crypto,multifunction=on,addr=17.5");
     add_device("virtio-keyboard-pci,multifunction=on,addr=18.0");
