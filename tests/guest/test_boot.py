@@ -343,6 +343,7 @@ GROUPS = {
             "b", "-M", "q35", "-device", "pxb-pcie,id=x0,bus_nr=80", "-device", "pxb-pcie,id=empty,bus_nr=40",
             "-device", "pxb-pcie,id=x1,bus_nr=60", "-device", "pcie-root-port,id=p1,bus=x1,chassis=1", "-device",
             "pcie-root-port,id=p0,bus=x0", "-device", f"{DISK}a,bootindex=7", "-device", f"{DISK}b,bus=p0,bootindex=1")),
+        ("an SD card", lambda: disks("b", "-device", "sdhci-pci", "-device", "sd-card,drive=b", make=lambda text: bios_disk(text)[:1 << 20])),
         ("an NVMe disk", lambda: disks("b", "-device", f"{DISK}a,bootindex=2", "-device", "nvme,serial=x,drive=b,bootindex=1")),
         ("an NVMe namespace by UEFI", lambda: disks_by_uefi(
             "b", "-M", "q35", "-device", f"{DISK}a,bootindex=7", "-device", "nvme,serial=x", "-device",

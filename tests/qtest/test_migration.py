@@ -161,6 +161,7 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
              **{name: "refused: it cannot be moved (test_vhost_gpu.py)" for name in (
                  "vhost-user-gpu", "vhost-user-gpu-pci", "vhost-user-vga")},
              "scsi-block": "it needs a SCSI disk of the host: tests/nested has one",
+             "smbus-eeprom": "these machines have too little memory for one: test_smbus.py has one",
              "ccid-card-emulated": "refused: its card stays at the host (qtest-ccid.c)",
              **{f"virtio-input-host-{name}": "refused: its device stays at the host (test-evdev.c)" for name in ("device", "pci")},
              "vfio-pci": "it needs a device of the host: tests/nested has one",
