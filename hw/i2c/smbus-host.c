@@ -289,9 +289,10 @@ static void step(SmbusHost *host)
     bool read = host->phase != PHASE_WRITE;
     bool last = host->regs[HST_CNT] & CNT_LAST_BYTE;
 
-    if (host->phase == PHASE_I2C_READ ? last : --host->left == 0 || (read && last)) {
+    if (host->left && --host->left == 0) {
         finish(host, read);
     } else if (read) {
+        host->left = last ? 1 : host->left; /* the next one is the last */
         step_read(host);
     } else {
         step_write(host);
@@ -330,6 +331,7 @@ static bool begin_i2c_read(SmbusHost *host)
         return false;
     }
     host->phase = PHASE_I2C_READ;
+    host->left = host->regs[HST_CNT] & CNT_LAST_BYTE ? 1 : 0; /* 0: that is not known yet */
     return true;
 }
 

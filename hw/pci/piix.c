@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/piix.h"
 
+#include <inttypes.h>
+
 #include "hw/core/smi.h"
 #include "hw/i2c/smbus-host.h"
 #include "memory/smm.h"
+#include "util/error.h"
 
 /* PIIX3 data sheet (82371SB), section 2.2. */
 static const PciRegister piix3_registers[] = {
@@ -208,6 +211,19 @@ static const ObjectType piix3_type = {
 };
 OBJECT_TYPE_REGISTER(piix3_type)
 
+static bool check_smb_base(Object *obj, const Property *prop, struct json_object *value,
+                           GError **errp)
+{
+    uint64_t base = json_object_get_uint64(value);
+
+    if (base & ~(uint64_t)SMBBA_ADDRESS) {
+        error_set(errp, "smb_io_base=0x%" PRIx64 ": it is a multiple of 16 up to 0x%x", base,
+                  SMBBA_ADDRESS);
+        return false;
+    }
+    return true;
+}
+
 static const Property piix4_pm_properties[] = {
     ACPI_PM_SLEEP_PROPERTIES(offsetof(Piix4Pm, sleep)),
     { .name = "acpi-root-pci-hotplug",
@@ -229,6 +245,7 @@ static const Property piix4_pm_properties[] = {
       .offset = offsetof(Piix4Pm, smb_base),
       .has_default = true,
       .default_int = PIIX4_SMB_BASE,
+      .check = check_smb_base,
       .description = "port of the SMBus controller, until the guest moves it" },
     { 0 },
 };

@@ -25,6 +25,10 @@ enum {
     PRESENT_CAN_READ = 1 << 11,
 };
 
+/* In one go, where the card takes no time: the largest count of blocks needs half of that. What has
+ * no count could have the guest's CPU, and everybody, wait for as long as the card is large. */
+enum { STEPS_MAX = 16384 };
+
 /* A line of ADMA2's table (1.13.3). */
 enum {
     ADMA_VALID = 1 << 0,
@@ -317,7 +321,12 @@ static bool step(Sdhci *s)
 
 void sdhci_data_run(Sdhci *s)
 {
+    unsigned n = 0;
+
     while (!s->asked && step(s)) {
+        if (++n == STEPS_MAX) {
+            fail(s, SDHCI_DATA_TIMEOUT);
+        }
     }
 }
 

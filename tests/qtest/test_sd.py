@@ -342,6 +342,26 @@ def by_adma():
             tap.equal(h.state(), 4)
 
 
+def without_an_end():
+    """A table that goes in a circle, and no count: the machine answers, and the guest can stop it. The largest count does what it should."""
+    with machine.Machine(memory="64M", extra=["-blockdev", f"null-co,node-name=d,size={2 << 40},read-zeroes=on", "-device",
+                                              f"sdhci-pci,addr={SLOT}", "-device", "sd-card,drive=d"]) as m:
+        h = Host(m)
+        h.start(large=True)
+        h.set(CONTROL, 2 << 3, "b")
+        h.set(BLOCK_SIZE, 512, "w")
+        h.put(RAM, struct.pack("<HHIHHI", 0x21, 0, RAM + 0x10000, 0x31, 0, RAM))
+        for mode in (0, COUNT):
+            h.set(ADMA, RAM)
+            h.set(BLOCK_COUNT, 65535, "w")
+            h.command(18, 0, SHORT | DATA, DMA | READ | MULTIPLE | mode)
+            if mode:
+                h.wait(FAILED | MOVED)
+                tap.equal(h.get(STATUS, "w") & (FAILED | MOVED), MOVED)
+            h.ok(12, kind=BUSY)
+            tap.equal(h.state(), 4)
+
+
 def refused_by_the_card():
     """The end of the card, addresses between blocks, what cannot be written; erasing."""
     with card() as (h, path):
@@ -444,4 +464,4 @@ def moved():
 
 
 tap.run([(function.__name__.replace("_", " "), function)
-         for function in (registers, identified, by_port, by_sdma, goes_on_early, by_adma, refused_by_the_card, comes_and_goes, moved)])
+         for function in (registers, identified, by_port, by_sdma, goes_on_early, by_adma, without_an_end, refused_by_the_card, comes_and_goes, moved)])

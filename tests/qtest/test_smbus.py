@@ -161,6 +161,12 @@ def ich9():
         tap.equal(bytes(text[:8]), b"DIMMABLE")
         put(m, CONTROL, I2C | LAST)
         put(m, STATUS, BYTE_DONE)
+        tap.equal((status(m), get(m, BLOCK)), (BUSY | BYTE_DONE, 0), "the last one comes")
+        put(m, STATUS, BYTE_DONE)
+        tap.equal(status(m), INTR)
+        tap.equal(go(m, I2C | LAST, at, read=False, data=[0, 74]), BUSY | BYTE_DONE)
+        tap.equal(chr(get(m, BLOCK)), "I", "one byte")
+        put(m, STATUS, BYTE_DONE)
         tap.equal(status(m), INTR)
         # Without the count.
         config(m, ICH9_SMB, 0x40, 5)
@@ -221,6 +227,10 @@ def interrupts():
         put(m, CONTROL, QUICK | START | ENABLE)
         config(m, ICH9_SMB, 0x40, 9)
         tap.equal((config(m, ICH9_SMB, 0x40), config(m, ICH9_SMB, 6, width="w") & 8, get(m, ADDRESS)), (1, 0, 0), "a reset of its own")
+    with board("pc", extra=["-global", "PIIX4_PM.smb_io_base=0x700"]) as m:
+        tap.equal((config(m, PIIX4_PM, 0x90, width="l"), m.read("b", 0x700), m.read("b", BASE)), (0x701, 0, 0xFF))
+    result, text = machine.run_program("-accel", "qtest", "-display", "none", "-M", "pc", "-global", "PIIX4_PM.smb_io_base=0x708")
+    tap.equal((result, "smb_io_base=0x708" in text), (1, True), text)
     with board("pc") as m:
         tap.equal(config(m, PIIX4_PM, 0x90, width="l"), BASE | 1)
         config(m, PIIX4_PM, 0x90, 0x5000, "l")
@@ -258,6 +268,7 @@ def moved():
                     put(m, STATUS, BYTE_DONE)
                     tap.equal((chr(get(m, BLOCK)), status(m)), ("I", BUSY | BYTE_DONE))
                     put(m, CONTROL, I2C | LAST)
+                    put(m, STATUS, BYTE_DONE)
                     put(m, STATUS, BYTE_DONE)
                 tap.equal(read_byte(m, 0x50, 200), 0x99)
 
