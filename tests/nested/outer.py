@@ -208,7 +208,7 @@ class Outer:
         with stream.sock:
             stream.send(f"{line}\n".encode())
             deadline = time.monotonic() + 30
-            while stream.buffer.count(b"(qemu) ") < 2:
+            while stream.buffer.count(b"(dimmable) " if OURS else b"(qemu) ") < 2:
                 if not stream.fill(deadline):
                     raise vm.Timeout(f"{line}: {stream.buffer}")
         return stream.buffer.decode(errors="replace").split("\n", 2)[2]
