@@ -145,7 +145,7 @@ uint64_t soft_efer_known(const X86Cpu *cpu)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(optional); i++) {
-        if (x86_cpu_model_has(m, X86_FEAT_EXT1_EDX, optional[i].feature)) {
+        if (x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_EDX, optional[i].feature)) {
             known |= optional[i].bit;
         }
     }
