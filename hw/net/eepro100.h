@@ -15,9 +15,9 @@
 
 enum {
     EEPRO_REGISTERS = 64,
-    EEPRO_CONFIG = 22,    /* bytes of a configuration */
-    EEPRO_COUNTERS = 20,  /* words of statistics */
-    EEPRO_PHY = 1,        /* its address */
+    EEPRO_CONFIG = 22,   /* bytes of a configuration */
+    EEPRO_COUNTERS = 20, /* words of statistics */
+    EEPRO_PHY = 1,       /* its address */
     EEPRO_PHY_REGISTERS = 32,
 };
 
