@@ -7,6 +7,7 @@
 #include "accel/soft/engine.h"
 #include "memory/smm.h"
 #include "target/i386/smm.h"
+#include "target/i386/svm.h"
 #include "tests/unit/soft-guest.h"
 #include "util/error.h"
 #include "util/machine-lock.h"
