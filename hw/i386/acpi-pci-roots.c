@@ -9,7 +9,6 @@
 #include "hw/i386/acpi-pci.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
-#include "hw/misc/acpi-erst.h"
 #include "hw/pci/pci-ranges.h"
 #include "hw/pci/pxb.h"
 #include "util/units.h"
@@ -168,9 +167,9 @@ static bool decodes_nothing(const PciBus *bus)
 
 /* Has nobody shared addresses out? What a machine without firmware places by itself does not count.
  */
-static bool untouched(const PciBus *root)
+static bool untouched(const X86Machine *x86, const PciBus *root)
 {
-    bool nothing = acpi_erst_was_placed() || decodes_nothing(root);
+    bool nothing = x86->set_up || decodes_nothing(root);
 
     for (guint i = 0; nothing && i < root->extra_roots->len; i++) {
         nothing = decodes_nothing(root->extra_roots->pdata[i]);
@@ -196,7 +195,7 @@ static GArray *extra_windows(const X86Machine *x86, const PciBus *extra, bool io
     g_autoptr(GArray) all = machine_windows(x86, root, io);
     guint n = 0;
 
-    if (!untouched(root)) {
+    if (!untouched(x86, root)) {
         return ranges;
     }
     g_ptr_array_find(root->extra_roots, extra, &n);

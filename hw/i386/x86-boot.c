@@ -120,6 +120,7 @@ static void x86_load_bios_data(const Machine *machine)
 /* What firmware does to chips, as far as the tables tell of it. */
 static void set_up_chipset(X86Machine *x86)
 {
+    x86->set_up = true;
     if (x86_machine_ops(&x86->parent)->set_up_chipset) {
         x86_machine_ops(&x86->parent)->set_up_chipset(x86);
     }

@@ -78,9 +78,10 @@ typedef struct X86Machine {
     char *pflash[MAX_FLASH];          /* properties "pflash0", "pflash1": block nodes, or NULL */
     BlockEdge flash_edges[MAX_FLASH]; /* wiring: to them */
     /* wiring */
-    bool firmware;           /* there is some: it loads the kernel and gets the tables */
-    RamBlock *rom;           /* of rom_region */
-    char *rom_name;          /* of the file in it; NULL: none */
+    bool firmware;  /* there is some: it loads the kernel and gets the tables */
+    bool set_up;    /* derived: without it the machine has given its own functions addresses */
+    RamBlock *rom;  /* of rom_region */
+    char *rom_name; /* of the file in it; NULL: none */
     MemoryRegion rom_region; /* up to 4 GiB, unless there is flash */
     MemoryRegion *rom_top;   /* what ends at 4 GiB: rom_region or flash */
     MemoryRegion rom_low;    /* the end of it, below 1 MiB */

@@ -63,8 +63,6 @@ typedef struct AcpiErst {
     RamBlock *buffer_ram;
     MemoryRegion buffer;
     uint32_t slots, first; /* of the store, and the first for records */
-    /* derived: acpi_erst_place() was called */
-    bool placed;
     /* state */
     uint32_t action;
     uint64_t value;
@@ -401,15 +399,7 @@ void acpi_erst_place(uint64_t end)
         pci_config_write(bus, 0, devfn, PCI_BASE_ADDRESS_0 + 4 * REGISTERS_BAR,
                          (uint32_t)buffer - REGISTERS_PAGE, 4);
         pci_config_write(bus, 0, devfn, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
-        s->placed = true;
     }
-}
-
-bool acpi_erst_was_placed(void)
-{
-    const AcpiErst *s = find();
-
-    return s && s->placed;
 }
 
 /* ---- the device ---- */
@@ -529,7 +519,6 @@ static void erst_reset(PciDevice *dev)
     s->value = s->id = 0;
     s->status = SUCCESS;
     s->operation = OPERATION_NONE;
-    s->placed = false;
     memset(s->buffer_ram->host, 0, s->record_size);
     dirty_mark(s->buffer_ram, 0, s->record_size);
 }

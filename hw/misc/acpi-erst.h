@@ -43,7 +43,5 @@ bool acpi_erst_registers(uint64_t *addr);
 /* Without firmware nothing places it before the tables are made: put it below @end, which is in the
  * windows of the root bus, and let it decode. Nothing happens if there is no such device. */
 void acpi_erst_place(uint64_t end);
-/* Was that done since the last reset? */
-bool acpi_erst_was_placed(void);
 
 #endif

@@ -387,6 +387,18 @@ def dmar(data):
     return data[36] + 1, data[37] == 1, number(unit, 8, 8), bool(rest)
 
 
+def ivrs(data):
+    """(remaps interrupts, has ATS, function): one AMD IOMMU, for all functions and the I/O APIC (48882, chapter 5)."""
+    checked(data, "IVRS", (1,))
+    need(number(data, 36, 4) == 40 << 8 | 64 << 15 and not any(data[40:48]), "IVRS: bits of addresses", data[36:48].hex())
+    unit, rest = data[48:72], data[72:]
+    need(unit[0] == 0x10 and number(unit, 2, 2) == len(data) - 48 and unit[6:8] == bytes([0x40, 0]), "IVRS:", unit.hex())
+    need(number(unit, 8, 8) == 0xfed80000 and not any(unit[16:20]), "IVRS: registers", unit.hex())
+    need(rest[:4] == bytes([1, 0, 0, 0]), "IVRS: all functions", rest.hex())
+    need(len(rest) == 4 or (len(rest) == 12 and rest[4] == 72 and rest[7] == 0 and rest[8] == 0 and rest[11] == 1), "IVRS: the I/O APIC", rest.hex())
+    return len(rest) == 12, bool(unit[1] & 0x10), number(unit, 4, 2)
+
+
 def viot(data):
     """Where on bus 0 the virtio-iommu is, which is above every function (ACPI 6.5, section 5.2.34)."""
     checked(data, "VIOT", (0,))
@@ -442,7 +454,7 @@ def cedt(data):
 
 
 READERS = {"FACP": fadt, "FACS": facs, "APIC": madt, "SRAT": srat, "SLIT": slit, "HMAT": hmat,
-           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar, "VIOT": viot, "ERST": erst, "CEDT": cedt,
+           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar, "IVRS": ivrs, "VIOT": viot, "ERST": erst, "CEDT": cedt,
            "DSDT": lambda data: checked(data, "DSDT", (1, 2))}
 
 

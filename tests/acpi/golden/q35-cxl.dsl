@@ -2274,6 +2274,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     })
                 }
 
+                Device (MOU)
+                {
+                    Name (_HID, EisaId ("PNP0F13") /* PS/2 Mouse */)  // _HID: Hardware ID
+                    Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+                    {
+                        IRQNoFlags ()
+                            {12}
+                    })
+                }
+
                 OperationRegion (PIRQ, PCI_Config, 0x60, 0x0C)
                 Field (PIRQ, ByteAcc, NoLock, Preserve)
                 {
@@ -3703,17 +3713,17 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 0000005C
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : B9
+[009h 0009   1]                     Checksum : F6
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 000000003FFC3300
-[02Ch 0044   8]       ACPI Table Address   1 : 000000003FFC3440
-[034h 0052   8]       ACPI Table Address   2 : 000000003FFC34C0
-[03Ch 0060   8]       ACPI Table Address   3 : 000000003FFC3580
-[044h 0068   8]       ACPI Table Address   4 : 000000003FFC35C0
-[04Ch 0076   8]       ACPI Table Address   5 : 000000003FFC3680
-[054h 0084   8]       ACPI Table Address   6 : 000000003FFC36C0
+[024h 0036   8]       ACPI Table Address   0 : 000000003FFC3340
+[02Ch 0044   8]       ACPI Table Address   1 : 000000003FFC3480
+[034h 0052   8]       ACPI Table Address   2 : 000000003FFC3500
+[03Ch 0060   8]       ACPI Table Address   3 : 000000003FFC35C0
+[044h 0068   8]       ACPI Table Address   4 : 000000003FFC3600
+[04Ch 0076   8]       ACPI Table Address   5 : 000000003FFC36C0
+[054h 0084   8]       ACPI Table Address   6 : 000000003FFC3700
