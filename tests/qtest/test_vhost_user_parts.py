@@ -96,12 +96,12 @@ def refused():
         except machine.vm.QmpError as err:
             return err.desc
         raise AssertionError(f"{name} was accepted")
-    with setup(queues=1, protocol=vhost.DISK, features=OFFERS & ~0xf) as (end, m):
+    with setup(queues=1, protocol=vhost.DISK, features=OFFERS & ~0xf, chardev="reconnect=0") as (end, m):
         tap.equal("1 queues, and 2 are needed" in add(end, m, "gpio"), True)
         tap.equal("seqpacket" in add(end, m, "vsock", seqpacket="on"), True)
         for words in ({"num_queues": 0}, {"num_queues": 4}, {"virtqueue_size": 5}, {"boot_tpgt": 256}):
             tap.equal(next(iter(words)) in add(end, m, "scsi", **words), True, words)
-    with setup(protocol=vhost.MQ, features=OFFERS) as (end, m):
+    with setup(protocol=vhost.MQ, features=OFFERS, chardev="reconnect=0") as (end, m):
         text = add(end, m, "input")
         tap.equal("lacks features 0x200" in text, True, text)
 
