@@ -63,7 +63,7 @@ def with_images(kinds):
             with open(f"{folder}/{n}", "wb") as image:
                 image.truncate(1 << 20)
             words += ["-blockdev", f"raw,node-name=d{n},file.driver=file,file.filename={folder}/{n}"]
-        for n in range(7):
+        for n in range(8):
             words += ["-netdev", f"user,id=u{n}"]
         no_growth(kinds, *words)
 

@@ -70,6 +70,18 @@ class Viewer:
             picture += receive(self.sock, width * height * 4)
         return picture
 
+    def update(self):
+        """The next update that is asked for: a size (encoding -223, which is to be allowed), or rectangles and their pixels."""
+        self.sock.sendall(struct.pack(">BBHHHH", 3, 1, 0, 0, self.width, self.height))
+        found = []
+        for _ in range(struct.unpack(">BxH", receive(self.sock, 4))[1]):
+            x, y, width, height, encoding = struct.unpack(">HHHHi", receive(self.sock, 12))
+            if encoding == -223:
+                self.width, self.height = width, height
+            else:
+                found.append((x, y, width, height, receive(self.sock, width * height * 4)))
+        return found
+
     def wait_end(self):
         try:
             while self.sock.recv(65536):
