@@ -314,8 +314,7 @@ static bool vcpu_runnable(X86Cpu *cpu)
     }
     if (cpu->halted && (((pending & CPU_INT_HARD) && x86_takes_interrupts(cpu)) ||
                         ((pending & CPU_INT_NMI) && x86_takes_nmi(cpu)) || x86_takes_virtual(cpu) ||
-                        ((pending & CPU_INT_INIT) && x86_svm_intercepts(cpu, SVM_EXIT_INIT)) ||
-                        (cpu->frozen && x86_ignne()))) {
+                        x86_svm_leaves_for_init(cpu) || (cpu->frozen && x86_ignne()))) {
         cpu->halted = false;
     }
     return !cpu->halted;

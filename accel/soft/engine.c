@@ -143,7 +143,7 @@ bool soft_engine_turn(SoftCpu *s)
         deliver_event(s);
         return true;
     }
-    if (cpu->svm.guest && soft_svm_turn(s, pending)) {
+    if (cpu->svm.guest && soft_svm_turn(s)) {
         return true;
     }
     bool shadow = cpu->interrupt_shadow;
@@ -346,6 +346,7 @@ static void put_state(X86Cpu *cpu)
     native_fpu_sanitize(cpu);
     cpu->regs[REG_ZERO] = 0;
     s->delivering = -1;
+    s->svm_event = s->svm_exit.code = 0;
     soft_tlb_follow_registers(s);
     if (s->resets != cpu->resets) { /* what follows is another system's code and page tables */
         s->resets = cpu->resets;

@@ -165,7 +165,7 @@ typedef struct SoftRules {
     uint64_t cr0, cr3, cr4, efer; /* only bits that count */
     uint64_t pkru;
     uint64_t nested_cr3; /* and bit 0; 0: no nested paging */
-    uint64_t smm;
+    uint64_t svm_guest, smm;
 } SoftRules;
 
 /* ---- breakpoints (breakpoint.h) ---- */

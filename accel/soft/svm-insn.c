@@ -7,9 +7,11 @@
 #include "accel/soft/svm.h"
 #include "accel/soft/uop.h"
 
+/* A handler of SMIs has none, also where EFER is not among what it finds cleared (the map of
+ * processors without long mode). */
 static void need_svm(SoftCpu *s, const Uop *op)
 {
-    if (!(s->cpu.efer & EFER_SVME) || !soft_protected(s)) {
+    if (!(s->cpu.efer & EFER_SVME) || s->cpu.smm || !soft_protected(s)) {
         soft_raise(s, op, EXC_UD, -1);
     }
     if (soft_cpl(s) != 0) {

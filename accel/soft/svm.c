@@ -105,14 +105,14 @@ static void inject(SoftCpu *s)
     s->svm_injecting = false;
 }
 
-bool soft_svm_turn(SoftCpu *s, uint32_t pending)
+bool soft_svm_turn(SoftCpu *s)
 {
     s->svm_injecting = false; /* a fault may have come between */
     if (s->cpu.svm.event_inj & SVM_EVENT_VALID) {
         inject(s);
         return true;
     }
-    if ((pending & CPU_INT_INIT) && x86_svm_intercepts(&s->cpu, SVM_EXIT_INIT)) {
+    if (x86_svm_leaves_for_init(&s->cpu)) {
         soft_svm_exit(s, SVM_EXIT_INIT, 0, 0);
         return true;
     }

@@ -35,7 +35,7 @@ bool soft_svm_exception(SoftCpu *s, unsigned vector, int64_t error_code);
 uint64_t soft_svm_describe(unsigned vector, SoftEvent event, int64_t error_code);
 /* Before the next instruction: deliver what VMRUN was told to inject, or leave for INIT. True: the
  * engine's turn is over. */
-bool soft_svm_turn(SoftCpu *s, uint32_t pending);
+bool soft_svm_turn(SoftCpu *s);
 /* One of the interrupts @pending is taken: leave, or deliver a virtual one. False: it is the
  * guest's to be delivered as usual. */
 bool soft_svm_take_interrupt(SoftCpu *s, uint32_t pending);

@@ -182,6 +182,7 @@ static SoftRules rules_of(const X86Cpu *cpu)
                         .efer = cpu->efer & (EFER_NX | EFER_LMA),
                         .pkru = cpu->pkru,
                         .nested_cr3 = cpu->svm.nested_paging ? cpu->svm.nested_cr3 | 1 : 0,
+                        .svm_guest = cpu->svm.guest,
                         .smm = cpu->smm };
 }
 

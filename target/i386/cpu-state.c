@@ -166,6 +166,7 @@ static bool host_is_sane(const X86Cpu *cpu)
 static bool cpu_loaded(void *obj, GError **errp)
 {
     X86Cpu *cpu = obj;
+    const bool has_svm = x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_SVM);
     const struct {
         const char *what;
         bool wrong;
@@ -182,9 +183,12 @@ static bool cpu_loaded(void *obj, GError **errp)
         { "system management mode, which this machine is without (smm=off)",
           !cpu->has_smm && (cpu->smm || cpu->interrupts & CPU_INT_SMI) },
         { "a guest of SVM in system management mode", cpu->smm && cpu->svm.guest },
-        { "a guest of SVM, which its model does not have",
-          cpu->svm.guest &&
-              !x86_cpu_model_has(&cpu->model, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_SVM) },
+        { "a guest of SVM, which its model does not have here", !has_svm && cpu->svm.guest },
+        { "SVM in use, which its model does not have here",
+          !has_svm && (cpu->svm.gif_clear || cpu->efer & EFER_SVME) },
+        { "interrupts held back by SVM in system management mode", cpu->smm && cpu->svm.gif_clear },
+        { "an interrupt for a guest of SVM, and no guest",
+          !cpu->svm.guest && cpu->interrupts & CPU_INT_VIRTUAL },
         { "a host of its guest that no processor can have", cpu->svm.guest && !host_is_sane(cpu) },
     };
 

@@ -261,6 +261,9 @@ static void settle(X86Cpu *cpu)
     if (!(cpu->efer & EFER_LMA)) {
         cpu->rip = (uint32_t)cpu->rip;
     }
+    if (!(cpu->cr0 & CR0_PE)) {
+        cpu->segs[X86_SEG_SS].flags &= ~SEG_DPL_MASK; /* real mode is privilege 0 */
+    }
     for (unsigned i = 0; vm86 && i < G_N_ELEMENTS(cpu->segs); i++) {
         cpu->segs[i].flags |= SEG_DPL_MASK; /* virtual-8086 mode is privilege 3 */
     }

@@ -190,6 +190,13 @@ static inline bool x86_takes_nmi(const X86Cpu *cpu)
     return !cpu->nmi_blocked && !cpu->svm.gif_clear;
 }
 
+/* Does the guest that runs leave for an INIT now? Also where it halts. Own thread. */
+static inline bool x86_svm_leaves_for_init(const X86Cpu *cpu)
+{
+    return (atomic_load(&cpu->interrupts) & CPU_INT_INIT) && !cpu->svm.gif_clear &&
+           x86_svm_intercepts(cpu, SVM_EXIT_INIT);
+}
+
 /* CPU_INT_INIT and CPU_INT_SIPI, as far as the processor itself acts on them now: in system
  * management mode an INIT waits for its end, and what was sent after it too. Own thread. */
 static inline uint32_t x86_cpu_init_sipi(const X86Cpu *cpu)
@@ -214,7 +221,8 @@ static inline bool x86_takes_virtual(const X86Cpu *cpu)
 {
     uint64_t ctl = cpu->svm.int_ctl;
 
-    return cpu->svm.guest && (ctl & SVM_V_IRQ) && (cpu->rflags & RFLAGS_IF) &&
+    return cpu->svm.guest && !cpu->svm.gif_clear && (ctl & SVM_V_IRQ) &&
+           (cpu->rflags & RFLAGS_IF) &&
            ((ctl & SVM_V_IGN_TPR) || (ctl >> SVM_V_PRIO_SHIFT & 15) > (ctl & 15));
 }
 
