@@ -67,6 +67,7 @@ static void tco_expired(void *opaque)
         tco->timed_out = true;
         tco->words[STS1] |= STS1_TIMEOUT;
         count(tco, initial(tco));
+        tco->asks_smi(tco->smi_opaque);
         return;
     }
     tco->timed_out = false;
@@ -133,6 +134,9 @@ static void write_word(Ich9Tco *tco, unsigned word, uint16_t value, uint16_t mas
     } else if (word == DAT) {
         tco->words[STS1] |=
             (mask & 0x00ff ? STS1_SW_TCO_SMI : 0) | (mask & 0xff00 ? STS1_TCO_INT : 0);
+        if (mask & 0x00ff) {
+            tco->asks_smi(tco->smi_opaque);
+        }
     } else if (word == CNT1) {
         write_control(tco, value, old);
     }
@@ -153,6 +157,11 @@ static void tco_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 }
 
 static const MemoryRegionOps tco_ops = { .read = tco_read, .write = tco_write, .max_access = 4 };
+
+bool ich9_tco_locked(const Ich9Tco *tco)
+{
+    return tco->words[CNT1] & CNT1_LOCK;
+}
 
 /* ---- GCS ---- */
 

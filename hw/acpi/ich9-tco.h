@@ -3,8 +3,8 @@
  * The TCO watchdog of the ICH9 (Intel I/O Controller Hub 9 data sheet, 316972, section 13.9): 32
  * ports behind the PM block's base, in the LPC bridge. It counts ticks of 0.6 seconds down, twice:
  * the first time it sets TIMEOUT, the second time SECOND_TO_STS, and then it fires, if neither the
- * strap "no reboot" nor the bit of that name in GCS forbids it. There is no SMI of it. Machine lock
- * for everything.
+ * strap "no reboot" nor the bit of that name in GCS forbids it. The first time, and where DAT_IN is
+ * written, it asks for an SMI. Machine lock for everything.
  */
 #ifndef HW_ACPI_ICH9_TCO_H
 #define HW_ACPI_ICH9_TCO_H
@@ -24,7 +24,9 @@
 typedef struct Ich9Tco {
     /* wiring */
     MemoryRegion region;
-    void (*fired)(void); /* set by the board */
+    void (*fired)(void);            /* set by the board */
+    void (*asks_smi)(void *opaque); /* set by the chip, which looks at TCO_EN of SMI_EN */
+    void *smi_opaque;
     /* state */
     Timer *timer; /* of the countdown that is under way; not pending: none, or halted */
     uint16_t words[ICH9_TCO_SIZE / 2]; /* but for the first, which is counted */
@@ -43,6 +45,9 @@ void ich9_tco_init(Ich9Tco *tco);
 void ich9_tco_destroy(Ich9Tco *tco);
 /* Nothing counts. What TCO2_STS tells of the time before stays. */
 void ich9_tco_reset(Ich9Tco *tco);
+
+/* Is TCO_EN of SMI_EN to stay as it is, until a reset (TCO_LOCK)? */
+bool ich9_tco_locked(const Ich9Tco *tco);
 
 /* GCS, as far as it is of the watchdog. */
 uint32_t ich9_tco_gcs(const Ich9Tco *tco);

@@ -239,7 +239,7 @@ static void smi_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
     AcpiPm *pm = opaque;
 
     if (addr == SMI_EN) {
-        uint32_t kept = pm->smi_locked ? ACPI_SMI_GBL_EN : 0;
+        uint32_t kept = pm->smi_locked ? pm->smi_locked(pm->chip_opaque) : 0;
 
         pm->smi_en = (pm->smi_en & kept) | ((uint32_t)value & ~kept);
     } else {
@@ -276,7 +276,7 @@ static void smi_cmd_write(void *opaque, hwaddr addr, uint64_t value, unsigned si
         acpi_pm_set_sci_enabled(pm, pm->smi_cmd == ACPI_ENABLE_CMD);
     }
     if (pm->commanded) {
-        pm->commanded(pm->commanded_opaque);
+        pm->commanded(pm->chip_opaque);
     }
 }
 

@@ -43,6 +43,7 @@
  * there is nothing to set up. */
 #define ACPI_SMI_GBL_EN  (1u << 0)
 #define ACPI_SMI_APMC_EN (1u << 5)
+#define ACPI_SMI_TCO_EN  (1u << 13) /* the same of the TCO watchdog */
 
 /* PM1 status and enable */
 #define ACPI_PM1_TMR    (1u << 0)
@@ -113,7 +114,9 @@ typedef struct AcpiPm {
     bool smm;                 /* the machine has system management mode */
     /* The chip is told of a write to the SMI command port, to raise SMIs; NULL: it does not. */
     void (*commanded)(void *opaque);
-    void *commanded_opaque;
+    /* The bits of SMI_EN that stay as they are; NULL: none. */
+    uint32_t (*smi_locked)(void *opaque);
+    void *chip_opaque; /* of both */
     Irq sci;
     MemoryRegion *io;
     MemoryRegion block; /* of model->size; the regions that follow are in it, but for smi_cmd */
@@ -126,8 +129,6 @@ typedef struct AcpiPm {
     uint8_t smi_cmd, smi_sts;
     int64_t tmr_toggle_ns; /* when the PM timer's top bit changes next: sets TMR_STS */
     Timer *tmr_timer;      /* for that, while TMR_EN is set */
-    /* derived from a register of the chip */
-    bool smi_locked; /* SMI_EN.GBL_EN stays as it is */
 } AcpiPm;
 OBJECT_CAST_DEFINE(AcpiPm, ACPI_PM, TYPE_ACPI_PM)
 

@@ -107,20 +107,27 @@ static void lpc_update_smi_lock(Ich9Lpc *lpc)
 {
     bool locked = lpc->parent.config[GEN_PMCON_1] & SMI_LOCK;
 
-    lpc->pm->smi_locked = locked;
     lpc->parent.wmask[GEN_PMCON_1] = locked ? 0 : SMI_LOCK;
 }
 
-/* SMI_EN, section 13.8.3.8. */
-static void lpc_commanded(void *opaque)
+static uint32_t lpc_smi_locked(void *opaque)
 {
     const Ich9Lpc *lpc = opaque;
+
+    return (lpc->parent.config[GEN_PMCON_1] & SMI_LOCK ? ACPI_SMI_GBL_EN : 0) |
+           (ich9_tco_locked(&lpc->tco) ? ACPI_SMI_TCO_EN : 0);
+}
+
+/* What happened is @event of SMI_STS, and is enabled by the same bit of SMI_EN (sections 13.8.3.8
+ * and 13.8.3.9). */
+static void lpc_raise_smi(const Ich9Lpc *lpc, uint32_t event)
+{
     AcpiPm *pm = lpc->pm;
 
-    if (!(pm->smi_en & ACPI_SMI_APMC_EN)) {
+    if (!(pm->smi_en & event)) {
         return;
     }
-    pm->smi_events |= ACPI_SMI_APMC_EN;
+    pm->smi_events |= event;
     if (!(pm->smi_en & ACPI_SMI_GBL_EN)) {
         return;
     }
@@ -129,6 +136,16 @@ static void lpc_commanded(void *opaque)
     } else {
         smi_raise_current();
     }
+}
+
+static void lpc_commanded(void *opaque)
+{
+    lpc_raise_smi(opaque, ACPI_SMI_APMC_EN);
+}
+
+static void lpc_tco_asks(void *opaque)
+{
+    lpc_raise_smi(opaque, ACPI_SMI_TCO_EN);
 }
 
 /* ---- the registers ---- */
@@ -270,7 +287,10 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
     lpc->pm = pm;
     pm->sleep = &lpc->sleep;
     pm->commanded = lpc_commanded;
-    pm->commanded_opaque = lpc;
+    pm->smi_locked = lpc_smi_locked;
+    pm->chip_opaque = lpc;
+    lpc->tco.asks_smi = lpc_tco_asks;
+    lpc->tco.smi_opaque = lpc;
     for (unsigned i = 0; i < ICH9_PIRQS; i++) {
         lpc->pins[i] = pins[i];
     }

@@ -37,7 +37,7 @@ typedef struct Ich9Lpc {
     AcpiPm *pm; /* borrowed */
     Irq pins[ICH9_PIRQS];
     MemoryRegion rcrb;
-    /* Do SMIs of the command port go to all processors, as firmware has asked? NULL: never. */
+    /* Do SMIs go to all processors, as firmware has asked? NULL: never. */
     bool (*broadcasts)(void *opaque);
     void *broadcasts_opaque;
     /* configuration */

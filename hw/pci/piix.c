@@ -297,7 +297,7 @@ const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[
     Piix4Pm *function = PIIX4_PM(pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM));
     pm->sleep = &function->sleep;
     pm->commanded = piix4_pm_commanded;
-    pm->commanded_opaque = &function->parent;
+    pm->chip_opaque = &function->parent;
     function->irq9 = smbus_irq;
     *smbus = function->smbus.bus;
     return &function->hotplug;

@@ -29,8 +29,13 @@
 #define TCO_CNT1      (TCO + 8)
 #define TCO_TMR       (TCO + 0x12)
 #define TCO_HALT      0x800
+#define TCO_LOCK      0x1000
 #define TCO_TIMEOUT   8
 #define TCO_SECOND_TO 2
+#define SMI_EN        0x630
+#define SMI_STS       0x634
+#define SMI_GBL_EN    1
+#define SMI_TCO       (1 << 13) /* TCO_EN, TCO_STS */
 #define TCO_TICK      (SECOND * 6 / 10)
 #define GCS           0xfed1f410u
 #define GCS_NR        0x20
@@ -381,6 +386,41 @@ static void test_tco_counts(void)
     qtest_quit(qt);
 }
 
+/* The first time, and a write to DAT_IN's low half, are an SMI's causes where TCO_EN says so; a
+ * lock keeps that bit. */
+static void test_tco_smi(void)
+{
+    QTest *qt = tco_start("");
+
+    g_assert_cmphex(qtest_inl(qt, SMI_EN), ==, 0);
+    qtest_outw(qt, TCO_DAT_IN, 0);
+    tco_arm(qt, 2);
+    qtest_clock_step(qt, 2 * TCO_TICK);
+    g_assert_cmphex(qtest_inl(qt, SMI_STS), ==, 0);
+    qtest_outl(qt, SMI_EN, SMI_GBL_EN | SMI_TCO);
+    g_assert_cmphex(qtest_inl(qt, SMI_EN), ==, SMI_GBL_EN | SMI_TCO);
+    qtest_outb(qt, TCO_DAT_IN + 1, 0);
+    tco_arm(qt, 2);
+    qtest_clock_step(qt, TCO_TICK);
+    g_assert_cmphex(qtest_inl(qt, SMI_STS), ==, 0);
+    qtest_clock_step(qt, TCO_TICK);
+    g_assert_cmphex(qtest_inl(qt, SMI_STS), ==, SMI_TCO);
+    qtest_outl(qt, SMI_STS, SMI_TCO);
+    g_assert_cmphex(qtest_inl(qt, SMI_STS), ==, 0);
+    qtest_clock_step(qt, 2 * TCO_TICK); /* the second time is none */
+    g_assert_cmphex(qtest_inw(qt, TCO_STS2), ==, TCO_SECOND_TO);
+    g_assert_cmphex(qtest_inl(qt, SMI_STS), ==, 0);
+    qtest_outb(qt, TCO_DAT_IN, 0);
+    g_assert_cmphex(qtest_inl(qt, SMI_STS), ==, SMI_TCO);
+    qtest_outw(qt, TCO_CNT1, TCO_LOCK);
+    qtest_outl(qt, SMI_EN, 0);
+    g_assert_cmphex(qtest_inl(qt, SMI_EN), ==, SMI_TCO);
+    json_object_put(qtest_qmp(qt, "system_reset", NULL));
+    json_object_put(qtest_event(qt, "RESET"));
+    g_assert_cmphex(qtest_inl(qt, SMI_EN) | qtest_inl(qt, SMI_STS), ==, 0);
+    qtest_quit(qt);
+}
+
 static void test_tco_fires(void)
 {
     QTest *qt = tco_start("-global ICH9-LPC.noreboot=off -watchdog-action pause");
@@ -443,6 +483,7 @@ int main(int argc, char **argv)
     g_test_add_func("/watchdog/ib700", test_ib700);
     g_test_add_func("/watchdog/tco/registers", test_tco_registers);
     g_test_add_func("/watchdog/tco/counts", test_tco_counts);
+    g_test_add_func("/watchdog/tco/smi", test_tco_smi);
     g_test_add_func("/watchdog/tco/fires", test_tco_fires);
     g_test_add_func("/watchdog/tco/off", test_tco_off);
     g_test_add_func("/watchdog/actions", test_actions);
