@@ -26,7 +26,8 @@ const AccelApicOps *accel_apics(void)
 bool accel_has_smm(GError **errp)
 {
     if (!current || !current->init_smm) {
-        error_set(errp, "the engine has no system management mode");
+        error_set(errp, "the %s engine has no system management mode",
+                  current ? current->name : "missing");
         return false;
     }
     return !current->has_smm || current->has_smm(errp);

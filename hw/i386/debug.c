@@ -4,13 +4,19 @@
 #include <string.h>
 
 #include "accel/vcpu.h"
-#include "memory/address-space.h"
+#include "memory/smm.h"
 
 #define PAGE_SIZE 4096u
 
-uint64_t x86_debug_read_physical(hwaddr pa, void *buf, uint64_t len)
+/* What @cpu sees of memory: in system management mode more. */
+static AddressSpace *space_of(const X86Cpu *cpu)
 {
-    const FlatView *view = address_space_view(&address_space_memory);
+    return cpu->smm ? &address_space_smm : &address_space_memory;
+}
+
+static uint64_t read_space(AddressSpace *as, hwaddr pa, void *buf, uint64_t len)
+{
+    const FlatView *view = address_space_view(as);
     uint64_t done = 0;
 
     while (done < len && pa + done >= pa) {
@@ -25,9 +31,14 @@ uint64_t x86_debug_read_physical(hwaddr pa, void *buf, uint64_t len)
     return done;
 }
 
-static bool is_ram(hwaddr pa, uint64_t len)
+uint64_t x86_debug_read_physical(hwaddr pa, void *buf, uint64_t len)
 {
-    const FlatView *view = address_space_view(&address_space_memory);
+    return read_space(&address_space_memory, pa, buf, len);
+}
+
+static bool is_ram(AddressSpace *as, hwaddr pa, uint64_t len)
+{
+    const FlatView *view = address_space_view(as);
 
     while (len) {
         const FlatRange *r = flat_view_find(view, pa);
@@ -43,33 +54,63 @@ static bool is_ram(hwaddr pa, uint64_t len)
 
 bool x86_debug_write_physical(hwaddr pa, const void *buf, uint64_t len)
 {
-    return pa + len >= pa && is_ram(pa, len) &&
+    return pa + len >= pa && is_ram(&address_space_memory, pa, len) &&
            address_space_write(&address_space_memory, pa, buf, len) == MEMTX_OK;
+}
+
+static bool read_host_entry(uint64_t pa, void *buf, unsigned size, void *opaque)
+{
+    return read_space(&address_space_memory, pa, buf, size) == size;
+}
+
+/* From a guest's physical address to the machine's, where SVM's nested paging is on: by tables like
+ * its host's own (APM vol. 2 section 15.25). */
+static bool translate_nested(const X86Cpu *cpu, hwaddr *pa)
+{
+    X86Mapping mapping;
+
+    if (!cpu->svm.nested_paging) {
+        return true;
+    }
+    const X86Cpu tables = {
+        .cr0 = cpu->svm.host.cr0,
+        .cr3 = cpu->svm.nested_cr3,
+        .cr4 = cpu->svm.host.cr4,
+        .efer = cpu->svm.host.efer,
+    };
+    if (!x86_page_find(&tables, *pa, read_host_entry, NULL, &mapping)) {
+        return false;
+    }
+    *pa = mapping.pa + (*pa - mapping.va);
+    return true;
 }
 
 static bool read_entry(uint64_t pa, void *buf, unsigned size, void *opaque)
 {
-    return x86_debug_read_physical(pa, buf, size) == size;
+    const X86Cpu *cpu = opaque;
+
+    return translate_nested(cpu, &pa) && read_space(space_of(cpu), pa, buf, size) == size;
 }
 
-static bool translate(const X86Cpu *cpu, uint64_t va, hwaddr *pa)
+static bool translate(X86Cpu *cpu, uint64_t va, hwaddr *pa)
 {
-    X86Mapping mapping;
+    X86Mapping mapping = { .va = va, .pa = va };
 
-    if (!x86_paging_enabled(cpu)) {
-        *pa = va;
-        return true;
-    }
-    if (!x86_page_find(cpu, va, read_entry, NULL, &mapping)) {
+    if (x86_paging_enabled(cpu) && !x86_page_find(cpu, va, read_entry, cpu, &mapping)) {
         return false;
     }
-    *pa = mapping.pa + (va - mapping.va);
+    hwaddr at = mapping.pa + (va - mapping.va);
+    if (!translate_nested(cpu, &at)) {
+        return false;
+    }
+    *pa = at;
     return true;
 }
 
 /* ---- in the CPU's thread ---- */
 
 typedef struct DebugRequest {
+    X86Cpu *cpu;
     uint64_t va;
     hwaddr *pa;
     uint8_t *buf;
@@ -99,7 +140,7 @@ static void do_read(X86Cpu *cpu, void *opaque)
         if (va < r->va || !translate(cpu, va, &pa)) {
             return;
         }
-        uint64_t got = x86_debug_read_physical(pa, r->buf + r->done, part);
+        uint64_t got = read_space(space_of(cpu), pa, r->buf + r->done, part);
         r->done += got;
         if (got < part) {
             return;
@@ -115,11 +156,11 @@ static bool write_pages(X86Cpu *cpu, const DebugRequest *r, bool look)
         hwaddr pa;
 
         part = MIN(part, r->len - done);
-        if (va < r->va || !translate(cpu, va, &pa) || !is_ram(pa, part)) {
+        if (va < r->va || !translate(cpu, va, &pa) || !is_ram(space_of(cpu), pa, part)) {
             return false;
         }
         if (!look) {
-            x86_debug_write_physical(pa, r->from + done, part);
+            address_space_write(space_of(cpu), pa, r->from + done, part);
         }
         done += part;
     }
@@ -133,6 +174,12 @@ static void do_write(X86Cpu *cpu, void *opaque)
     r->ok = write_pages(cpu, r, true) && write_pages(cpu, r, false);
 }
 
+/* What a walk of all pages reads: its opaque is the visitor's, too. */
+static bool read_mapped(uint64_t pa, void *buf, unsigned size, void *opaque)
+{
+    return read_entry(pa, buf, size, ((const DebugRequest *)opaque)->cpu);
+}
+
 static bool visit_mapping(const X86Mapping *mapping, void *opaque)
 {
     DebugRequest *r = opaque;
@@ -144,7 +191,8 @@ static void do_foreach(X86Cpu *cpu, void *opaque)
 {
     DebugRequest *r = opaque;
 
-    r->ok = !x86_paging_enabled(cpu) || x86_page_foreach(cpu, read_entry, visit_mapping, r);
+    r->cpu = cpu;
+    r->ok = !x86_paging_enabled(cpu) || x86_page_foreach(cpu, read_mapped, visit_mapping, r);
 }
 
 /* ---- */

@@ -3,7 +3,8 @@
  * Guest memory as a processor sees it, for monitors: translation by the guest's page tables without
  * any effect on the guest (no accessed or dirty bits, no faults, no access rights), and reads by
  * linear address. Machine lock for everything. The processor may run: its state is taken in its own
- * thread, between two instructions.
+ * thread, between two instructions. In system management mode it sees what handlers see; a guest of
+ * SVM whose host has nested paging sees what that gives it.
  */
 #ifndef HW_I386_DEBUG_H
 #define HW_I386_DEBUG_H
@@ -15,7 +16,7 @@
 #include "target/i386/cpu.h"
 #include "target/i386/page-walk.h" /* X86Mapping */
 
-/* The guest-physical address *@pa of linear address @va on @cpu; with paging off they are the same.
+/* The physical address *@pa of linear address @va on @cpu; with paging off they are the same.
  * False: not mapped (@pa is untouched). */
 bool x86_debug_translate(X86Cpu *cpu, uint64_t va, hwaddr *pa);
 

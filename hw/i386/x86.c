@@ -260,7 +260,10 @@ static bool x86_init_smm(X86Machine *x86, GError **errp)
     }
     if (!accel_has_smm(&reason)) {
         if (x86->smm == X86_SMM_ON) {
-            error_set(errp, "-machine smm=on: %s; smm=auto takes what there is", reason->message);
+            error_set(
+                errp,
+                "-machine smm=on: %s: use -accel soft, or smm=auto, which takes what there is",
+                reason->message);
         }
         return x86->smm != X86_SMM_ON;
     }

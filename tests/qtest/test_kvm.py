@@ -307,6 +307,16 @@ def no_local_apic():
     tap.equal([name for name in features if not re.search(rf"\b{name}\b(?!-)", message)], [], message)
 
 
+def no_smm():
+    """System management mode is the software CPU's: asked for, it is refused; else the machine has none."""
+    need_kvm()
+    for board in "pc", "q35":
+        message = run_alone("-accel", "kvm", "-machine", f"{board},smm=on", "-S")
+        tap.equal("-machine smm=on: the kvm engine has no system management mode: use -accel soft" in message, True, message)
+        with vm.Vm(machine.PROGRAM, accel="kvm", memory="32M", serial=False, extra=["-machine", f"{board},smm=auto", "-S"]) as box:
+            tap.equal("cpu-smm" in hmp(box, "info mtree"), False)
+
+
 OTHER_DEV = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9"
 
 
@@ -624,6 +634,7 @@ TESTS = [
     ("chosen by itself", chosen_by_itself),
     ("chosen by name", chosen_by_name), ("chosen last", chosen_last),
     ("bad options", bad_options),
+    ("system management mode", no_smm),
     ("what needs KVM's local APICs", no_local_apic),
     ("/dev/kvm is missing", device_missing),
     ("/dev/kvm is missing, and soft follows", device_missing_next),

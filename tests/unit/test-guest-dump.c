@@ -12,6 +12,7 @@
 #include "hw/i386/cpu.h"
 #include "hw/i386/debug.h"
 #include "hw/i386/guest-dump.h"
+#include "memory/smm.h"
 #include "util/main-loop.h"
 
 #include <elf.h> /* last: PF_W is also an error code of #PF */
@@ -258,6 +259,64 @@ static void test_debug(void)
     tear_down();
 }
 
+/* By the tables at 0x1000 of a guest's memory, which nested tables put at the same place, but for
+ * the page of its 0x8000: 0x9000. */
+static void test_debug_nested(void)
+{
+    uint8_t buf[2] = { 0x5a, 0xa5 };
+    hwaddr pa = 0;
+
+    set_up();
+    set(0x20000, 0, 0x21000 | ENTRY);
+    set(0x21000, 0, 0x22000 | ENTRY);
+    set(0x22000, 0, 0x23000 | ENTRY);
+    for (unsigned i = 0; i < 16; i++) {
+        set(0x23000, i, (i == 8 ? 9u : i) * 0x1000 | ENTRY);
+    }
+    cpus[0]->svm.guest = cpus[0]->svm.nested_paging = true;
+    cpus[0]->svm.nested_cr3 = 0x20000;
+    cpus[0]->svm.host.cr0 = CR0_PE | CR0_PG;
+    cpus[0]->svm.host.cr4 = CR4_PAE;
+    cpus[0]->svm.host.efer = EFER_LMA | EFER_LME;
+    g_assert_true(x86_debug_translate(cpus[0], 0x10123, &pa));
+    g_assert_cmphex(pa, ==, 0x9123);
+    g_assert_true(x86_debug_write(cpus[0], 0x10123, buf, 2));
+    g_assert_cmphex(low->host[0x9123], ==, 0x5a);
+    cpus[0]->cr0 = 0; /* no paging of its own */
+    g_assert_true(x86_debug_translate(cpus[0], 0x8123, &pa));
+    g_assert_cmphex(pa, ==, 0x9123);
+    g_assert_false(x86_debug_translate(cpus[0], 0x10000, &pa));
+    set(0x23000, 1, 0); /* the guest's tables are gone */
+    cpus[0]->cr0 = CR0_PE | CR0_PG;
+    g_assert_false(x86_debug_translate(cpus[0], 0x10123, &pa));
+    tear_down();
+}
+
+/* In system management mode, memory that others do not see. */
+static void test_debug_smm(void)
+{
+    static MemoryRegion region;
+    RamBlock *smram = ram_block_new("smram", 0x1000, -1, false, true, 0, NULL);
+    uint8_t buf[2] = { 0x5a, 0xa5 }, seen[2];
+
+    set_up();
+    memory_smm_init();
+    memory_region_init_ram(&region, "smram", smram);
+    memory_region_add(memory_smram(), 0x8000, &region);
+    cpus[0]->smm = true;
+    g_assert_true(x86_debug_write(cpus[0], 0x10800, buf, 2));
+    g_assert_cmpmem(smram->host + 0x800, 2, buf, 2);
+    g_assert_cmphex(low->host[0x8800], ==, 0xaa);
+    g_assert_cmpuint(x86_debug_read(cpus[0], 0x10800, seen, 2), ==, 2);
+    g_assert_cmpmem(seen, 2, buf, 2);
+    g_assert_cmpuint(x86_debug_read_physical(0x8800, seen, 2), ==, 2);
+    g_assert_cmphex(seen[0] << 8 | seen[1], ==, 0xaaaa);
+    memory_region_remove(&region);
+    memory_region_destroy(&region);
+    ram_block_unref(smram);
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -269,5 +328,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-dump/hostile-tables", test_hostile_tables);
     g_test_add_func("/guest-dump/notes", test_notes);
     g_test_add_func("/debug/translate-and-read", test_debug);
+    g_test_add_func("/debug/nested", test_debug_nested);
+    g_test_add_func("/debug/smm", test_debug_smm);
     return g_test_run();
 }
