@@ -180,7 +180,7 @@ static bool cpu_loaded(void *obj, GError **errp)
         { "interrupts of unknown kinds",
           cpu->interrupts & ~(CPU_INT_HARD | CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI |
                               CPU_INT_SMI | CPU_INT_VIRTUAL) },
-        { "system management mode, which this machine is without (smm=off)",
+        { "system management mode, which this machine is without (smm=off, or -accel kvm)",
           !cpu->has_smm && (cpu->smm || cpu->interrupts & CPU_INT_SMI) },
         { "a guest of SVM in system management mode", cpu->smm && cpu->svm.guest },
         { "a guest of SVM, which its model does not have here", !has_svm && cpu->svm.guest },
