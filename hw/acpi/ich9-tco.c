@@ -107,7 +107,8 @@ static void write_control(Ich9Tco *tco, uint16_t value, uint16_t old)
     uint16_t *now = &tco->words[CNT1];
 
     *now |= old & CNT1_LOCK;
-    *now |= (old ^ value) & CNT1_NMI_NOW; /* 1 sets it, and clears it where it is set */
+    /* 1 sets it, and clears it where it is set. */
+    *now = (uint16_t)((*now & ~CNT1_NMI_NOW) | ((old ^ value) & CNT1_NMI_NOW));
     if (*now & ~old & CNT1_NMI_NOW) {
         apic_nmi();
     }

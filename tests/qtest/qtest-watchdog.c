@@ -29,6 +29,7 @@
 #define TCO_CNT1      (TCO + 8)
 #define TCO_TMR       (TCO + 0x12)
 #define TCO_HALT      0x800
+#define TCO_NMI_NOW   0x100
 #define TCO_LOCK      0x1000
 #define TCO_TIMEOUT   8
 #define TCO_SECOND_TO 2
@@ -452,6 +453,24 @@ static void test_tco_fires(void)
     qtest_quit(qt);
 }
 
+/* NMI_NOW is set by 1, and cleared by another; writes to the other half leave it. */
+static void test_tco_nmi(void)
+{
+    QTest *qt = tco_start("");
+
+    qtest_outw(qt, TCO_CNT1, TCO_NMI_NOW);
+    g_assert_cmphex(qtest_inw(qt, TCO_CNT1), ==, TCO_NMI_NOW);
+    qtest_outb(qt, TCO_CNT1, 0xff);
+    g_assert_cmphex(qtest_inw(qt, TCO_CNT1), ==, TCO_NMI_NOW);
+    qtest_outw(qt, TCO_CNT1, TCO_HALT);
+    g_assert_cmphex(qtest_inw(qt, TCO_CNT1), ==, TCO_NMI_NOW | TCO_HALT);
+    qtest_outw(qt, TCO_CNT1, TCO_NMI_NOW);
+    g_assert_cmphex(qtest_inw(qt, TCO_CNT1), ==, 0);
+    qtest_outw(qt, TCO_CNT1, TCO_NMI_NOW);
+    g_assert_cmphex(qtest_inw(qt, TCO_CNT1), ==, TCO_NMI_NOW);
+    qtest_quit(qt);
+}
+
 static void test_tco_off(void)
 {
     QTest *qt = tco_start("-global ICH9-LPC.enable_tco=off");
@@ -485,6 +504,7 @@ int main(int argc, char **argv)
     g_test_add_func("/watchdog/tco/counts", test_tco_counts);
     g_test_add_func("/watchdog/tco/smi", test_tco_smi);
     g_test_add_func("/watchdog/tco/fires", test_tco_fires);
+    g_test_add_func("/watchdog/tco/nmi", test_tco_nmi);
     g_test_add_func("/watchdog/tco/off", test_tco_off);
     g_test_add_func("/watchdog/actions", test_actions);
     g_test_add_func("/watchdog/refused", test_refused);
