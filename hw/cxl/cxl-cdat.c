@@ -2,6 +2,7 @@
 #include "hw/cxl/cxl-cdat.h"
 
 #include "util/error.h"
+#include "util/file-read.h"
 #include "util/units.h"
 
 enum {
@@ -225,15 +226,14 @@ bool cxl_cdat_load(const char *file, GPtrArray **entries, GError **errp)
 {
     g_autoptr(GPtrArray) table = new_table();
     g_autofree char *data = NULL;
-    g_autoptr(GError) err = NULL;
     gsize size;
 
     *entries = NULL;
     if (!file || !*file) {
         return true;
     }
-    if (!g_file_get_contents(file, &data, &size, &err)) {
-        error_set(errp, "cdat: cannot read it: %s", err->message);
+    if (!file_read(file, CDAT_MAX, &data, &size, errp)) {
+        g_prefix_error(errp, "cdat: ");
         return false;
     }
     if (!split(file, (const uint8_t *)data, size, table, errp)) {
