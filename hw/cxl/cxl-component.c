@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/cxl/cxl-component.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/cxl/cxl-host.h"
+#include "util/error.h"
 
 /* ---- interleaving (section 8.2.4.19.7) ---- */
 
@@ -26,10 +28,9 @@ unsigned cxl_interleave_code(unsigned ways)
 
 unsigned cxl_interleave_target(unsigned ways, uint64_t granularity, hwaddr addr)
 {
-    uint64_t n = addr / granularity;
-    unsigned pairs = ways % 3 ? ways : ways / 3; /* chosen by single bits of the address */
-
-    return ways % 3 ? n % pairs : (unsigned)(n / pairs % 3 * pairs + n % pairs);
+    /* Where the specification takes bits of the address, and a remainder by 3 of those above, this
+     * is the same. */
+    return (unsigned)(addr / granularity % ways);
 }
 
 /* ---- registers ---- */
@@ -119,22 +120,50 @@ static bool find_dpa(const CxlComponent *c, unsigned n, uint64_t *dpa)
     return true;
 }
 
-static bool can_commit(const CxlComponent *c, unsigned n, uint64_t *dpa)
+static uint64_t base_of(const CxlComponent *c, unsigned n)
+{
+    return reg64(c, decoder_at(n, DECODER_BASE));
+}
+
+/* Is there what decoder @n says: such a range, so many ways, such a granularity? */
+static bool is_possible(const CxlComponent *c, unsigned n)
 {
     uint32_t control = reg(c, decoder_at(n, DECODER_CONTROL));
-    uint64_t base = reg64(c, decoder_at(n, DECODER_BASE)), size = size_of(c, n), end;
     unsigned ways = ways_of(c, n);
+    uint64_t end;
 
-    if (!ways || (control & DECODER_GRANULARITY) >= CXL_GRANULARITY_CODES ||
-        (c->role != CXL_DEVICE && ways > CXL_DECODER_TARGETS) || size % ways ||
-        __builtin_add_overflow(base, size, &end)) {
-        return false;
+    return ways && (control & DECODER_GRANULARITY) < CXL_GRANULARITY_CODES &&
+           (c->role == CXL_DEVICE || ways <= CXL_DECODER_TARGETS) && size_of(c, n) % ways == 0 &&
+           !__builtin_add_overflow(base_of(c, n), size_of(c, n), &end);
+}
+
+/* Is its range behind those of the committed ones before it? */
+static bool is_behind(const CxlComponent *c, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (is_committed(c, i) && base_of(c, n) < base_of(c, i) + size_of(c, i)) {
+            return false;
+        }
     }
-    if (n && (!is_committed(c, n - 1) ||
-              base < reg64(c, decoder_at(n - 1, DECODER_BASE)) + size_of(c, n - 1))) {
-        return false;
+    return true;
+}
+
+/* Are all before it committed, and none behind it? Else ranges, or what of a device they are, could
+ * overlap. */
+static bool is_next(const CxlComponent *c, unsigned n)
+{
+    for (unsigned i = 0; i < CXL_DECODERS; i++) {
+        if (i != n && is_committed(c, i) != (i < n)) {
+            return false;
+        }
     }
-    return c->role != CXL_DEVICE || find_dpa(c, n, dpa);
+    return true;
+}
+
+static bool can_commit(const CxlComponent *c, unsigned n, uint64_t *dpa)
+{
+    return is_possible(c, n) && is_next(c, n) && is_behind(c, n) &&
+           (c->role != CXL_DEVICE || find_dpa(c, n, dpa));
 }
 
 static void write_control(CxlComponent *c, unsigned n, uint32_t value)
@@ -181,7 +210,7 @@ bool cxl_component_decoder(const CxlComponent *c, unsigned n, CxlDecoder *decode
         return false;
     }
     *decoder = (CxlDecoder){
-        .base = reg64(c, decoder_at(n, DECODER_BASE)),
+        .base = base_of(c, n),
         .size = size_of(c, n),
         .ways = ways_of(c, n),
         .granularity = (uint64_t)CXL_GRANULARITY_LEAST << (control & DECODER_GRANULARITY),
@@ -325,11 +354,42 @@ void cxl_component_destroy(CxlComponent *c)
     memory_region_destroy(&c->region);
 }
 
+/* ---- state ---- */
+
+/* Could decoder @n, which is committed, have become so by what is written to registers? */
+static bool is_loaded_right(const CxlComponent *c, unsigned n)
+{
+    const uint64_t unit = CXL_DECODER_UNIT, least = CXL_DECODER_UNIT / 16; /* 16 ways of a unit */
+    uint64_t dpa = c->dpa[n];
+
+    if (base_of(c, n) % unit || size_of(c, n) % unit || !is_possible(c, n) || !is_behind(c, n)) {
+        return false;
+    }
+    return c->role != CXL_DEVICE || (dpa % least == 0 && dpa <= c->capacity &&
+                                     size_of(c, n) / ways_of(c, n) <= c->capacity - dpa);
+}
+
+static bool component_loaded(void *obj, GError **errp)
+{
+    const CxlComponent *c = obj;
+
+    for (unsigned n = 0; c->decoders && n < CXL_DECODERS; n++) {
+        if (is_committed(c, n) && !is_loaded_right(c, n)) {
+            error_set(errp,
+                      "HDM decoder %u is committed, which cannot be with its base 0x%" PRIx64
+                      ", size 0x%" PRIx64 " and control 0x%" PRIx32,
+                      n, base_of(c, n), size_of(c, n), reg(c, decoder_at(n, DECODER_CONTROL)));
+            return false;
+        }
+    }
+    return true;
+}
+
 static const StateField component_fields[] = {
     STATE_UINTS(CxlComponent, regs),
     STATE_UINTS(CxlComponent, dpa),
     {},
 };
-const StateTable cxl_component_state = { .name = "cxl-component",
-                                         .version = 1,
-                                         .fields = component_fields };
+const StateTable cxl_component_state = {
+    .name = "cxl-component", .version = 1, .fields = component_fields, .post_load = component_loaded
+};

@@ -4,9 +4,9 @@
  * bridges, ports and devices have, with RAS, link and security registers, and HDM decoders, by
  * which software says where memory is seen. Machine lock for everything.
  *
- * A decoder can be committed when those before it are, its range lies behind theirs, and, of a
- * device, there is as much memory; else it says so by its error bit. A committed one does not
- * change until it is released.
+ * A decoder can be committed when those before it are, and none behind it, its range lies behind
+ * theirs, and, of a device, there is as much memory; else it says so by its error bit. A committed
+ * one does not change until it is released.
  */
 #ifndef HW_CXL_CXL_COMPONENT_H
 #define HW_CXL_CXL_COMPONENT_H

@@ -570,7 +570,8 @@ def refused():
             ([*ON, *PXB, *port(0), *type3(0, "rp0", ",volatile-memdev=m0")], "given twice"),
             ([*ON, *PXB, *port(0), *backend("x", 100 * MIB), "-device", "cxl-type3,bus=rp0,volatile-memdev=x"], "multiple of 256 MiB"),
             ([*ON, *PXB, *port(0), *port(1), *type3(0, "rp0"), "-device", "cxl-type3,bus=rp1,volatile-memdev=m0"], "m0"),
-            ([*ON, *PXB, *port(0), *type3(0, "rp0", ",cdat=/dev/null")], "no CDAT"),
+            ([*ON, *PXB, *port(0), *type3(0, "rp0", ",cdat=/dev/zero")], "cdat: '/dev/zero' is not a regular file"),
+            ([*ON, *PXB, *port(0), *type3(0, "rp0", f",cdat={__file__}")], "no CDAT"),
             ([*ON, *PXB, *port(0), "-device", "cxl-downstream,bus=rp0,slot=5"], "not that of a CXL switch"),
             (["-M", "pc,cxl=on"], "cxl")):
         status, said = machine.run_program(*BASE, *words)
@@ -676,6 +677,16 @@ def hostile():
             tap.equal(decoders.commit(0), COMMITTED)
             tap.equal(decoders.commit(0), COMMITTED, "twice")
             tap.equal(decoders.commit(1), ERROR, "below the one before")
+            decoders.set(1, WINDOW + 512 * MIB, 0)
+            tap.equal(decoders.commit(1), COMMITTED)
+            decoders.release(0)
+            decoders.set(0, WINDOW + GIB, 256 * MIB)
+            tap.equal(decoders.commit(0), ERROR, "one behind it is committed")
+            decoders.set(2, WINDOW + GIB, 0)
+            tap.equal(decoders.commit(2), ERROR, "not all before it are committed")
+            decoders.release(1)
+            decoders.set(0, WINDOW + GIB, 256 * MIB)
+            tap.equal(decoders.commit(0), COMMITTED)
             decoders.release(0)
         devs[0].decoders.set(0, WINDOW, 512 * MIB)
         tap.equal(devs[0].decoders.commit(0), ERROR, "more than there is")

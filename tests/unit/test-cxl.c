@@ -97,6 +97,69 @@ static void test_poison_full(void)
     g_assert_cmpuint(list.ranges[0].size, ==, 0xc0);
 }
 
+/* ---- decoders that come from elsewhere ---- */
+
+static uint32_t *decoder(CxlComponent *c, unsigned n, unsigned offset)
+{
+    return &c->regs[(AT_DECODERS + DECODER_FIRST + n * DECODER_BYTES + offset) / 4];
+}
+
+/* Is what @c has now taken by another one like it? */
+static bool is_taken(CxlComponent *c)
+{
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    CxlComponent other = { 0 };
+    bool ok;
+
+    cxl_component_init(&other, c->role, "other");
+    other.capacity = c->capacity;
+    state_save(&cxl_component_state, c, saved);
+    ok = state_load(&cxl_component_state, &other, saved->data, saved->len, NULL);
+    cxl_component_destroy(&other);
+    return ok;
+}
+
+static void test_loaded(void)
+{
+    static const struct {
+        unsigned n, offset;
+        uint32_t value;
+    } wrong[] = {
+        { 0, DECODER_BASE, 0x10000001 },     { 0, DECODER_SIZE, 0x10001000 },
+        { 1, DECODER_BASE, 0x10000000 },     { 1, DECODER_BASE + 4, 0xffffffff },
+        { 1, DECODER_SIZE + 4, 0xffffffff }, { 1, DECODER_SIZE, 0x30000000 },
+        { 1, DECODER_CONTROL, 0x607 },       { 1, DECODER_CONTROL, 0x650 },
+        { 1, DECODER_CONTROL, 0x680 },
+    };
+    CxlComponent c = { 0 };
+
+    cxl_component_init(&c, CXL_DEVICE, "device");
+    c.capacity = 3 * (uint64_t)CXL_DECODER_UNIT;
+    cxl_component_reset(&c);
+    for (unsigned n = 0; n < 2; n++) {
+        *decoder(&c, n, DECODER_BASE) = (n + 1) * CXL_DECODER_UNIT;
+        *decoder(&c, n, DECODER_SIZE) = CXL_DECODER_UNIT;
+        *decoder(&c, n, DECODER_CONTROL) = DECODER_COMMIT | DECODER_COMMITTED;
+        c.dpa[n] = n * CXL_DECODER_UNIT;
+    }
+    *decoder(&c, 1, DECODER_BASE) = 0xf0000000; /* one more byte would be more than 32 bits */
+    g_assert_true(is_taken(&c));
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        uint32_t *reg = decoder(&c, wrong[i].n, wrong[i].offset), old = *reg;
+
+        *reg = wrong[i].value;
+        g_assert_false(is_taken(&c));
+        *reg = old;
+    }
+    c.dpa[1] = 3 * (uint64_t)CXL_DECODER_UNIT;
+    g_assert_false(is_taken(&c));
+    c.dpa[1] = 4096;
+    g_assert_false(is_taken(&c));
+    c.dpa[1] = CXL_DECODER_UNIT / 16;
+    g_assert_true(is_taken(&c));
+    cxl_component_destroy(&c);
+}
+
 int main(int argc, char *argv[])
 {
     g_test_init(&argc, &argv, NULL);
@@ -104,5 +167,6 @@ int main(int argc, char *argv[])
     g_test_add_func("/cxl/targets", test_targets);
     g_test_add_func("/cxl/poison", test_poison);
     g_test_add_func("/cxl/poison-full", test_poison_full);
+    g_test_add_func("/cxl/loaded", test_loaded);
     return g_test_run();
 }
