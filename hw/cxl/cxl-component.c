@@ -129,10 +129,11 @@ static uint64_t base_of(const CxlComponent *c, unsigned n)
 static bool is_possible(const CxlComponent *c, unsigned n)
 {
     uint32_t control = reg(c, decoder_at(n, DECODER_CONTROL));
+    uint64_t unit = CXL_DECODER_UNIT, end;
     unsigned ways = ways_of(c, n);
-    uint64_t end;
 
-    return ways && (control & DECODER_GRANULARITY) < CXL_GRANULARITY_CODES &&
+    return ways && base_of(c, n) % unit == 0 && size_of(c, n) % unit == 0 &&
+           (control & DECODER_GRANULARITY) < CXL_GRANULARITY_CODES &&
            (c->role == CXL_DEVICE || ways <= CXL_DECODER_TARGETS) && size_of(c, n) % ways == 0 &&
            !__builtin_add_overflow(base_of(c, n), size_of(c, n), &end);
 }
@@ -359,14 +360,12 @@ void cxl_component_destroy(CxlComponent *c)
 /* Could decoder @n, which is committed, have become so by what is written to registers? */
 static bool is_loaded_right(const CxlComponent *c, unsigned n)
 {
-    const uint64_t unit = CXL_DECODER_UNIT, least = CXL_DECODER_UNIT / 16; /* 16 ways of a unit */
+    const uint64_t least = CXL_DECODER_UNIT / 16; /* a unit, of 16 ways */
     uint64_t dpa = c->dpa[n];
 
-    if (base_of(c, n) % unit || size_of(c, n) % unit || !is_possible(c, n) || !is_behind(c, n)) {
-        return false;
-    }
-    return c->role != CXL_DEVICE || (dpa % least == 0 && dpa <= c->capacity &&
-                                     size_of(c, n) / ways_of(c, n) <= c->capacity - dpa);
+    return is_possible(c, n) && is_behind(c, n) &&
+           (c->role != CXL_DEVICE || (dpa % least == 0 && dpa <= c->capacity &&
+                                      size_of(c, n) / ways_of(c, n) <= c->capacity - dpa));
 }
 
 static bool component_loaded(void *obj, GError **errp)
