@@ -21,15 +21,15 @@ enum {
 static void describe(Mc146818 *rtc, unsigned at, const AtaDevice *disk)
 {
     const uint8_t bytes[DESCRIPTION] = {
-        disk ? (uint8_t)disk->cyls : 0,
-        disk ? (uint8_t)(disk->cyls >> 8) : 0,
-        disk ? (uint8_t)disk->heads : 0,
+        disk ? (uint8_t)disk->own_cyls : 0,
+        disk ? (uint8_t)(disk->own_cyls >> 8) : 0,
+        disk ? (uint8_t)disk->own_heads : 0,
         disk ? 0xff : 0, /* no cylinder to begin with that is written otherwise */
         disk ? 0xff : 0,
-        disk ? NO_RETRIES | (disk->heads > 8 ? MANY_HEADS : 0) : 0,
-        disk ? (uint8_t)disk->cyls : 0, /* where it parks */
-        disk ? (uint8_t)(disk->cyls >> 8) : 0,
-        disk ? (uint8_t)disk->secs : 0,
+        disk ? NO_RETRIES | (disk->own_heads > 8 ? MANY_HEADS : 0) : 0,
+        disk ? (uint8_t)disk->own_cyls : 0, /* where it parks */
+        disk ? (uint8_t)(disk->own_cyls >> 8) : 0,
+        disk ? (uint8_t)disk->own_secs : 0,
     };
 
     for (unsigned i = 0; i < DESCRIPTION; i++) {

@@ -5,6 +5,7 @@
 
 #include "hw/core/boot-order.h"
 #include "hw/core/runstate.h"
+#include "hw/ide/ata-geometry.h"
 #include "hw/ide/ata-transfer.h"
 #include "hw/ide/ide-bus.h"
 #include "util/error.h"
@@ -388,9 +389,9 @@ void ata_device_reset(Device *obj)
     dev->transfer_mode = DEFAULT_TRANSFER_MODE;
     dev->write_cache = !dev->conf.backend || block_conf_writeback(&dev->conf);
     dev->look_ahead = dev->smart = true;
-    dev->now_cyls = (uint16_t)dev->cyls;
-    dev->now_heads = (uint8_t)dev->heads;
-    dev->now_secs = (uint8_t)dev->secs;
+    dev->now_cyls = (uint16_t)dev->own_cyls;
+    dev->now_heads = (uint8_t)dev->own_heads;
+    dev->now_secs = (uint8_t)dev->own_secs;
 }
 
 void ata_resized(void *opaque)
@@ -504,11 +505,18 @@ static const StateField ata_fields[] = {
     STATE_UINT(AtaDevice, failed_sector),
     STATE_BOOL(AtaDevice, wants_packet),
     STATE_UINT(AtaDevice, block),
+    /* Where they are guessed, the partitions may have changed since, or not be there yet. */
+    STATE_UINT_MAX_SINCE(AtaDevice, own_cyls, UINT16_MAX, 2),
+    STATE_UINT_MAX_SINCE(AtaDevice, own_heads, UINT8_MAX, 2),
+    STATE_UINT_MAX_SINCE(AtaDevice, own_secs, UINT8_MAX, 2),
+    STATE_UINT_MAX_SINCE(AtaDevice, bios_trans, ATA_TRANS_RECHS, 2),
     {},
 };
-const StateTable ata_device_state = {
-    .name = TYPE_IDE_DEVICE, .version = 1, .fields = ata_fields, .post_load = ata_post_load
-};
+const StateTable ata_device_state = { .name = TYPE_IDE_DEVICE,
+                                      .version = 2,
+                                      .oldest = 1,
+                                      .fields = ata_fields,
+                                      .post_load = ata_post_load };
 
 /* ---- the type ---- */
 

@@ -93,12 +93,11 @@ struct AtaDevice {
     char *version, *model;
     uint64_t wwn;               /* 0: none */
     uint32_t unit;              /* of its bus; PROP_UNSET: the first free one */
-    uint32_t cyls, heads, secs; /* 0: as large as it is */
+    uint32_t cyls, heads, secs; /* 0: as large as it is, until it is realized */
     int chs_trans;              /* of ata_translations[] (hw/ide/ata-geometry.h) */
     uint16_t rotation_rate;     /* 0: not told, 1: an SSD, else turns a minute */
     /* wiring */
     uint64_t sectors;       /* that the guest sees */
-    int bios_trans;         /* as chs_trans, which is auto no more */
     const AtaPortOps *port; /* of its bus; with its opaque */
     void *opaque;
     BlockRequest request; /* of ATA_RUNNING, but for DMA */
@@ -120,7 +119,9 @@ struct AtaDevice {
     uint8_t multiple;      /* sectors a block; 0: READ MULTIPLE is not set up */
     uint8_t transfer_mode; /* of SET FEATURES */
     bool write_cache, look_ahead, smart;
-    uint16_t now_cyls; /* INITIALIZE DEVICE PARAMETERS */
+    uint32_t own_cyls, own_heads, own_secs; /* its geometry; 0: it is no disk */
+    uint8_t bios_trans;                     /* as chs_trans, which is auto no more */
+    uint16_t now_cyls;                      /* INITIALIZE DEVICE PARAMETERS */
     uint8_t now_heads, now_secs;
     uint8_t failed_tag, failed_error; /* of the last queued command that failed */
     uint64_t failed_sector;

@@ -73,32 +73,40 @@ static bool ask_partitions(AtaDevice *dev, Geometry *found)
 
 static int translation(const AtaDevice *dev)
 {
-    bool small = dev->cyls <= BIOS_CYLS && dev->heads <= BIOS_HEADS && dev->secs <= BIOS_SECS;
+    bool small =
+        dev->own_cyls <= BIOS_CYLS && dev->own_heads <= BIOS_HEADS && dev->own_secs <= BIOS_SECS;
 
     return small ? ATA_TRANS_NONE : ATA_TRANS_LBA;
+}
+
+/* The usual geometry of a disk as large is what properties say then, whatever the partitions are:
+ * they are compared when a machine moves. */
+static void set_usual(AtaDevice *dev)
+{
+    dev->heads = BIOS_HEADS;
+    dev->secs = BIOS_SECS;
+    dev->cyls = (uint32_t)CLAMP(dev->sectors / (BIOS_HEADS * BIOS_SECS), 2, MAX_CYLS);
 }
 
 void ata_geometry_complete(AtaDevice *dev)
 {
     Geometry found = { 0 };
     bool asked = !dev->cyls && ask_partitions(dev, &found);
+    bool fits = asked && found.heads <= BIOS_HEADS;
     int guess;
 
-    if (asked && found.heads <= BIOS_HEADS) {
-        dev->cyls = found.cyls;
-        dev->heads = found.heads;
-        dev->secs = found.secs;
-    } else if (!dev->cyls) {
-        dev->heads = BIOS_HEADS;
-        dev->secs = BIOS_SECS;
-        dev->cyls = (uint32_t)CLAMP(dev->sectors / (BIOS_HEADS * BIOS_SECS), 2, MAX_CYLS);
+    if (!dev->cyls) {
+        set_usual(dev);
     }
+    dev->own_cyls = fits ? found.cyls : dev->cyls;
+    dev->own_heads = fits ? found.heads : dev->heads;
+    dev->own_secs = fits ? found.secs : dev->secs;
     if (!asked) {
         guess = translation(dev);
-    } else if (found.heads <= BIOS_HEADS) {
+    } else if (fits) {
         guess = ATA_TRANS_NONE;
     } else {
-        guess = dev->cyls * dev->heads <= LARGE_TRACKS ? ATA_TRANS_LARGE : ATA_TRANS_LBA;
+        guess = dev->own_cyls * dev->own_heads <= LARGE_TRACKS ? ATA_TRANS_LARGE : ATA_TRANS_LBA;
     }
-    dev->bios_trans = dev->chs_trans == ATA_TRANS_AUTO ? guess : dev->chs_trans;
+    dev->bios_trans = (uint8_t)(dev->chs_trans == ATA_TRANS_AUTO ? guess : dev->chs_trans);
 }

@@ -58,9 +58,9 @@ static void set_geometry(const AtaDevice *dev, uint16_t *words)
 {
     uint32_t sectors = (uint32_t)dev->now_cyls * dev->now_heads * dev->now_secs;
 
-    words[1] = (uint16_t)dev->cyls;
-    words[3] = (uint16_t)dev->heads;
-    words[6] = (uint16_t)dev->secs;
+    words[1] = (uint16_t)dev->own_cyls;
+    words[3] = (uint16_t)dev->own_heads;
+    words[6] = (uint16_t)dev->own_secs;
     words[54] = dev->now_cyls;
     words[55] = dev->now_heads;
     words[56] = dev->now_secs;

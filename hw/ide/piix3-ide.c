@@ -134,5 +134,5 @@ const AtaDevice *piix3_ide_disk(unsigned place)
         found && DEVICE(found)->realized ? PIIX3_IDE(found)->channels[place / IDE_UNITS].bus : NULL;
     const AtaDevice *dev = bus ? bus->units[place % IDE_UNITS] : NULL;
 
-    return dev && dev->cyls ? dev : NULL;
+    return dev && dev->own_cyls ? dev : NULL;
 }

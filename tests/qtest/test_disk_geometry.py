@@ -153,6 +153,23 @@ def told():
             tap.equal(file_of(m, "bios-geometry"), b"")
 
 
+def moves():
+    """Where a machine goes, its disk may not have its contents yet: it stays as the guest knows it, and as firmware is told."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(f"{folder}/here", 10 * MIB, (8, 32), 5000)
+        make(f"{folder}/there", 10 * MIB)
+        with start(*ide(f"{folder}/here", 0)) as m, start(*ide(f"{folder}/there", 0), "-incoming", "defer", "-S") as there:
+            there.qmp.command("migrate-incoming", uri=f"unix:{folder}/move")
+            m.qmp.command("migrate", uri=f"unix:{folder}/move")
+            for one in (m, there):
+                vm.wait_until(lambda one=one: one.qmp.command("query-migrate").get("status") == "completed", "it has moved")
+            there.qmp.command("cont")
+            for _ in range(2):
+                tap.equal((identify(there, 0), described(there, 0), translation(there, 0)), ((80, 8, 32), (80, 8, 32), NONE))
+                there.qmp.command("system_reset")
+                there.qmp.event("RESET")
+
+
 def refused():
     disk = ["-accel", "qtest", "-display", "none", "-blockdev", "driver=null-co,node-name=n,size=1048576", "-device"]
     for text, words in (("ide-hd,drive=n,lcyls=3", "lcyls=3, lheads=0, lsecs=0"), ("virtio-blk-pci,drive=n,lcyls=1,lheads=256,lsecs=1", "lheads=256"),
@@ -170,4 +187,4 @@ def refused():
         m.qmp.command("device_add", driver="virtio-blk-pci", drive="n", id="v", lcyls=1, lheads=1, lsecs=1)
 
 
-tap.run([("what partitions say", guessed), ("what is given", given), ("what firmware is told", told), ("what is refused", refused)])
+tap.run([("what partitions say", guessed), ("what is given", given), ("what firmware is told", told), ("a disk that moves", moves), ("what is refused", refused)])
