@@ -9,6 +9,7 @@
 
 #include "backends/host-memory-backend.h"
 #include "hw/core/machine.h"
+#include "hw/cxl/cxl-host.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/x86.h"
@@ -23,6 +24,28 @@ static void put_uint(struct json_object *obj, const char *name, uint64_t value)
 
 /* ---- what there is ---- */
 
+/* Where CXL memory may be seen, and whose accesses go where: committed decoders are of that. */
+static void put_windows(struct json_object *obj, const CxlHost *host)
+{
+    struct json_object *windows = json_object_new_object();
+
+    for (unsigned i = 0; i < host->windows->len; i++) {
+        const CxlWindow *window = host->windows->pdata[i];
+        struct json_object *one = json_object_new_object(), *targets = json_object_new_array();
+        g_autofree char *number = g_strdup_printf("%u", i);
+
+        for (unsigned n = 0; n < window->ways; n++) {
+            json_object_array_add(targets, json_object_new_string(window->targets[n]));
+        }
+        put_uint(one, "base", window->base);
+        put_uint(one, "size", window->size);
+        put_uint(one, "interleave-granularity", window->granularity);
+        json_object_object_add(one, "targets", targets);
+        json_object_object_add(windows, number, one);
+    }
+    json_object_object_add(obj, "cxl-fmw", windows);
+}
+
 /* Where boot memory lies, if that is not as always. */
 static void put_layout(struct json_object *obj, const X86Machine *x86)
 {
@@ -31,6 +54,9 @@ static void put_layout(struct json_object *obj, const X86Machine *x86)
     }
     if (x86->high_base != FOUR_GIB) {
         put_uint(obj, "above-4g-at", x86->high_base);
+    }
+    if (x86->cxl) {
+        put_windows(obj, x86->cxl);
     }
 }
 

@@ -437,6 +437,23 @@ def other_places():
                        "\"m0\"", "\"m1\"")
 
 
+def other_windows():
+    """Where CXL memory may be seen has to be the same."""
+    bridges = [word for n in range(2) for word in ("-device", f"pxb-cxl,id=x{n},bus_nr={32 + 32 * n}")]
+    fmw = "cxl-fmw.0.targets.0=x0,cxl-fmw.0.size=1G"
+    with Folder() as at:
+        with start(["-machine", f"q35,cxl=on,{fmw}", *bridges]) as m:
+            save(m, f"file:{at('state')}")
+        with start(["-machine", f"q35,cxl=on,{fmw}", *bridges, "-incoming", f"file:{at('state')}"]) as m:
+            arrived(m)
+        for options, *words in (
+                (f"cxl=on,{fmw.replace('1G', '2G')}", "cxl-fmw 0 size = 1073741824", "2147483648"),
+                (f"cxl=on,{fmw.replace('=x0', '=x1')}", "cxl-fmw 0 targets", "x1"),
+                (f"cxl=on,{fmw},cxl-fmw.0.interleave-granularity=4k", "cxl-fmw 0 interleave-granularity = 256"),
+                ("cxl=on", "cxl-fmw 0")):
+            incoming_fails(["-machine", f"q35,{options}", *bridges], at("state"), *words)
+
+
 def unused_backends():
     """What nothing has mapped is not part of the machine: it does not go along, and need not be there."""
     extra = [*MACHINES["pc"], *backends_of("m0")]
@@ -969,7 +986,7 @@ def main():
              for number, (name, extra) in enumerate(MACHINES.items())]
     tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
-        by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, other_places, unused_backends, damaged, bad_uris,
+        by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, other_places, other_windows, unused_backends, damaged, bad_uris,
         other_end_dies, cancelled, answered, rounds, ejected_meanwhile, cpu_ejected_meanwhile, beside_a_dump, bad_parameters,
         plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, images_after_it,
         caches_dropped, zeros_cost_nothing, companions)]
