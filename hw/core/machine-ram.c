@@ -28,6 +28,13 @@ static HostMemoryBackend *find_backend(const char *id, GError **errp)
                   id);
         return NULL;
     }
+    if (backend->size != backend->ram->size) {
+        error_set(errp,
+                  "memory backend '%s' has %" PRIu64
+                  " bytes, as registers of a device do; boot memory must be whole pages",
+                  id, backend->size);
+        return NULL;
+    }
     return backend;
 }
 

@@ -315,6 +315,7 @@ REFUSED = [
     (["-M", "pc,hpet=maybe"], "hpet"),
     (["-M", "none", "-no-hpet"], "hpet"),
     (["-M", "pc,memory-backend=m0"], "'m0'"),
+    (["-M", "pc,memory-backend=m", "-object", "memory-backend-ram,id=m,size=8"], "'m' 8 whole pages"),
     (["-m", "128M", "-M", "pc,memory-backend=m0", *RAM], "128 64"),
     (["-m", "128M", "-numa", "node,memdev=m0", "-numa", "node,memdev=m1", *RAM], "128 96"),
     (["-m", "64M", "-M", "pc,memory-backend=m0", "-device", "pc-dimm,memdev=m0", *RAM], "m0|slots"),
