@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/acpi/ich9-tco.h"
 
+#include "hw/core/runstate.h"
 #include "hw/intc/apic.h"
 #include "util/clock.h"
 
@@ -63,6 +64,10 @@ static void tco_expired(void *opaque)
 {
     Ich9Tco *tco = opaque;
 
+    if (runstate_is_asleep()) { /* it has no power then: it goes on when the guest is awake */
+        count(tco, initial(tco));
+        return;
+    }
     if (!tco->timed_out) {
         tco->timed_out = true;
         tco->words[STS1] |= STS1_TIMEOUT;

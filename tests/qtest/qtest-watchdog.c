@@ -453,6 +453,26 @@ static void test_tco_fires(void)
     qtest_quit(qt);
 }
 
+/* While the guest sleeps nothing fires; when it is awake again, all of the time is left. */
+static void test_tco_sleeps(void)
+{
+    QTest *qt = tco_start("-global ICH9-LPC.noreboot=off -watchdog-action pause");
+
+    tco_arm(qt, 4);
+    qtest_outw(qt, 0x604, 1 << 13 | 1 << 10);
+    json_object_put(qtest_event(qt, "SUSPEND"));
+    qtest_clock_step(qt, 100 * TCO_TICK);
+    assert_quiet(qt);
+    qtest_qmp_ok(qt, "system_wakeup", NULL);
+    json_object_put(qtest_event(qt, "WAKEUP"));
+    g_assert_cmphex(qtest_inw(qt, TCO_STS1), ==, 0);
+    qtest_clock_step(qt, 7 * TCO_TICK);
+    assert_quiet(qt);
+    qtest_clock_step(qt, TCO_TICK);
+    assert_fired(qt, "pause");
+    qtest_quit(qt);
+}
+
 /* NMI_NOW is set by 1, and cleared by another; writes to the other half leave it. */
 static void test_tco_nmi(void)
 {
@@ -504,6 +524,7 @@ int main(int argc, char **argv)
     g_test_add_func("/watchdog/tco/counts", test_tco_counts);
     g_test_add_func("/watchdog/tco/smi", test_tco_smi);
     g_test_add_func("/watchdog/tco/fires", test_tco_fires);
+    g_test_add_func("/watchdog/tco/sleeps", test_tco_sleeps);
     g_test_add_func("/watchdog/tco/nmi", test_tco_nmi);
     g_test_add_func("/watchdog/tco/off", test_tco_off);
     g_test_add_func("/watchdog/actions", test_actions);
