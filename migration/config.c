@@ -10,6 +10,7 @@
 #include "backends/host-memory-backend.h"
 #include "hw/core/machine.h"
 #include "hw/cxl/cxl-host.h"
+#include "hw/cxl/pxb-cxl.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/x86.h"
@@ -46,6 +47,22 @@ static void put_windows(struct json_object *obj, const CxlHost *host)
     json_object_object_add(obj, "cxl-fmw", windows);
 }
 
+/* Host bridges have their registers in the order in which they were made. */
+static void put_bridges(struct json_object *obj)
+{
+    const GPtrArray *roots = pci_root_bus()->extra_roots;
+    struct json_object *bridges = json_object_new_object();
+
+    for (guint i = 0; i < roots->len; i++) {
+        const PciBus *bus = roots->pdata[i];
+
+        if (pxb_cxl_component(bus)) {
+            put_uint(bridges, bus->parent.parent.name, pxb_cxl_registers(bus));
+        }
+    }
+    json_object_object_add(obj, "cxl-registers", bridges);
+}
+
 /* Where boot memory lies, if that is not as always. */
 static void put_layout(struct json_object *obj, const X86Machine *x86)
 {
@@ -57,6 +74,7 @@ static void put_layout(struct json_object *obj, const X86Machine *x86)
     }
     if (x86->cxl) {
         put_windows(obj, x86->cxl);
+        put_bridges(obj);
     }
 }
 

@@ -439,7 +439,8 @@ def other_places():
 
 def other_windows():
     """Where CXL memory may be seen has to be the same."""
-    bridges = [word for n in range(2) for word in ("-device", f"pxb-cxl,id=x{n},bus_nr={32 + 32 * n}")]
+    bridges, others = ([word for n in order for word in ("-device", f"pxb-cxl,id=x{n},bus_nr={32 + 32 * n},addr={5 + n}")]
+                       for order in ((0, 1), (1, 0)))
     fmw = "cxl-fmw.0.targets.0=x0,cxl-fmw.0.size=1G"
     with Folder() as at:
         with start(["-machine", f"q35,cxl=on,{fmw}", *bridges]) as m:
@@ -452,6 +453,7 @@ def other_windows():
                 (f"cxl=on,{fmw},cxl-fmw.0.interleave-granularity=4k", "cxl-fmw 0 interleave-granularity = 256"),
                 ("cxl=on", "cxl-fmw 0")):
             incoming_fails(["-machine", f"q35,{options}", *bridges], at("state"), *words)
+        incoming_fails(["-machine", f"q35,cxl=on,{fmw}", *others], at("state"), "cxl-registers x0")
 
 
 def unused_backends():
