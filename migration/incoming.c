@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "block/activate.h"
+#include "hw/core/failover.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "hw/net/announce.h"
@@ -71,6 +72,7 @@ static void close_channel(void)
 /* The memory that came later is there, too. */
 static void postcopy_over(void)
 {
+    failover_return();
     migration_set_status(MIGRATION_STATUS_COMPLETED);
 }
 
@@ -98,6 +100,7 @@ static void incoming_ended(void *opaque)
         starts &= take_images();
     }
     if (postcopy) {
+        failover_hold(); /* a card of the host's would have the main thread wait for all memory */
         postcopy_dest_runs(postcopy_over);
     } else {
         postcopy_dest_forget();
@@ -106,7 +109,8 @@ static void incoming_ended(void *opaque)
     if (starts) {
         runstate_start();
     }
-    announce_arrival();
+    const AnnounceParameters announce = migration_announce_parameters();
+    announce_arrival(&announce);
     if (run.shutdown != SHUTDOWN_CAUSE_NONE) {
         runstate_request_shutdown(run.shutdown);
     }

@@ -18,10 +18,14 @@ typedef struct MigrationParams {
     /* Percent of the time that vCPUs are held back, 1 to 99 (auto-converge): at first, how much is
      * added, and at most. */
     uint8_t cpu_throttle_initial, cpu_throttle_increment, max_cpu_throttle;
+    bool cpu_throttle_tailslow; /* no more is added than needed, as it seems */
     uint8_t throttle_threshold; /* percent of what was written that the guest has to change */
     uint64_t dirty_limit;       /* MiB a second of a vCPU, with the capability dirty-limit */
     uint64_t dirty_limit_period_ms;
     uint64_t xbzrle_cache_size; /* bytes */
+    /* Where it comes: how its cards say where they are (hw/net/announce.h); milliseconds, rounds.
+     */
+    uint64_t announce_initial, announce_max, announce_rounds, announce_step;
     /* Ids of objects, and the other end's name; NULL: none. */
     char *tls_creds, *tls_authz, *tls_hostname;
     uint8_t multifd_channels; /* at least 1 */
@@ -32,6 +36,8 @@ typedef struct MigrationParams {
 extern MigrationParams migration_params;
 /* Changes act at once, also on a migration that is under way. */
 void migration_params_changed(void);
+/* What they say of announcements; of all cards. */
+AnnounceParameters migration_announce_parameters(void);
 
 /* Send MIGRATION and MIGRATION_PASS events from now on, or not. */
 extern bool migration_events;

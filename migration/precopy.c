@@ -53,10 +53,30 @@ static void limit(Precopy *precopy)
 {
     const uint64_t rested = dirty_limit_rested_us();
 
-    precopy->rested_us = precopy->limited ? rested - precopy->rested_before : 0;
+    /* A CPU that was unplugged has taken its time along. */
+    precopy->rested_us =
+        precopy->limited && rested > precopy->rested_before ? rested - precopy->rested_before : 0;
     precopy->rested_before = rested;
     dirty_count_set_period((unsigned)migration_params.dirty_limit_period_ms);
     precopy->limited = dirty_limit_set(DIRTY_LIMIT_ALL, migration_params.dirty_limit, NULL);
+}
+
+/* Percent more. With tailslow no more than it takes for the guest to change just as much as it may,
+ * if it changes less by as much as it runs less. */
+static unsigned throttle_more(const Precopy *precopy, uint64_t changed, uint64_t written)
+{
+    const MigrationParams *p = &migration_params;
+    const double runs = 100 - precopy->throttle;
+    const double may = (double)written * p->throttle_threshold / 100;
+
+    if (!precopy->throttle) {
+        return p->cpu_throttle_initial;
+    }
+    if (!p->cpu_throttle_tailslow) {
+        return p->cpu_throttle_increment;
+    }
+    const unsigned enough = (unsigned)(runs - runs * may / ((double)changed * RAM_PAGE)) + 1;
+    return MIN(enough, p->cpu_throttle_increment);
 }
 
 static void slow_down(Precopy *precopy, uint64_t changed, uint64_t written)
@@ -72,8 +92,7 @@ static void slow_down(Precopy *precopy, uint64_t changed, uint64_t written)
     if (!migration_auto_converge || !is_too_fast(precopy, changed, written)) {
         return;
     }
-    precopy->throttle =
-        precopy->throttle ? precopy->throttle + p->cpu_throttle_increment : p->cpu_throttle_initial;
+    precopy->throttle += throttle_more(precopy, changed, written);
     precopy->throttle = MIN(precopy->throttle, p->max_cpu_throttle);
     vcpu_set_throttle(precopy->throttle);
 }

@@ -18,6 +18,10 @@ MigrationParams migration_params = {
     .dirty_limit = 1,
     .dirty_limit_period_ms = 1000,
     .xbzrle_cache_size = 64 << 20,
+    .announce_initial = 50,
+    .announce_max = 550,
+    .announce_rounds = 5,
+    .announce_step = 100,
     .multifd_channels = 2,
     .multifd_zlib_level = 1,
     .multifd_zstd_level = 1,
@@ -26,6 +30,16 @@ bool migration_events, migration_auto_converge, migration_late_block_activate;
 bool migration_return_path, migration_dirty_bitmaps, migration_postcopy_ram, migration_multifd;
 bool migration_pause_before_switchover, migration_dirty_limit, migration_xbzrle;
 bool migration_ignore_shared, migration_validate_uuid, migration_background;
+
+AnnounceParameters migration_announce_parameters(void)
+{
+    const MigrationParams *p = &migration_params;
+
+    return (AnnounceParameters){ .initial = (int64_t)p->announce_initial,
+                                 .max = (int64_t)p->announce_max,
+                                 .rounds = (int64_t)p->announce_rounds,
+                                 .step = (int64_t)p->announce_step };
+}
 
 TlsSetup *migration_set_up_tls(const char *uri, GError **errp)
 {

@@ -110,6 +110,8 @@ static const struct {
       "the machine goes nowhere" },
     { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER,
       "the machine goes nowhere" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_X_IGNORE_SHARED,
+      "memory that is not written goes on changing" },
     { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_DIRTY_BITMAPS,
       "the machine's disks go on, and its bitmaps stay with them" },
 };
@@ -158,6 +160,9 @@ bool qmp_migrate_set_capabilities(GPtrArray *list, GError **errp)
 #define MAX_DOWNTIME_MS (2000u * 1000)
 #define MAX_PERIOD_MS   1000u
 #define MAX_CACHE       (1ull << 40)
+#define MAX_WAIT_MS     100000u
+#define MAX_STEP_MS     10000u
+#define MAX_ROUNDS      1000u
 #define MAX_ZLIB_LEVEL  9u
 #define MAX_ZSTD_LEVEL  20u
 
@@ -211,6 +216,21 @@ static bool check_params(const MigrationParams *p, GError **errp)
                   RAM_PAGE, (uint64_t)MAX_CACHE, p->xbzrle_cache_size);
         return false;
     }
+    if (p->announce_initial > MAX_WAIT_MS || p->announce_max > MAX_WAIT_MS) {
+        error_set(errp, "'announce-initial' and 'announce-max' must be at most %u milliseconds",
+                  MAX_WAIT_MS);
+        return false;
+    }
+    if (p->announce_rounds > MAX_ROUNDS) {
+        error_set(errp, "'announce-rounds' must be at most %u, not %" PRIu64, MAX_ROUNDS,
+                  p->announce_rounds);
+        return false;
+    }
+    if (p->announce_step < 1 || p->announce_step > MAX_STEP_MS) {
+        error_set(errp, "'announce-step' must be 1 to %u milliseconds, not %" PRIu64, MAX_STEP_MS,
+                  p->announce_step);
+        return false;
+    }
     if (p->max_cpu_throttle < p->cpu_throttle_initial) {
         error_set(errp, "'max-cpu-throttle' (%u) must not be less than 'cpu-throttle-initial' (%u)",
                   p->max_cpu_throttle, p->cpu_throttle_initial);
@@ -243,11 +263,16 @@ bool qmp_migrate_set_parameters(const MigrateSetParameters *set, GError **errp)
     SET(downtime_limit_ms, downtime_limit);
     SET(cpu_throttle_initial, cpu_throttle_initial);
     SET(cpu_throttle_increment, cpu_throttle_increment);
+    SET(cpu_throttle_tailslow, cpu_throttle_tailslow);
     SET(max_cpu_throttle, max_cpu_throttle);
     SET(throttle_threshold, throttle_trigger_threshold);
     SET(dirty_limit, vcpu_dirty_limit);
     SET(dirty_limit_period_ms, x_vcpu_dirty_limit_period);
     SET(xbzrle_cache_size, xbzrle_cache_size);
+    SET(announce_initial, announce_initial);
+    SET(announce_max, announce_max);
+    SET(announce_rounds, announce_rounds);
+    SET(announce_step, announce_step);
     SET(multifd_channels, multifd_channels);
     SET(multifd_compression, multifd_compression);
     SET(multifd_zlib_level, multifd_zlib_level);
@@ -285,6 +310,8 @@ MigrationParameters *qmp_query_migrate_parameters(GError **errp)
         .cpu_throttle_initial = p->cpu_throttle_initial,
         .has_cpu_throttle_increment = true,
         .cpu_throttle_increment = p->cpu_throttle_increment,
+        .has_cpu_throttle_tailslow = true,
+        .cpu_throttle_tailslow = p->cpu_throttle_tailslow,
         .has_max_cpu_throttle = true,
         .max_cpu_throttle = p->max_cpu_throttle,
         .tls_creds = text_of(p->tls_creds),
@@ -298,6 +325,14 @@ MigrationParameters *qmp_query_migrate_parameters(GError **errp)
         .x_vcpu_dirty_limit_period = p->dirty_limit_period_ms,
         .has_xbzrle_cache_size = true,
         .xbzrle_cache_size = p->xbzrle_cache_size,
+        .has_announce_initial = true,
+        .announce_initial = p->announce_initial,
+        .has_announce_max = true,
+        .announce_max = p->announce_max,
+        .has_announce_rounds = true,
+        .announce_rounds = p->announce_rounds,
+        .has_announce_step = true,
+        .announce_step = p->announce_step,
         .has_multifd_channels = true,
         .multifd_channels = p->multifd_channels,
         .has_multifd_compression = true,

@@ -143,11 +143,16 @@ void hmp_info_migrate_parameters(Hmp *hmp, char **argv)
     hmp_printf(hmp, "downtime-limit: %" PRIu64 " ms\n", p->downtime_limit);
     hmp_printf(hmp, "cpu-throttle-initial: %u\n", p->cpu_throttle_initial);
     hmp_printf(hmp, "cpu-throttle-increment: %u\n", p->cpu_throttle_increment);
+    hmp_printf(hmp, "cpu-throttle-tailslow: %s\n", p->cpu_throttle_tailslow ? "on" : "off");
     hmp_printf(hmp, "max-cpu-throttle: %u\n", p->max_cpu_throttle);
     hmp_printf(hmp, "throttle-trigger-threshold: %u\n", p->throttle_trigger_threshold);
     hmp_printf(hmp, "xbzrle-cache-size: %" PRIu64 " bytes\n", p->xbzrle_cache_size);
     hmp_printf(hmp, "x-vcpu-dirty-limit-period: %" PRIu64 " ms\n", p->x_vcpu_dirty_limit_period);
     hmp_printf(hmp, "vcpu-dirty-limit: %" PRIu64 " MB/s\n", p->vcpu_dirty_limit);
+    hmp_printf(hmp, "announce-initial: %" PRIu64 " ms\nannounce-max: %" PRIu64 " ms\n",
+               p->announce_initial, p->announce_max);
+    hmp_printf(hmp, "announce-rounds: %" PRIu64 "\nannounce-step: %" PRIu64 " ms\n",
+               p->announce_rounds, p->announce_step);
     hmp_printf(hmp, "tls-creds: '%s'\ntls-hostname: '%s'\ntls-authz: '%s'\n", p->tls_creds,
                p->tls_hostname, p->tls_authz);
     hmp_printf(hmp, "multifd-channels: %u\n", p->multifd_channels);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hw/net/nic.h"
+#include "migration/migration.h"
 #include "monitor/hmp.h"
 #include "net/net-user.h"
 #include "qapi/qapi-commands.h"
@@ -68,7 +69,7 @@ void hmp_hostfwd_remove(Hmp *hmp, char **argv)
 /* argv: [CARD,CARD... [ID]]. */
 void hmp_announce_self(Hmp *hmp, char **argv)
 {
-    AnnounceParameters p = { .initial = 50, .max = 550, .rounds = 5, .step = 100 };
+    AnnounceParameters p = migration_announce_parameters();
     g_auto(GStrv) names = argv[0] ? g_strsplit(argv[0], ",", -1) : NULL;
     g_autoptr(GPtrArray) interfaces = g_ptr_array_new();
     GError *err = NULL;

@@ -312,6 +312,11 @@ bool failover_leave(void (*changed)(void))
     return true;
 }
 
+void failover_hold(void)
+{
+    leaving = true;
+}
+
 bool failover_has_left(GError **errp)
 {
     if (cannot_leave) {

@@ -40,6 +40,8 @@ void failover_device_gone(const Device *dev);
 bool failover_leave(void (*changed)(void));
 /* Have they all gone? Error: one of them cannot. */
 bool failover_has_left(GError **errp);
+/* Let none come before failover_return(), and ask for none back: all devices stay what they are. */
+void failover_hold(void);
 /* The migration is over, however it ended: where the machine runs, they come again. */
 void failover_return(void);
 /* For what saves the machine and lets it go on: an error if there is a primary. */

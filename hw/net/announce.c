@@ -36,7 +36,7 @@ static void round_due(void *opaque)
 {
     Announce *a = opaque;
 
-    for (guint i = 0; i < net_clients()->len; i++) {
+    for (guint i = 0; a->rounds && i < net_clients()->len; i++) {
         NetClient *nc = net_clients()->pdata[i];
         Nic *nic = nic_of(nc);
 
@@ -90,9 +90,9 @@ static char **copy_names(const GPtrArray *names)
 
 static bool check(const AnnounceParameters *p, GError **errp)
 {
-    return check_range("initial", p->initial, 1, WAIT_MAX_MS, errp) &&
-           check_range("max", p->max, 1, WAIT_MAX_MS, errp) &&
-           check_range("rounds", p->rounds, 1, ROUNDS_MAX, errp) &&
+    return check_range("initial", p->initial, 0, WAIT_MAX_MS, errp) &&
+           check_range("max", p->max, 0, WAIT_MAX_MS, errp) &&
+           check_range("rounds", p->rounds, 0, ROUNDS_MAX, errp) &&
            check_range("step", p->step, 0, STEP_MAX_MS, errp) &&
            check_interfaces(p->interfaces, errp);
 }
@@ -126,9 +126,7 @@ bool announce_self(const AnnounceParameters *p, GError **errp)
     return true;
 }
 
-void announce_arrival(void)
+void announce_arrival(const AnnounceParameters *p)
 {
-    const AnnounceParameters usual = { .initial = 50, .max = 550, .rounds = 5, .step = 100 };
-
-    timer_mod(announce_new(&usual)->timer, clock_ns());
+    timer_mod(announce_new(p)->timer, clock_ns());
 }

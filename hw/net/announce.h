@@ -9,10 +9,11 @@
 
 #include "hw/net/nic.h"
 
-/* Begin: the first round is now. False with an error if a parameter is out of range, or an
- * interface is no card. */
+/* Begin: the first round is now. No rounds end those of the same name. False with an error if a
+ * parameter is out of range, or an interface is no card. */
 bool announce_self(const AnnounceParameters *parameters, GError **errp);
-/* The same for a machine that has just come: the first round is when it runs. */
-void announce_arrival(void);
+/* The same for a machine that has just come: the first round is when it runs. The parameters were
+ * checked. */
+void announce_arrival(const AnnounceParameters *parameters);
 
 #endif

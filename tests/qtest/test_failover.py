@@ -128,6 +128,30 @@ def moves():
         vm.wait_until(lambda: "card0" in there(m), "the primary, here")
 
 
+def follows():
+    """Where memory follows, devices stay what they are until all of it is there: only then it comes."""
+    with tempfile.TemporaryDirectory() as folder, start() as m, start("-incoming", f"unix:{folder}/s") as other:
+        begin(m)
+        came(m)
+        m("memset 0x1000000 0x1000000 0x5a")
+        for one in m, other:
+            one.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "postcopy-ram", "state": True}])
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 1 << 20, "max-postcopy-bandwidth": 1 << 20})
+        vm.wait_until(lambda: os.path.exists(f"{folder}/s"), "the socket")
+        m.qmp.command("migrate", uri=f"unix:{folder}/s")
+        m.qmp.event("UNPLUG_PRIMARY", **{"device-id": "card0"})
+        m.qmp.command("migrate-start-postcopy")
+        eject(m)
+        m.qmp.event("DEVICE_DELETED", device="card0")
+        vm.wait_until(lambda: status(other) == "postcopy-active", "it runs there")
+        other.qmp.event("FAILOVER_NEGOTIATED", **{"device-id": "net0"})
+        tap.equal(other.qmp.command("query-status")["status"], "running")
+        tap.equal(there(other), ["net0"])
+        m.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": 0})
+        vm.wait_until(lambda: status(other) == "completed", "all of it is there")
+        vm.wait_until(lambda: "card0" in there(other), "the primary")
+
+
 def fails():
     """A migration that fails, is cancelled before or after the guest's answer, or that the program's end overtakes."""
     with tempfile.TemporaryDirectory() as folder, start() as m:
@@ -173,4 +197,4 @@ if __name__ == "__main__":
         ("moves", moves),
         ("moves that fail", fails),
         ("what cannot leave", cannot_leave),
-    ] if len(sys.argv) < 3 or sys.argv[2] in name])
+    ] + ([("memory follows", follows)] if vm.memory_may_follow() else []) if len(sys.argv) < 3 or sys.argv[2] in name])

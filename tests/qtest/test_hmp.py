@@ -60,7 +60,7 @@ INFO = {
     "migrate": r"no migration was started\n",
     "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\n",
     "migrate_parameters": r"max-bandwidth: 134217728 bytes/second\nmax-postcopy-bandwidth: 0 bytes/second\ndowntime-limit: 300 ms\n"
-                          r"cpu-throttle-initial: 20\ncpu-throttle-increment: 10\nmax-cpu-throttle: 99\n",
+                          r"cpu-throttle-initial: 20\ncpu-throttle-increment: 10\ncpu-throttle-tailslow: off\nmax-cpu-throttle: 99\n",
     "mtree": r"address-space: memory\n  0{16}-f{16} \(prio 0, container\): system\n(.*\n)*"
              r"address-space: I/O\n",
     "name": r"dimmy\n",
@@ -377,13 +377,14 @@ def migration():
     with machine.Machine() as m:
         for line in ("migrate_set_parameter max-bandwidth 3", "migrate_set_parameter downtime-limit 77",
                      "migrate_set_parameter cpu-throttle-initial 5", "migrate_set_parameter cpu-throttle-increment 6",
+                     "migrate_set_parameter cpu-throttle-tailslow on", "migrate_set_parameter announce-initial 60",
                      "migrate_set_parameter max-cpu-throttle 50", "migrate_set_parameter tls-hostname box",
                      "migrate_set_parameter multifd-channels 9", "migrate_set_parameter multifd-compression zstd",
                      "migrate_set_parameter xbzrle-cache-size 32", "migrate_set_parameter multifd-zstd-level 3", "migrate_set_capability auto-converge on"):
             tap.equal(hmp(m, line), "", line)
         says(m, "info migrate_parameters", r"max-bandwidth: 3145728 bytes/second\nmax-postcopy-bandwidth: 0 bytes/second\ndowntime-limit: 77 ms\n"
-             r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\nmax-cpu-throttle: 50\nthrottle-trigger-threshold: 50\nxbzrle-cache-size: 33554432 bytes\n"
-             r"x-vcpu-dirty-limit-period: 1000 ms\nvcpu-dirty-limit: 1 MB/s\n"
+             r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\ncpu-throttle-tailslow: on\nmax-cpu-throttle: 50\nthrottle-trigger-threshold: 50\nxbzrle-cache-size: 33554432 bytes\n"
+             r"x-vcpu-dirty-limit-period: 1000 ms\nvcpu-dirty-limit: 1 MB/s\nannounce-initial: 60 ms\nannounce-max: 550 ms\nannounce-rounds: 5\nannounce-step: 100 ms\n"
              r"tls-creds: ''\ntls-hostname: 'box'\ntls-authz: ''\nmultifd-channels: 9\nmultifd-compression: zstd\nmultifd-zlib-level: 1\nmultifd-zstd-level: 3\n\Z")
         says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\npostcopy-ram: off\npostcopy-blocktime: off\npause-before-switchover: off\nmultifd: off\n"
              r"xbzrle: off\nx-ignore-shared: off\nvalidate-uuid: off\nbackground-snapshot: off\ndirty-limit: off\n\Z")

@@ -712,7 +712,9 @@ def bad_parameters():
     with start(MACHINES["pc"]) as m:
         before = m.qmp.command("query-migrate-parameters")
         tap.equal(before, {"max-bandwidth": 128 << 20, "max-postcopy-bandwidth": 0, "downtime-limit": 300, "cpu-throttle-initial": 20,
-                           "cpu-throttle-increment": 10, "max-cpu-throttle": 99, "tls-creds": "", "tls-hostname": "", "tls-authz": "",
+                           "cpu-throttle-increment": 10, "cpu-throttle-tailslow": False, "max-cpu-throttle": 99, "throttle-trigger-threshold": 50,
+                           "xbzrle-cache-size": 64 << 20, "x-vcpu-dirty-limit-period": 1000, "vcpu-dirty-limit": 1,
+                           "announce-initial": 50, "announce-max": 550, "announce-rounds": 5, "announce-step": 100, "tls-creds": "", "tls-hostname": "", "tls-authz": "",
                            "multifd-channels": 2, "multifd-compression": "none", "multifd-zlib-level": 1, "multifd-zstd-level": 1})
         for name, value in (("downtime-limit", 2000001), ("cpu-throttle-initial", 0), ("cpu-throttle-initial", 100),
                             ("cpu-throttle-increment", 0), ("max-cpu-throttle", 100), ("max-cpu-throttle", 19)):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Capabilities of migration: what differs of pages that change again, shared files that stay, UUIDs, and what the
 machine was at one moment while it goes on. No CPU runs: qtest is who writes to memory."""
+import socket
 import sys
 import tempfile
 
@@ -76,18 +77,21 @@ def names():
                 capabilities=[{"capability": "dirty-limit", "state": True}])
         for one, other in (("xbzrle", "multifd"), ("postcopy-ram", "x-ignore-shared"), ("background-snapshot", "postcopy-ram"),
                            ("background-snapshot", "return-path"), ("background-snapshot", "multifd"),
-                           ("postcopy-ram", "multifd")):
+                           ("background-snapshot", "x-ignore-shared"), ("postcopy-ram", "multifd")):
             refused(m, f"{one} and {other} cannot be had together", "migrate-set-capabilities",
                     capabilities=[{"capability": name, "state": True} for name in (other, one)])
             tap.equal(any(c["state"] for c in m.qmp.command("query-migrate-capabilities")), False, "nothing was switched on")
-        good = {"xbzrle-cache-size": 32 * MIB, "throttle-trigger-threshold": 60, "vcpu-dirty-limit": 7, "x-vcpu-dirty-limit-period": 500}
+        good = {"xbzrle-cache-size": 32 * MIB, "throttle-trigger-threshold": 60, "vcpu-dirty-limit": 7, "x-vcpu-dirty-limit-period": 500,
+                "announce-initial": 0, "announce-max": 100000, "announce-rounds": 0, "announce-step": 10000, "cpu-throttle-tailslow": True}
         m.qmp.command("migrate-set-parameters", **good)
         now = m.qmp.command("query-migrate-parameters")
         tap.equal({name: now[name] for name in good}, good)
         for bad, words in (({"xbzrle-cache-size": 3 * MIB}, "power of two"), ({"xbzrle-cache-size": 1024}, "power of two"),
                            ({"throttle-trigger-threshold": 0}, "1 to 100"), ({"throttle-trigger-threshold": 101}, "1 to 100"),
                            ({"vcpu-dirty-limit": 0}, "at least 1"), ({"x-vcpu-dirty-limit-period": 0}, "1 to 1000"),
-                           ({"x-vcpu-dirty-limit-period": 1001}, "1 to 1000")):
+                           ({"x-vcpu-dirty-limit-period": 1001}, "1 to 1000"), ({"announce-initial": 100001}, "at most 100000"),
+                           ({"announce-max": 100001}, "at most 100000"), ({"announce-rounds": 1001}, "at most 1000"),
+                           ({"announce-step": 0}, "1 to 10000"), ({"announce-step": 10001}, "1 to 10000")):
             refused(m, words, "migrate-set-parameters", **bad)
         tap.equal(m.qmp.command("query-migrate-parameters"), now, "what is refused changes nothing")
 
@@ -103,6 +107,47 @@ def no_limits():
                             ("set_vcpu_dirty_limit 1 x", "number of a CPU"), ("cancel_vcpu_dirty_limit x", "number of a CPU")):
             answer = m.qmp.command("human-monitor-command", **{"command-line": line})
             tap.equal(words in answer, True, answer)
+
+
+# ---- who says where it is ----
+
+def announcements():
+    """A card of a machine that has come says so in rounds, at the times of the parameters."""
+    with Folder() as at, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+        wire.bind(at("wire"))
+        wire.setblocking(False)
+        card = ["-netdev", f"dgram,id=n0,local.type=unix,local.path={at('card')},remote.type=unix,remote.path={at('wire')}",
+                "-device", "e1000,netdev=n0,id=c0"]
+
+        def heard():
+            packets = []
+            while True:
+                try:
+                    packets.append(wire.recv(2000))
+                except BlockingIOError:
+                    tap.equal(all(packet[12:14] == b"\x80\x35" for packet in packets), True, str(packets))
+                    return len(packets)
+        with start(card) as here:
+            here.qmp.command("migrate", uri=f"file:{at('state')}")
+            ends(here, "completed")
+        for rounds in 4, 0:
+            with start([*card, "-incoming", "defer"]) as there:
+                there.qmp.command("migrate-set-parameters", **{"announce-initial": 1000, "announce-step": 500, "announce-max": 1700,
+                                                               "announce-rounds": rounds})
+                there.qmp.command("migrate-incoming", uri=f"file:{at('state')}")
+                ends(there, "completed")
+                there.qmp.command("cont")
+                there("clock_step 0")
+                count = heard()
+                for wait in (1000, 1500, 1700) if rounds else ():
+                    tap.equal(count, 1)
+                    there(f"clock_step {wait * 1000000 - 1}")
+                    tap.equal(heard(), 0, f"{wait}")
+                    there("clock_step 1")
+                    count = heard()
+                tap.equal(count, 1 if rounds else 0)
+                there("clock_step 10000000000")
+                tap.equal(heard(), 0, "after the last round")
 
 
 # ---- what differs ----
@@ -274,7 +319,7 @@ def dimm(backend, **props):
 
 def main():
     tests = [
-        ("by name", names), ("no limits without CPUs", no_limits), ("differences", differences_at_all),
+        ("by name", names), ("no limits without CPUs", no_limits), ("announcements", announcements), ("differences", differences_at_all),
         ("shared files", stays_shared), ("UUIDs", uuids),
     ]
     if vm.memory_may_follow():
