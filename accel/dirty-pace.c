@@ -40,7 +40,10 @@ int64_t dirty_pace_rest_us(DirtyPace *pace)
     if (rest < AHEAD_NS || !atomic_load_explicit(&pace->limit, memory_order_relaxed)) {
         return 0;
     }
-    const int64_t us = rest / NS_PER_US;
+    return rest / NS_PER_US;
+}
+
+void dirty_pace_rested(DirtyPace *pace, int64_t us)
+{
     atomic_fetch_add_explicit(&pace->rested_us, (uint64_t)us, memory_order_relaxed);
-    return us;
 }

@@ -21,5 +21,7 @@ typedef struct DirtyPace {
 void dirty_pace_init(DirtyPace *pace, X86Cpu *cpu);
 /* How long the vCPU is to rest now, in microseconds; 0: not at all. Its thread. */
 int64_t dirty_pace_rest_us(DirtyPace *pace);
+/* It has rested so long: less, if somebody wanted it meanwhile. */
+void dirty_pace_rested(DirtyPace *pace, int64_t us);
 
 #endif

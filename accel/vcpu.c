@@ -125,7 +125,7 @@ static void vcpu_nap(Vcpu *v)
     if (!ms && !rest_us) {
         return;
     }
-    gint64 end = g_get_monotonic_time() + MAX(ms * 1000ll, rest_us);
+    const gint64 start = g_get_monotonic_time(), end = start + MAX(ms * 1000ll, rest_us);
 
     g_mutex_lock(&v->wake_mutex);
     v->sleeping = true;
@@ -133,6 +133,7 @@ static void vcpu_nap(Vcpu *v)
     }
     v->sleeping = false;
     g_mutex_unlock(&v->wake_mutex);
+    dirty_pace_rested(&v->pace, MIN(g_get_monotonic_time() - start, rest_us));
 }
 
 static unsigned throttle_nap_ms(void)

@@ -124,6 +124,14 @@ static void wait_room(void)
     }
 }
 
+static bool is_lost(void)
+{
+    g_mutex_lock(&snapshot.lock);
+    const bool lost = snapshot.lost;
+    g_mutex_unlock(&snapshot.lock);
+    return lost;
+}
+
 /* Whole pages of the block, around these. */
 static void keep_and_let_go(unsigned n, uint64_t offset, uint64_t size, bool may_wait)
 {
@@ -392,7 +400,7 @@ bool background_write(RamSource *ram, Stream *stream, GError **errp)
         return false;
     }
     bool ok = wait_frozen(errp) && write_all(errp);
-    if (!ok && snapshot.lost) {
+    if (!ok && is_lost()) {
         g_clear_error(errp);
         error_set(errp, "nobody takes what is written, and the guest would wait for that");
     }
