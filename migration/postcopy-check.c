@@ -2,6 +2,7 @@
 #include "migration/postcopy-check.h"
 
 #include "hw/core/device.h"
+#include "hw/core/failover.h"
 #include "hw/misc/ivshmem.h"
 #include "hw/vfio/vfio-pci.h"
 #include "hw/virtio/vhost.h"
@@ -22,7 +23,7 @@ static const char *who_else(Device *dev)
 
 static bool check(Device *dev, void *errp)
 {
-    const char *who = who_else(dev);
+    const char *who = failover_is_primary(dev) ? NULL : who_else(dev); /* it leaves before */
 
     if (who) {
         g_autofree char *what = device_describe(dev);

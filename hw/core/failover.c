@@ -238,7 +238,12 @@ static Primary *primary_of(const Device *dev)
 
 bool failover_is_primary(const Device *dev)
 {
-    return primary_of(dev);
+    const Primary *p = NULL;
+
+    for (const Object *obj = &dev->parent; obj && !p; obj = obj->parent) {
+        p = object_is_a(obj, TYPE_DEVICE) ? primary_of((const Device *)obj) : NULL;
+    }
+    return p;
 }
 
 const char *failover_pair_of(const Device *dev)

@@ -27,7 +27,8 @@ void failover_add_standby(const char *id);
 void failover_remove_standby(const char *id);
 /* Its driver knows of pairs, or begins anew: FAILOVER_NEGOTIATED; the primary comes soon. */
 void failover_negotiate(const char *id, bool on);
-/* Does @dev leave before a migration? And of which standby it is the primary; NULL: of none. */
+/* Does @dev, or the card that it is a part of, leave before a migration? And of which standby the
+ * card is the primary; NULL: of none. */
 bool failover_is_primary(const Device *dev);
 const char *failover_pair_of(const Device *dev);
 /* @dev is taken out of the tree. */

@@ -8,6 +8,7 @@ import tempfile
 
 import machine
 import tap
+import vhost_machine
 import virtio_driver
 import vm
 
@@ -152,6 +153,26 @@ def follows():
         vm.wait_until(lambda: "card0" in there(other), "the primary")
 
 
+def leaves_with_its_program():
+    """A primary on which another program works goes before anybody could mind that, in postcopy, too, or that nothing of it
+    can be saved."""
+    pair = CARDS[:2] + ["-netdev", "vhost-user,id=n0,chardev=c0,vhostforce=on", "-device",
+                        f"virtio-net-pci,netdev=n0,id=card0,failover_pair_id=net0,addr={PRIMARY}"]
+    for names in [], ["postcopy-ram"]:
+        with vhost_machine.setup(*pair, protocol=vhost_machine.vhost.MQ) as (_, m), tempfile.TemporaryDirectory() as folder, \
+                machine.socket.socket(machine.socket.AF_UNIX) as listener:
+            listener.bind(f"{folder}/s")
+            listener.listen()
+            m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": name, "state": True} for name in names])
+            begin(m)
+            came(m)
+            m.qmp.command("migrate", uri=f"unix:{folder}/s")
+            m.qmp.event("UNPLUG_PRIMARY", **{"device-id": "card0"})
+            tap.equal(status(m), "wait-unplug")
+            m.qmp.command("migrate_cancel")
+            vm.wait_until(lambda m=m: status(m) == "cancelled", "it is cancelled")
+
+
 def fails():
     """A migration that fails, is cancelled before or after the guest's answer, or that the program's end overtakes."""
     with tempfile.TemporaryDirectory() as folder, start() as m:
@@ -197,4 +218,5 @@ if __name__ == "__main__":
         ("moves", moves),
         ("moves that fail", fails),
         ("what cannot leave", cannot_leave),
+        ("leaves with its program", leaves_with_its_program),
     ] + ([("memory follows", follows)] if vm.memory_may_follow() else []) if len(sys.argv) < 3 or sys.argv[2] in name])
