@@ -224,16 +224,21 @@ void failover_negotiate(const char *id, bool on)
     }
 }
 
-static Primary *primary_of(const Device *dev)
+static Primary *primary_at_object(const Object *obj)
 {
     Primary *p;
 
     for (unsigned i = 0; (p = primary_at(i)); i++) {
-        if (p->dev == dev) {
+        if (p->dev && &p->dev->parent == obj) {
             return p;
         }
     }
     return NULL;
+}
+
+static Primary *primary_of(const Device *dev)
+{
+    return primary_at_object(&dev->parent);
 }
 
 bool failover_is_primary(const Device *dev)
@@ -241,7 +246,7 @@ bool failover_is_primary(const Device *dev)
     const Primary *p = NULL;
 
     for (const Object *obj = &dev->parent; obj && !p; obj = obj->parent) {
-        p = object_is_a(obj, TYPE_DEVICE) ? primary_of((const Device *)obj) : NULL;
+        p = primary_at_object(obj);
     }
     return p;
 }

@@ -189,7 +189,7 @@ class Qmp(Stream):
                 raise QmpError(reply["error"])
             else:
                 reply = reply["return"]
-                if message["execute"] == "human-monitor-command":
+                if message.get("execute") == "human-monitor-command":
                     reply = reply.replace("\r\n", "\n")
                 return reply
 
