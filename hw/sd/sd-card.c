@@ -444,7 +444,8 @@ unsigned sd_card_command(SdCard *card, uint8_t index, uint32_t arg,
         card->erase_given = 0;
         card->status |= ERASE_RESET;
     }
-    return respond(card, command->handler(card, arg), before, app || card->app, arg, response);
+    Response kind = command->handler(card, arg); /* which may be what sets card->app */
+    return respond(card, kind, before, app || card->app, arg, response);
 }
 
 /* ---- data ---- */

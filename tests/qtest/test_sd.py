@@ -70,7 +70,7 @@ class Host:
         return self.get(RESPONSE)
 
     def app(self, index, argument=0, kind=SHORT, mode=0):
-        self.ok(55, self.rca << 16)
+        tap.equal(self.ok(55, self.rca << 16) & 0x20, 0x20, "an application's command is expected")
         return self.ok(index, argument, kind, mode)
 
     def long(self):
