@@ -60,6 +60,7 @@ MACHINES = {
                     "-device", f"ipmi-bmc-sim,id=b{n}", "-device", f"{device},bmc=b{n}")]],
     "pc-usb-net": ["-machine", "pc", "-device", "qemu-xhci", "-device", "usb-net"],
     "pc-edu": ["-machine", "pc", "-device", "edu", "-device", "loader,addr=0x10000,data=1,data-len=8"],
+    "pc-testdev-of-pci": ["-machine", "pc", "-device", "pci-testdev,membar=64K"],
     "pc-virtio-crypto": ["-machine", "pc", "-object", "cryptodev-backend-builtin,id=c,queues=2", "-device", "virtio-crypto-pci,cryptodev=c"],
     "pc-dimm": ["-machine", "pc", *DIMM],
     "pc-nvdimm": ["-machine", "pc,nvdimm=on", "-object", "memory-backend-ram,id=m0,size=4M",

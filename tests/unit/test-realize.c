@@ -262,6 +262,7 @@ static void add_virtio(void)
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M,multifunction=on,addr=17.0");
     add_device("virtio-pmem-pci,memdev=m2,multifunction=on,addr=17.1");
     add_device("edu,multifunction=on,addr=17.6");
+    add_device("pci-testdev,membar=1M,multifunction=on,addr=18.5");
     add_device("sdhci-pci,id=sd,multifunction=on,addr=17.7");
     add_disk("sd-card", 40);
     add_device("loader,addr=0x10000,data=1,data-len=8");
