@@ -18,6 +18,7 @@ typedef enum StartPhase {
     START_CONFIG,   /* only remembers things: nothing is made yet */
     START_MACHINE,  /* sets properties of /machine, which is made but not initialised */
     START_CHARDEV,  /* makes character devices */
+    START_PORT,     /* gives them to ports and monitors, wherever each is on the line */
     START_NETDEV,   /* makes netdevs */
     START_OBJECT,   /* makes user-creatable objects */
     START_NIC,      /* the machine is initialised; adds network cards */

@@ -330,9 +330,9 @@ static bool make_parts(Startup *startup, GError **errp)
 {
     return make_machine(startup, errp) && choose_accel(startup, errp) &&
            check_bootable(startup, errp) && run_phase(startup, START_CHARDEV, errp) &&
-           startup_default_chardevs(startup, errp) && run_phase(startup, START_NETDEV, errp) &&
-           run_phase(startup, START_OBJECT, errp) && throttle_groups_are_there(errp) &&
-           make_gl(errp);
+           run_phase(startup, START_PORT, errp) && startup_default_chardevs(startup, errp) &&
+           run_phase(startup, START_NETDEV, errp) && run_phase(startup, START_OBJECT, errp) &&
+           throttle_groups_are_there(errp) && make_gl(errp);
 }
 
 /* A machine has a network card unless it is told otherwise. */

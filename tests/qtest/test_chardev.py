@@ -73,6 +73,18 @@ def parallel_ports():
         tap.equal(printers(*words), (ports, names), words)
 
 
+def named_before():
+    """Ports and monitors name a character device that is further to the right on the command line."""
+    words = ("-serial", "chardev:s", "-parallel", "chardev:p", "-monitor", "chardev:m")
+    with machine.Machine(extra=[*words, *(word for name in "spm" for word in ("-chardev", f"ringbuf,id={name}"))]) as m:
+        m.write("b", 0x3f8, ord("S"))
+        m.write("b", 0x378, ord("P"))
+        m.write("b", 0x37a, 0xd)
+        for name, text in ("s", "S"), ("p", "P"):
+            tap.equal(m.qmp.command("ringbuf-read", device=name, size=9), text)
+        tap.equal("monitor" in m.qmp.command("ringbuf-read", device="m", size=999), True)
+
+
 def serial_port():
     """The guest's port gets one backend after another; each is served, those before hang up."""
     with tempfile.TemporaryDirectory() as folder, machine.Machine(
@@ -300,7 +312,7 @@ def refused_kinds():
 
 if __name__ == "__main__":
     tap.run([("a serial mouse", serial_mouse), ("a serial mouse in another process", serial_mouse_moves), ("testdev", test_device), ("kinds that are refused", refused_kinds),
-             ("a serial port's backends", serial_port), ("parallel ports", parallel_ports),
+             ("a serial port's backends", serial_port), ("parallel ports", parallel_ports), ("named before", named_before),
              ("wait=true", wait_for_a_client), ("yank while it waits", yank_wait),
              ("a monitor's backend", unchangeable),
              ("QMP in a WebSocket", qmp_in_websocket)])
