@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "util/error.h"
+
 enum { MODE_SCALING = 0x10, MODE_REPORTING = 0x20, MODE_REMOTE = 0x40 };
 
 enum {
@@ -326,4 +328,20 @@ static const StateField mouse_fields[] = {
     {},
 };
 
-const StateTable ps2_mouse_state = { .name = "ps2-mouse", .version = 1, .fields = mouse_fields };
+static bool mouse_loaded(void *opaque, GError **errp)
+{
+    const Ps2Mouse *s = opaque;
+    const int32_t moves[] = { s->dx, s->dy, s->dz };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(moves); i++) {
+        if (moves[i] < -MAX_MOVE || moves[i] > MAX_MOVE) {
+            error_set(errp, "a move of %d: it is -%d to %d", moves[i], MAX_MOVE, MAX_MOVE);
+            return false;
+        }
+    }
+    return true;
+}
+
+const StateTable ps2_mouse_state = {
+    .name = "ps2-mouse", .version = 1, .fields = mouse_fields, .post_load = mouse_loaded
+};

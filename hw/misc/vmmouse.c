@@ -239,7 +239,14 @@ static void vmmouse_unrealize(Device *dev)
 static bool vmmouse_loaded(void *obj, GError **errp)
 {
     Vmmouse *s = VMMOUSE(obj);
+    const int32_t moves[] = { s->x, s->y, s->dz };
 
+    for (unsigned i = 0; i < G_N_ELEMENTS(moves); i++) {
+        if (moves[i] < -MOVE_MAX || moves[i] > MOVE_MAX) {
+            error_set(errp, "a move of %d: it is -%d to %d", moves[i], MOVE_MAX, MOVE_MAX);
+            return false;
+        }
+    }
     listen_to_user(s, s->wanted);
     return true;
 }

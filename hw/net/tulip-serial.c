@@ -131,7 +131,7 @@ static bool step_phy(Tulip *s, bool in)
     s->mii_word = s->mii_word << 1 | in;
     s->mii_bits++;
     if (kind == READ) {
-        bool out = bit && read_phy(s, phy, n) >> (16 - bit) & 1;
+        bool out = bit >= 1 && bit <= 16 && read_phy(s, phy, n) >> (16 - bit) & 1;
 
         s->mii_bits = bit < 16 ? s->mii_bits : 0;
         return out;

@@ -190,6 +190,9 @@ static void command(Sdhci *s)
         }
         if (stops) {
             sdhci_data_stop(s);
+        } else if (index == 0) { /* the card forgets what it was at */
+            sdhci_data_stop(s);
+            sdhci_fail(s, SDHCI_DATA_TIMEOUT);
         }
     }
     if (!give(s, index, sdhci_get(s, SDHCI_ARGUMENT, 4), response_type(s), SDHCI_RESPONSE)) {

@@ -308,6 +308,21 @@ def goes_on_early():
             tap.equal((h.state(), h.get(ERROR, "w"), h.get(PRESENT) & 0xFFF), (4, 0, 0))
 
 
+def reset_meanwhile():
+    """CMD0 while the card is at something: that ends, and is told."""
+    with machine.Machine(memory="64M", extra=["-blockdev", "null-co,node-name=d,size=4194304,latency-ns=300000000", "-device",
+                                              f"sdhci-pci,addr={SLOT}", "-device", "sd-card,drive=d"]) as m:
+        h = Host(m)
+        h.start()
+        h.set(SDMA, RAM)
+        h.set(BLOCK_SIZE, 512, "w")
+        h.ok(17, 0, SHORT | DATA, DMA | READ)
+        tap.equal(h.get(PRESENT) & 2, 2)
+        status, error = h.command(0, kind=NONE)
+        tap.equal((status & (DONE | FAILED | MOVED), error, h.get(PRESENT) & 0xFFF), (DONE | FAILED, DATA_TIMEOUT, 0))
+        h.start()
+
+
 def by_adma():
     def table(*lines):
         h.put(RAM, b"".join(struct.pack("<HHI", *line) for line in lines))
@@ -464,4 +479,4 @@ def moved():
 
 
 tap.run([(function.__name__.replace("_", " "), function)
-         for function in (registers, identified, by_port, by_sdma, goes_on_early, by_adma, without_an_end, refused_by_the_card, comes_and_goes, moved)])
+         for function in (registers, identified, by_port, by_sdma, goes_on_early, reset_meanwhile, by_adma, without_an_end, refused_by_the_card, comes_and_goes, moved)])
