@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-TARGETS = ["qmp", "hmp", "options", "qtest", "registers", "stream", "virtqueue", "virtio", "requests", "vmem", "gpu", "ata", "nvme", "scsi", "hba", "e1000", "rtl8139", "nics", "isa", "usb", "iommu", "cxl", "vga", "cirrus", "vmware", "qxl", "nbd", "qcow2", "jobs", "p9", "misc", "sd", "vhost-user", "vhost-kernel",
+TARGETS = ["qmp", "hmp", "options", "qtest", "registers", "stream", "virtqueue", "virtio", "requests", "vmem", "gpu", "ata", "nvme", "scsi", "hba", "e1000", "rtl8139", "nics", "isa", "usb", "iommu", "amdvi", "cxl", "vga", "cirrus", "vmware", "qxl", "nbd", "qcow2", "jobs", "p9", "misc", "sd", "vhost-user", "vhost-kernel",
            "devices-pc", "devices-q35", "pcihp-pc", "pcihp-q35", "gpu-gl"]
 HERE = pathlib.Path(__file__).resolve().parent
 # Per input: seconds, and MiB of memory.
