@@ -44,11 +44,11 @@ def movable(guest):
 
 
 def mapped(guest):
-    """Bytes of the device with dynamic-memslots that are in the memory map: pieces of 128 MiB of which the guest has
+    """Bytes of the device with dynamic-memslots that are in the memory map, in whichever views: pieces of 128 MiB of which the guest has
     something."""
     text = guest.qmp.command("human-monitor-command", **{"command-line": "info mtree -f"})
     return sum(int(last, 16) + 1 - int(first, 16) for first, last in
-               re.findall(r"^ *([0-9a-f]{16})-([0-9a-f]{16}) .*: m1\b", text, re.M))
+               set(re.findall(r"^ *([0-9a-f]{16})-([0-9a-f]{16}) .*: m1\b", text, re.M)))
 
 
 class Guest:
