@@ -17,6 +17,10 @@ enum { SMRAM = X86_SMBASE_RESET, SMRAM_SIZE = 0x20000, SAVED_RIP = 0xff78 };
 static RamBlock *smram;
 static MemoryRegion smram_region;
 
+static void on_shutdown(X86Cpu *cpu)
+{
+}
+
 /* incl %cs:0xfff0, the saved RCX; rsm */
 #define COUNT "662eff06f0ff0faa"
 
@@ -336,6 +340,38 @@ static void test_states(void)
     harness_reset(h, HARNESS_LONG64);
 }
 
+/* Whatever is in the VMCB, the program stands it, also when an SMI and an INIT come; it ends. */
+static void test_random(void)
+{
+    enum { STATE = 0x400, STATE_SIZE = 0x280, CONTROL_SIZE = 0xd0, ROUNDS = 300, MIB = 1 << 20 };
+
+    memset(h->ram + MIB, 0xf4, HARNESS_RAM_SIZE - MIB); /* HLT, wherever the guest may come */
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint8_t *page = (uint8_t *)vmcb();
+
+        setup_smi();
+        if (g_test_rand_bit()) {
+            x86_cpu_clear_interrupt(h->cpu, CPU_INT_SMI);
+        }
+        set_intercept(SVM_EXIT_SMI, g_test_rand_bit());
+        vmcb()->nested_ctl = g_test_rand_bit();
+        unsigned changes = 1 + (unsigned)g_test_rand_int_range(0, 8);
+        for (unsigned i = 0; i < changes; i++) {
+            int at = g_test_rand_int_range(0, STATE_SIZE + CONTROL_SIZE);
+            at = at < STATE_SIZE ? STATE + at : at - STATE_SIZE;
+            page[at] ^= (uint8_t)(1u << g_test_rand_int_range(0, 8));
+        }
+        put_hex(GUEST, "0f01d90f01d9");
+        harness_load(h, "\x0f\x01\xd8\x0f\x01\xdc\xf4\xeb\xfd", 9); /* vmrun; stgi; hlt */
+        harness_run(h, 40);
+        x86_cpu_interrupt(h->cpu, CPU_INT_SMI);
+        harness_run(h, 10);
+        atomic_store(&h->cpu->interrupts, 0);
+    }
+    memset(h->ram + MIB, 0, HARNESS_RAM_SIZE - MIB);
+    harness_reset(h, HARNESS_LONG64);
+}
+
 /* The same, saved and loaded after each of the engine's turns. */
 static void test_moved(void)
 {
@@ -365,6 +401,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     accel_set(&accel_soft);
+    accel_set_shutdown_handler(on_shutdown);
     h = harness_new();
     h->cpu->has_smm = true;
     make_smram();
@@ -379,6 +416,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-svm-smm/real-mode", test_real_mode);
     g_test_add_func("/soft-svm-smm/reset", test_reset);
     g_test_add_func("/soft-svm-smm/states", test_states);
+    g_test_add_func("/soft-svm-smm/random", test_random);
     g_test_add_func("/soft-svm-smm/moved", test_moved);
     int result = g_test_run();
     machine_lock();
