@@ -43,13 +43,14 @@ static void save_segment(SvmSegment *to, const X86Segment *seg)
                         .base = seg->base };
 }
 
+/* VMRUN and VMLOAD make bases canonical rather than refuse them. */
 static X86Segment load_segment(const SvmSegment *from)
 {
     return (X86Segment){ .selector = from->selector,
                          .flags = (from->attributes & 0xffu) << 8 | (from->attributes & 0xf00u)
                                                                         << 12,
                          .limit = from->limit,
-                         .base = from->base };
+                         .base = soft_canonical_form(from->base) };
 }
 
 static void save_table(SvmSegment *to, const X86DescriptorTable *table)
@@ -60,7 +61,8 @@ static void save_table(SvmSegment *to, const X86DescriptorTable *table)
 
 static X86DescriptorTable load_table(const SvmSegment *from)
 {
-    return (X86DescriptorTable){ .base = from->base, .limit = (uint16_t)from->limit };
+    return (X86DescriptorTable){ .base = soft_canonical_form(from->base),
+                                 .limit = (uint16_t)from->limit };
 }
 
 /* ---- what VMRUN checks (section 15.5.1) ---- */

@@ -484,6 +484,28 @@ static void test_moved(void)
     h->moved = false;
 }
 
+/* Bases that are not canonical become so (section 15.5.1). */
+static void test_canonical(void)
+{
+    const uint64_t wrong = 0x1234800000000000, right = 0xffff800000000000;
+
+    setup();
+    vmcb()->es.base = wrong;
+    vmcb()->idtr.base = wrong;
+    vmcb()->gdtr.base = wrong;
+    g_assert_cmphex(guest("90"), ==, SVM_EXIT_VMMCALL);
+    g_assert_cmphex(vmcb()->es.base, ==, right);
+    g_assert_cmphex(vmcb()->idtr.base, ==, right);
+    g_assert_cmphex(vmcb()->gdtr.base, ==, right);
+
+    setup();
+    vmcb()->fs.base = wrong;
+    vmcb()->tr.base = wrong;
+    g_assert_cmpint(run("0f01da"), ==, -1); /* VMLOAD */
+    g_assert_cmphex(h->cpu->segs[X86_SEG_FS].base, ==, right);
+    g_assert_cmphex(h->cpu->tr.base, ==, right);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -491,6 +513,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-svm/switch", test_switch);
     g_test_add_func("/soft-svm/state", test_state);
     g_test_add_func("/soft-svm/load-save", test_load_save);
+    g_test_add_func("/soft-svm/canonical", test_canonical);
     g_test_add_func("/soft-svm/intercepts", test_intercepts);
     g_test_add_func("/soft-svm/hlt-xsetbv", test_hlt_xsetbv);
     g_test_add_func("/soft-svm/privilege", test_privilege);
