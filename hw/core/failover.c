@@ -258,6 +258,25 @@ const char *failover_pair_of(const Device *dev)
     return p ? p->standby : NULL;
 }
 
+void failover_stays(const Device *dev)
+{
+    Primary *p = primary_of(dev);
+
+    if (!p || !p->asked || !leaving) {
+        return;
+    }
+    p->asked = false;
+    if (!cannot_leave) {
+        error_set(&cannot_leave,
+                  "%s, the primary of '%s', stays: the guest refused to give it back, or was reset "
+                  "meanwhile; migrate again",
+                  p->id, p->standby);
+    }
+    if (changed_fn) {
+        changed_fn();
+    }
+}
+
 void failover_device_gone(const Device *dev)
 {
     Primary *p = primary_of(dev);

@@ -31,6 +31,8 @@ void failover_negotiate(const char *id, bool on);
  * card is the primary; NULL: of none. */
 bool failover_is_primary(const Device *dev);
 const char *failover_pair_of(const Device *dev);
+/* The guest was asked for @dev, and refuses, or the request was withdrawn. */
+void failover_stays(const Device *dev);
 /* @dev is taken out of the tree. */
 void failover_device_gone(const Device *dev);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/pci-hotplug.h"
 
+#include "hw/core/failover.h"
 #include "hw/mem/memory-device.h"
 #include "hw/pci/pci-internal.h"
 #include "qapi/qapi-events.h"
@@ -54,6 +55,7 @@ static void tell_error(const PciSlot *slot)
             g_autofree char *path = object_path(OBJECT(dev));
 
             qapi_event_send_device_unplug_guest_error(dev->parent.id, path);
+            failover_stays(&dev->parent);
         }
     }
 }

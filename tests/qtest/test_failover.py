@@ -153,6 +153,51 @@ def follows():
         vm.wait_until(lambda: "card0" in there(other), "the primary")
 
 
+def moment():
+    """What a machine was at one moment has no primary either, which comes again when that is written."""
+    with tempfile.TemporaryDirectory() as folder, start() as m:
+        begin(m)
+        came(m)
+        m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "background-snapshot", "state": True}])
+        m.qmp.command("migrate", uri=f"file:{folder}/state")
+        m.qmp.event("UNPLUG_PRIMARY", **{"device-id": "card0"})
+        tap.equal(status(m), "wait-unplug")
+        eject(m)
+        vm.wait_until(lambda: status(m) == "completed", "it is written")
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        vm.wait_until(lambda: "card0" in there(m), "the primary comes again")
+        with start("-incoming", f"file:{folder}/state") as other:
+            came(other)
+
+
+def stays():
+    """A guest that begins anew before it has given it back: the machine stays, and does not wait for ever; then it goes."""
+    with tempfile.TemporaryDirectory() as folder, start() as m, machine.socket.socket(machine.socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/s")
+        listener.listen()
+        begin(m)
+        came(m)
+        m.qmp.command("migrate", uri=f"unix:{folder}/s")
+        m.qmp.event("UNPLUG_PRIMARY", **{"device-id": "card0"})
+        m.qmp.command("system_reset")
+        m.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="card0")
+        vm.wait_until(lambda: status(m) == "failed", "it fails")
+        said = m.qmp.command("query-migrate")["error-desc"]
+        tap.equal("card0" in said and "reset" in said, True, said)
+        tap.equal("card0" in there(m), True)
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        with start("-incoming", f"unix:{folder}/t") as other:
+            vm.wait_until(lambda: os.path.exists(f"{folder}/t"), "the socket")
+            m.qmp.command("migrate", uri=f"unix:{folder}/t")
+            m.qmp.event("UNPLUG_PRIMARY", **{"device-id": "card0"})
+            eject(m)
+            vm.wait_until(lambda: status(m) == "completed", "it has gone")
+            vm.wait_until(lambda: status(other) == "completed", "it has come")
+            tap.equal(there(other), ["net0"], "its driver has said nothing yet")
+            begin(other)
+            came(other)
+
+
 def leaves_with_its_program():
     """A primary on which another program works goes before anybody could mind that, in postcopy, too, or that nothing of it
     can be saved."""
@@ -219,4 +264,5 @@ if __name__ == "__main__":
         ("moves that fail", fails),
         ("what cannot leave", cannot_leave),
         ("leaves with its program", leaves_with_its_program),
-    ] + ([("memory follows", follows)] if vm.memory_may_follow() else []) if len(sys.argv) < 3 or sys.argv[2] in name])
+        ("what stays", stays),
+    ] + ([("memory follows", follows), ("a moment", moment)] if vm.memory_may_follow() else []) if len(sys.argv) < 3 or sys.argv[2] in name])
