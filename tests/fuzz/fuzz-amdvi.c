@@ -57,10 +57,14 @@ static void step_start(FuzzInput *in)
     put(entry, page(LEVEL3) | rights | 3 << AMDVI_DTE_LEVELS | AMDVI_DTE_VALID | AMDVI_DTE_TRANSL,
         8);
     put(entry + 8, 5 | (how & 1 ? AMDVI_DTE_QUIET : 0), 8);
-    put(entry + 16,
-        page(REMAP) | AMDVI_DTE_INTERRUPTS | 7 << AMDVI_DTE_LENGTH |
-            (uint64_t)(how >> 1 & 3) << AMDVI_DTE_CONTROL,
-        8);
+    for (unsigned n = 0; n < 2; n++) {
+        unsigned source = n ? AMDVI_IOAPIC_ID : DEVFN;
+
+        put(page(DEVICES) + source * AMDVI_DTE_SIZE + 16,
+            page(REMAP) | AMDVI_DTE_INTERRUPTS | 11 << AMDVI_DTE_LENGTH |
+                (uint64_t)(how >> 1 & 3) << AMDVI_DTE_CONTROL,
+            8);
+    }
     put(page(LEVEL3) + 8, page(LEVEL2) | rights | AMDVI_PRESENT | 2 << AMDVI_PTE_NEXT, 8);
     put(page(LEVEL2), page(LEVEL1) | rights | AMDVI_PRESENT | 1 << AMDVI_PTE_NEXT, 8);
     put(page(LEVEL1), 0x40000 | rights | AMDVI_PRESENT, 8);
