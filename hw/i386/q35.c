@@ -67,8 +67,10 @@ static void q35_add_files(X86Machine *x86)
                        (lpc->smi_cpu_hotplug ? SMI_CPU_HOTPLUG : 0) |
                        (lpc->smi_cpu_hotunplug ? SMI_CPU_HOTUNPLUG : 0);
 
-    if (memory_smram() && offered) {
-        Q35_MACHINE(x86)->smi = smi_features_create(x86->fw_cfg, offered);
+    /* An engine without system management mode offers none of them: the machine is the same with
+     * each, and goes from one to another. */
+    if (x86->smm != X86_SMM_OFF && offered) {
+        Q35_MACHINE(x86)->smi = smi_features_create(x86->fw_cfg, memory_smram() ? offered : 0);
         lpc->broadcasts = q35_broadcasts;
         lpc->broadcasts_opaque = Q35_MACHINE(x86)->smi;
     }
