@@ -27,8 +27,8 @@ def machine(**options):
 def root_ports():
     with machine(extra=["-M", "q35", *ROOT_PORTS]) as guest:
         guest.wait_ready()
-        tap.equal(guest.run("ls /sys/bus/pci/devices").split(),
-                  ["0000:00:00.0", "0000:00:01.0", "0000:00:01.1", "0000:00:1f.0", "0000:00:1f.2"])
+        tap.equal(guest.run("ls -1 /sys/bus/pci/devices").split(),
+                  ["0000:00:00.0", "0000:00:01.0", "0000:00:01.1", "0000:00:1f.0", "0000:00:1f.2", "0000:00:1f.3"])
         tap.equal(guest.run("cd /sys/bus/pci/devices; cat 0000:00:01.*/secondary_bus_number; cd /").split(),
                   ["1", "2"])
         tap.equal(guest.run("ls /sys/bus/pci/drivers/pcieport | grep -c :"), "2", "bound to pcieport")
