@@ -70,14 +70,17 @@ static uint64_t cphp_read(void *opaque, hwaddr addr, unsigned size)
     return value >> ((addr - reg) * 8);
 }
 
-/* From the selected one on, and around. What firmware is to remove is for firmware to find. */
+/* From the selected one on, and around. What firmware is to remove is for it to find; where there
+ * is none that does it, such a processor would only stand in the way of the others. */
 static void select_next_event(CpuHotplug *ch)
 {
+    bool firmware = ch->firmware_ejects && ch->firmware_ejects(ch->machine);
+
     for (unsigned i = 0; i < ch->slots.count; i++) {
         unsigned n = (ch->selector + i) % ch->slots.count;
         const CpuHotplugSlot *slot = &ch->slots.list[n];
 
-        if (slot->insert_event || slot->remove_event || slot->firmware_remove) {
+        if (slot->insert_event || slot->remove_event || (firmware && slot->firmware_remove)) {
             ch->selector = n;
             return;
         }

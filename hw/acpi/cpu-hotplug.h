@@ -48,6 +48,8 @@ typedef struct CpuHotplug {
     /* wiring */
     MemoryRegion region;
     Machine *machine;
+    /* Does the guest's firmware do what CPUHP_FIRMWARE_REMOVE asks for? NULL: never. */
+    bool (*firmware_ejects)(const Machine *machine);
     /* state */
     CpuHotplugSlots slots;
     bool modern; /* the registers are there, not the bitmap */

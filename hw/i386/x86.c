@@ -22,6 +22,7 @@
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/fpu-error.h"
 #include "hw/i386/port92.h"
+#include "hw/i386/smi.h"
 #include "hw/input/i8042.h"
 #include "hw/misc/vmmouse.h"
 #include "hw/misc/vmport.h"
@@ -153,6 +154,13 @@ static void x86_memory_hotplug_notify(void *opaque, bool pending)
     acpi_pm_set_gpe(x86->pm, ACPI_GPE_MEMORY_HOTPLUG, pending);
 }
 
+static bool x86_firmware_ejects(const Machine *machine)
+{
+    const X86MachineOps *ops = x86_machine_ops(machine);
+
+    return ops->smi_features && ops->smi_features(X86_MACHINE(machine)) & SMI_CPU_HOTUNPLUG;
+}
+
 static void x86_cpu_hotplug_notify(void *opaque, bool pending)
 {
     acpi_pm_set_gpe(X86_MACHINE(opaque)->pm, ACPI_GPE_CPU_HOTPLUG, pending);
@@ -216,7 +224,8 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     port92_create(io);
     isa_dma_create(io);
     fpu_error_create(machine, io, isa_irq(FPU_ERROR_IRQ));
-    cpu_hotplug_create(machine, io, ops->cpu_hotplug_port, x86_cpu_hotplug_notify, x86);
+    cpu_hotplug_create(machine, io, ops->cpu_hotplug_port, x86_cpu_hotplug_notify, x86)
+        ->firmware_ejects = x86_firmware_ejects;
     if (machine->ram.slots) {
         memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);
     }
