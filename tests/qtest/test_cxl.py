@@ -347,15 +347,15 @@ def events():
         tap.equal((listed(), m.get(dev.device + 0x80)), ((0, 0, [(1, 0), (2, 64), (3, 128)]), 1))
         record = dev.good(0x100, b"\0")[32:160]
         tap.equal((record[:4].hex(), record[0x10], record[0x3A], struct.unpack_from("<Q", record, 0x18)[0]), ("fbcd0a77", 128, 4, 1000))
-        tap.equal(dev.command(0x101, struct.pack("<BBBxxxH", 0, 0, 1, 2))[0], 0xE, "not the oldest")
-        dev.good(0x101, struct.pack("<BBBxxxHH", 0, 0, 2, 1, 2))
+        tap.equal(dev.command(0x101, struct.pack("<BBB3xH", 0, 0, 1, 2))[0], 0xE, "not the oldest")
+        dev.good(0x101, struct.pack("<BBB3xHH", 0, 0, 2, 1, 2))
         tap.equal(listed(), (0, 0, [(3, 128)]))
-        tap.equal(dev.command(0x101, struct.pack("<BBBxxx", 0, 1, 0))[0], 2, "all, where none is lost")
+        tap.equal(dev.command(0x101, struct.pack("<BBB3x", 0, 1, 0))[0], 2, "all, where none is lost")
         for n in range(3, 20):
             dev.good(0x4301, struct.pack("<Q", n * 64))
         flags, lost, records = listed()
         tap.equal((flags, lost, len(records)), (1, 3, 15))
-        dev.good(0x101, struct.pack("<BBBxxx", 0, 1, 0))
+        dev.good(0x101, struct.pack("<BBB3x", 0, 1, 0))
         tap.equal((listed(), m.get(dev.device + 0x80)), ((0, 0, []), 0))
 
 
