@@ -32,7 +32,8 @@ class Kind:
 
 def disk(words, name, parts=()):
     read = f"dd if=/dev/{name} of=/dev/null bs=64k count=64 iflag=direct"
-    return Kind(words, f"[ -b /dev/{name} ]", f"until {read}; do sleep 0.01; done; while {read}; do sleep 0.01; done",
+    # The disk may go while it is read for the first time.
+    return Kind(words, f"[ -b /dev/{name} ]", f"until (: < /dev/{name}); do sleep 0.01; done; while {read}; do sleep 0.01; done",
                 f"[ $(awk '{{ print $1 }}' /sys/block/{name}/stat) -gt 20 ]", parts)
 
 
