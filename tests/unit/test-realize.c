@@ -24,27 +24,6 @@
 #include "util/main-loop.h"
 #include "util/units.h"
 
-const char *__asan_default_options(void);
-const char *__lsan_default_options(void);
-const char *__lsan_default_suppressions(void);
-
-/* What Mesa's driver has lost when it is unloaded, with the renderer of virtio-gpu-gl: that this is
- * it only a whole stack tells. */
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libvirglrenderer\n";
-}
-
-const char *__lsan_default_options(void)
-{
-    return "print_suppressions=0";
-}
-
-const char *__asan_default_options(void)
-{
-    return "fast_unwind_on_malloc=0";
-}
-
 #define ROUNDS 3
 
 static bool collect(Device *dev, void *list)
