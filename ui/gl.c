@@ -11,6 +11,7 @@
 #include <virgl/virglrenderer.h>
 
 #include "util/error.h"
+#include "util/loaded-libraries.h"
 #include "util/main-loop.h"
 
 enum {
@@ -64,6 +65,7 @@ static void init_renderer(void *opaque)
     virgl_set_debug_callback(say_nothing);
     *error = virgl_renderer_init(&gl, flags | (gl.node < 0 ? VIRGL_RENDERER_USE_SURFACELESS : 0),
                                  &callbacks);
+    loaded_libraries_keep(); /* Mesa unloads its driver with what that has allocated */
 }
 
 static void end_renderer(void *opaque)
