@@ -38,7 +38,7 @@ static const PciRegister smb_registers[] = {
     { HOSTC, 1, 0, HOSTC_HST_EN | HOSTC_SMI_EN | HOSTC_I2C_EN | HOSTC_SSRESET | HOSTC_SPD_WD },
 };
 
-/* Interrupts are SMIs instead where the guest says so, and there are none of these. */
+/* Interrupts are SMIs instead where the guest says so, which are not given here. */
 static void smb_set_irq(void *opaque, int n, int level)
 {
     PciDevice *dev = opaque;
