@@ -72,10 +72,11 @@ def partial():
 
 def full():
     """Exactly what is named."""
+    whole_life(model("qemu64", *MORE), dict.fromkeys(MORE, "require"))
     whole_life(model("qemu64", *MORE, disabled=["svm"]), dict.fromkeys(MORE, "require"))
     SESSION.refused("doesn't match specification extra features: x2apic,tsc-deadline,hypervisor,arat,lahf_lm",
                     "create", "--paused", write("cpu", model("qemu64", disabled=["svm"])))
-    SESSION.refused("missing features: svm", "create", "--paused", write("cpu", model("qemu64", *MORE)))
+    SESSION.refused("missing features: vmx", "create", "--paused", write("cpu", model("qemu64", *MORE, "vmx")))
 
 
 def host_model():

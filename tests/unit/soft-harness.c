@@ -282,6 +282,27 @@ int harness_run(SoftHarness *h, unsigned max_turns)
     return h->vector;
 }
 
+static gpointer kick(gpointer opaque)
+{
+    SoftHarness *h = opaque;
+
+    while (atomic_load(&h->kicks)) {
+        atomic_store(&h->cpu->exit_request, true);
+        g_usleep(1000);
+    }
+    return NULL;
+}
+
+void harness_kick(SoftHarness *h, bool on)
+{
+    atomic_store(&h->kicks, on);
+    if (on) {
+        h->kicker = g_thread_new("kick", kick, h);
+    } else {
+        g_thread_join(h->kicker);
+    }
+}
+
 int harness_run_hex(SoftHarness *h, const char *hex)
 {
     uint8_t bytes[64];

@@ -6,6 +6,7 @@
 #define TESTS_UNIT_SOFT_HARNESS_H
 
 #include <glib.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "accel/soft/soft.h"
@@ -48,6 +49,8 @@ typedef struct SoftHarness {
     bool borrowed; /* the RAM is another harness's */
     /* After each of the engine's turns the CPU is saved, reset, and loaded. */
     bool moved;
+    GThread *kicker; /* harness_kick()'s */
+    atomic_bool kicks;
 } SoftHarness;
 
 /* A test program may make several, one after the other. The model is "max". */
@@ -76,8 +79,11 @@ int harness_run_hex(SoftHarness *h, const char *hex);
             "_end:\n\t.code64\n\t.popsection")
 #define GUEST_LOAD(h, name) harness_load(h, code_##name, (size_t)(code_##name##_end - code_##name))
 
-/* Run until HLT, a fault (unless deliver), or @max_blocks engine turns. Returns h->vector. */
+/* Run until HLT, a fault (unless deliver), or @max_turns engine turns. Returns h->vector. */
 int harness_run(SoftHarness *h, unsigned max_turns);
+/* From now on (@on), or no more, a thread ends the CPU's turn each millisecond, as the engine's
+ * other threads do: for guests that may loop. */
+void harness_kick(SoftHarness *h, bool on);
 
 /* Put @code, and HLT behind it, to @at, where it is run next. What was decoded there stays. */
 void harness_place(SoftHarness *h, uint64_t at, const uint8_t *code, const uint8_t *end);

@@ -346,6 +346,7 @@ static void test_random(void)
     enum { STATE = 0x400, STATE_SIZE = 0x280, CONTROL_SIZE = 0xd0, ROUNDS = 300, MIB = 1 << 20 };
 
     memset(h->ram + MIB, 0xf4, HARNESS_RAM_SIZE - MIB); /* HLT, wherever the guest may come */
+    harness_kick(h, true);
     for (unsigned round = 0; round < ROUNDS; round++) {
         uint8_t *page = (uint8_t *)vmcb();
 
@@ -368,6 +369,7 @@ static void test_random(void)
         harness_run(h, 10);
         atomic_store(&h->cpu->interrupts, 0);
     }
+    harness_kick(h, false);
     memset(h->ram + MIB, 0, HARNESS_RAM_SIZE - MIB);
     harness_reset(h, HARNESS_LONG64);
 }

@@ -373,6 +373,7 @@ static void test_invalid(void)
 /* Every field with random contents, many times: the host goes on, or the guest is still running. */
 static void test_random(void)
 {
+    harness_kick(h, true);
     for (unsigned i = 0; i < 3000; i++) {
         setup();
         vmcb()->nested_ctl = (uint64_t)g_test_rand_int_range(0, 2);
@@ -388,6 +389,7 @@ static void test_random(void)
         run("0f01d8");
         atomic_store(&h->cpu->interrupts, 0);
     }
+    harness_kick(h, false);
 }
 
 static void test_refused(void)
