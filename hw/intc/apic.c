@@ -506,6 +506,7 @@ static const StateField apic_fields[] = {
 void apic_resume(Apic *apic)
 {
     if (apic_in_engine()) {
+        timer_del(apic->timer); /* it was saved armed by an engine that has none */
         return;
     }
     apic_timer_resume(apic);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/accel.h"
 #include "hw/intc/apic.h"
 #include "tests/unit/chip-test.h"
 #include "util/clock.h"
+#include "util/state.h"
 
 #define CPUS 3
 
@@ -347,6 +349,37 @@ static void test_deadline(void)
     g_assert_false(pending(0, CPU_INT_HARD));
 }
 
+static const AccelApicOps *engine_apics(void)
+{
+    static const AccelApicOps apics;
+
+    return &apics;
+}
+
+/* Of a machine that goes on with an engine that has local APICs: the timer is that one's. */
+static void test_deadline_of_engine(void)
+{
+    static const AccelOps engine = { .name = "with APICs", .apics = engine_apics };
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    g_autoptr(GString) text = g_string_new("");
+    const StateTable *table = device_class(DEVICE(cpus[0].apic))->state;
+    g_autoptr(GError) err = NULL;
+
+    reset_all();
+    cpus[0].msr.tsc_offset = 5000 - clock_ns();
+    set(0, LVT_TIMER, 0x40041);
+    wrmsr(0, TSC_DEADLINE, 9000);
+    state_save(table, cpus[0].apic, saved);
+    accel_set(&engine);
+    state_load(table, cpus[0].apic, saved->data, saved->len, &err);
+    g_assert_no_error(err);
+    step(NS_PER_SEC);
+    apic_describe(cpus[0].apic, text);
+    g_assert_nonnull(strstr(text->str, "tsc-deadline = 9000"));
+    accel_set(NULL);
+    reset_all();
+}
+
 static void test_pic(void)
 {
     Irq irq = i8259_irq(pic, 3);
@@ -470,6 +503,7 @@ int main(int argc, char **argv)
     g_test_add_func("/apic/error", test_error);
     g_test_add_func("/apic/timer", test_timer);
     g_test_add_func("/apic/deadline", test_deadline);
+    g_test_add_func("/apic/deadline-of-engine", test_deadline_of_engine);
     g_test_add_func("/apic/pic", test_pic);
     g_test_add_func("/apic/msi-write", test_msi_write);
     g_test_add_func("/apic/any-write", test_any_write);
