@@ -153,10 +153,11 @@ def announcements():
 # ---- what differs ----
 
 def differences():
-    """A page that changes a little goes as that, and arrives as it is."""
+    """A page that changes a little goes as that, and arrives as it is. The migration waits before its end, which would
+    be in the middle of what qtest writes: no CPU runs that it could stop."""
     with Folder() as at, start(["-incoming", f"unix:{at('meet')}"]) as there, start() as here:
         fill(here, 0x11)
-        switch(here, "xbzrle", "events")
+        switch(here, "xbzrle", "events", "pause-before-switchover")
         here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0, "downtime-limit": 0, "xbzrle-cache-size": 16 * MIB})
         here.qmp.command("migrate", uri=f"unix:{at('meet')}")
         number = 0
@@ -169,11 +170,12 @@ def differences():
             for page in range(64):
                 here(f"writel {AT + page * 4096 + 64 + number % 100 * 8:#x} {number:#x}")
         here.qmp.command("migrate-set-parameters", **{"downtime-limit": 60000})
+        vm.wait_until(lambda: status(here) == "pre-switchover", "the end that waits")
+        here.qmp.command("migrate-continue", state="pre-switchover")
         info = ends(here, "completed")["xbzrle-cache"]
         ends(there, "completed")
         tap.equal(info["cache-size"], 16 * MIB)
-        for at_ in range(AT, AT + SIZE, 64):
-            tap.equal(there(f"readq {at_:#x}"), here(f"readq {at_:#x}"), f"{at_:#x}")
+        tap.equal(there(f"read {AT:#x} {SIZE:#x}") == here(f"read {AT:#x} {SIZE:#x}"), True)
         print(f"# {info}")
         tap.equal(info["pages"] == 0 or info["bytes"] < info["pages"] * 2048, True, str(info))
         return info["pages"]
