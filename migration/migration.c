@@ -593,8 +593,12 @@ bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 bool migration_start_postcopy(GError **errp)
 {
     if (!going.thread) {
-        error_set(errp, "there is no migration: begin one first (migrate)");
-        return false;
+        bool too_late = going_status == MIGRATION_STATUS_COMPLETED; /* all of it is there */
+
+        if (!too_late) {
+            error_set(errp, "there is no migration: begin one first (migrate)");
+        }
+        return too_late;
     }
     if (!migration_postcopy_ram || (going.running && !going.source)) {
         error_set(errp,

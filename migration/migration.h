@@ -72,7 +72,8 @@ extern bool migration_pause_before_switchover;
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);
 /* One that is in postcopy-paused goes on over a new connection. As above. */
 bool migration_resume(const char *uri, ChannelTakeFd *take_fd, GError **errp);
-/* The machine goes on at the other end as soon as possible, its memory follows. */
+/* The machine goes on at the other end as soon as possible, its memory follows. That it is there
+ * already, with all of its memory, is no error: who asks cannot know. */
 bool migration_start_postcopy(GError **errp);
 /* Break the connection of postcopy, on either end. */
 bool migration_pause(GError **errp);

@@ -205,6 +205,18 @@ def capabilities():
         wait(m, "cancelled")
 
 
+def too_late():
+    """Who asks for it when the memory has just arrived cannot know: it is no error."""
+    with Folder() as at, Pair(at) as pair:
+        fill(pair.here, pair.places)
+        on(pair.here, "postcopy-ram")
+        on(pair.there, "postcopy-ram")
+        pair.here.qmp.command("migrate", uri=pair.uri)
+        wait(pair.here, "completed")
+        pair.here.qmp.command("migrate-start-postcopy")
+        pair.done()
+
+
 def other_users():
     """A device whose memory others use, too."""
     with start(["-object", "memory-backend-ram,id=shm,size=1M,share=on", "-device", "ivshmem-plain,id=i0,memdev=shm,master=on"]) as m:
@@ -506,6 +518,7 @@ def main():
         ("refused: a file of a disk", lambda: cannot_come_late(
             dimm("memory-backend-file", share="on", **{"mem-path": "FILE"}), "cannot do that", "m0", "tmpfs")),
         ("refused: memory that others use", other_users),
+        ("asked for too late", too_late),
         ("what there must be", capabilities),
         ("lost there first", lambda: lost(0)),
         ("lost here first", lambda: lost(1)),
