@@ -4,36 +4,18 @@
  * function reads, writes and maps memory and sends messages, and pins of the I/O APIC rise. What a
  * function reaches is memory, and what is held is given back. No access takes long.
  */
-#include "hw/intc/ioapic.h"
 #include "hw/iommu/amdvi.h"
-#include "tests/fuzz/driver.h"
-
-#define TABLES 0x10000u /* 16 pages of RAM */
-#define PAGE   0x1000u
-#define DEVFN  (DRIVER_FIRST << 3)
+#include "tests/fuzz/iommu.h"
 
 /* The entries of all functions up to the I/O APIC's have two pages. */
 enum { DEVICES, LEVEL3 = 2, LEVEL2, LEVEL1, COMMANDS, EVENTS, REMAP };
 
-static PciDevice *device;
 static Amdvi *unit;
 
 static void populate(Machine *machine)
 {
-    driver_add("amd-iommu,device-iotlb=on");
-    driver_add("pci-serial,addr=10"); /* any function */
-    device = pci_root_bus()->devices[DEVFN];
+    iommu_populate("amd-iommu,device-iotlb=on");
     unit = AMDVI(object_find_type(TYPE_AMD_IOMMU));
-}
-
-static void put(hwaddr at, uint64_t value, unsigned size)
-{
-    driver_access(&address_space_memory, at, value, size);
-}
-
-static uint64_t page(unsigned n)
-{
-    return TABLES + n % 16 * PAGE;
 }
 
 /* A table at a level, or a page of a size, with all rights; or anything. */
@@ -42,7 +24,7 @@ static uint64_t take_entry(FuzzInput *in)
     unsigned how = (unsigned)fuzz_take(in, 1);
     uint64_t rights = AMDVI_PRESENT | AMDVI_READ_OK | AMDVI_WRITE_OK;
 
-    return how < 0xa0   ? page(how) | rights | (uint64_t)(how >> 4 & 7) << AMDVI_PTE_NEXT
+    return how < 0xa0   ? iommu_page(how) | rights | (uint64_t)(how >> 4 & 7) << AMDVI_PTE_NEXT
            : how < 0xc0 ? fuzz_take(in, 8) | rights
                         : fuzz_take(in, how < 0xe0 ? 4 : 8);
 }
@@ -52,29 +34,35 @@ static void step_start(FuzzInput *in)
 {
     const uint64_t rights = AMDVI_READ_OK | AMDVI_WRITE_OK;
     unsigned how = (unsigned)fuzz_take(in, 1);
-    hwaddr entry = page(DEVICES) + DEVFN * AMDVI_DTE_SIZE;
+    hwaddr entry = iommu_page(DEVICES) + IOMMU_DEVFN * AMDVI_DTE_SIZE;
 
-    put(entry, page(LEVEL3) | rights | 3 << AMDVI_DTE_LEVELS | AMDVI_DTE_VALID | AMDVI_DTE_TRANSL,
-        8);
-    put(entry + 8, 5 | (how & 1 ? AMDVI_DTE_QUIET : 0), 8);
+    iommu_put(entry,
+              iommu_page(LEVEL3) | rights | 3 << AMDVI_DTE_LEVELS | AMDVI_DTE_VALID |
+                  AMDVI_DTE_TRANSL,
+              8);
+    iommu_put(entry + 8, 5 | (how & 1 ? AMDVI_DTE_QUIET : 0), 8);
     for (unsigned n = 0; n < 2; n++) {
-        unsigned source = n ? AMDVI_IOAPIC_ID : DEVFN;
+        unsigned source = n ? AMDVI_IOAPIC_ID : IOMMU_DEVFN;
 
-        put(page(DEVICES) + source * AMDVI_DTE_SIZE + 16,
-            page(REMAP) | AMDVI_DTE_INTERRUPTS | 11 << AMDVI_DTE_LENGTH |
-                (uint64_t)(how >> 1 & 3) << AMDVI_DTE_CONTROL,
-            8);
+        iommu_put(iommu_page(DEVICES) + source * AMDVI_DTE_SIZE + 16,
+                  iommu_page(REMAP) | AMDVI_DTE_INTERRUPTS | 11 << AMDVI_DTE_LENGTH |
+                      (uint64_t)(how >> 1 & 3) << AMDVI_DTE_CONTROL,
+                  8);
     }
-    put(page(LEVEL3) + 8, page(LEVEL2) | rights | AMDVI_PRESENT | 2 << AMDVI_PTE_NEXT, 8);
-    put(page(LEVEL2), page(LEVEL1) | rights | AMDVI_PRESENT | 1 << AMDVI_PTE_NEXT, 8);
-    put(page(LEVEL1), 0x40000 | rights | AMDVI_PRESENT, 8);
-    put(AMDVI_BASE + AMDVI_DEVICE_TABLE, page(DEVICES) | (how & 8 ? 1 : 0), 8);
-    put(AMDVI_BASE + AMDVI_COMMAND_BASE, page(COMMANDS) | 8ull << AMDVI_LENGTH_SHIFT, 8);
-    put(AMDVI_BASE + AMDVI_EVENT_BASE, page(EVENTS) | 8ull << AMDVI_LENGTH_SHIFT, 8);
-    put(AMDVI_BASE + AMDVI_CONTROL,
-        AMDVI_ENABLED | AMDVI_EVENT_LOG | AMDVI_COMMANDS | (how & 16 ? AMDVI_EVENT_INTERRUPT : 0) |
-            (how & 32 ? AMDVI_WAIT_INTERRUPT : 0) | (how & 64 ? AMDVI_WIDE_INTERRUPTS : 0),
-        8);
+    iommu_put(iommu_page(LEVEL3) + 8,
+              iommu_page(LEVEL2) | rights | AMDVI_PRESENT | 2 << AMDVI_PTE_NEXT, 8);
+    iommu_put(iommu_page(LEVEL2), iommu_page(LEVEL1) | rights | AMDVI_PRESENT | 1 << AMDVI_PTE_NEXT,
+              8);
+    iommu_put(iommu_page(LEVEL1), 0x40000 | rights | AMDVI_PRESENT, 8);
+    iommu_put(AMDVI_BASE + AMDVI_DEVICE_TABLE, iommu_page(DEVICES) | (how & 8 ? 1 : 0), 8);
+    iommu_put(AMDVI_BASE + AMDVI_COMMAND_BASE, iommu_page(COMMANDS) | 8ull << AMDVI_LENGTH_SHIFT,
+              8);
+    iommu_put(AMDVI_BASE + AMDVI_EVENT_BASE, iommu_page(EVENTS) | 8ull << AMDVI_LENGTH_SHIFT, 8);
+    iommu_put(AMDVI_BASE + AMDVI_CONTROL,
+              AMDVI_ENABLED | AMDVI_EVENT_LOG | AMDVI_COMMANDS |
+                  (how & 16 ? AMDVI_EVENT_INTERRUPT : 0) | (how & 32 ? AMDVI_WAIT_INTERRUPT : 0) |
+                  (how & 64 ? AMDVI_WIDE_INTERRUPTS : 0),
+              8);
 }
 
 static void step_register(FuzzInput *in)
@@ -85,67 +73,27 @@ static void step_register(FuzzInput *in)
     if (how & 2) {
         address_space_load(&address_space_memory, AMDVI_BASE + offset, size);
     } else {
-        put(AMDVI_BASE + offset, how & 4 ? take_entry(in) : fuzz_take(in, size), size);
+        iommu_put(AMDVI_BASE + offset, how & 4 ? take_entry(in) : fuzz_take(in, size), size);
     }
 }
 
 static void step_table(FuzzInput *in)
 {
-    uint64_t at = page((unsigned)fuzz_take(in, 1)) + fuzz_take(in, 2) % PAGE / 8 * 8;
+    uint64_t at = iommu_page((unsigned)fuzz_take(in, 1)) + fuzz_take(in, 2) % IOMMU_PAGE / 8 * 8;
 
-    put(at, take_entry(in), 8);
+    iommu_put(at, take_entry(in), 8);
 }
 
 static void step_command(FuzzInput *in)
 {
-    uint64_t tail = *amdvi_reg(unit, AMDVI_COMMAND_TAIL) % PAGE;
+    uint64_t tail = *amdvi_reg(unit, AMDVI_COMMAND_TAIL) % IOMMU_PAGE;
     unsigned how = (unsigned)fuzz_take(in, 1);
     uint64_t code = (uint64_t)(how & 15) << AMDVI_CODE_SHIFT;
 
-    put(page(COMMANDS) + tail, code | (how & 16 ? DEVFN : fuzz_take(in, 7) >> 4), 8);
-    put(page(COMMANDS) + tail + 8, take_entry(in), 8);
-    put(AMDVI_BASE + AMDVI_COMMAND_TAIL, (tail + AMDVI_RING_ENTRY) % PAGE, 8);
-}
-
-static uint64_t take_address(FuzzInput *in)
-{
-    unsigned how = (unsigned)fuzz_take(in, 1);
-
-    return how < 0x80   ? 0x40000000 + (uint64_t)how % 4 * 0x800
-           : how < 0xc0 ? fuzz_take(in, 3)
-                        : fuzz_take(in, 8);
-}
-
-/* What is reached is RAM. */
-static void step_dma(FuzzInput *in)
-{
-    static uint8_t buf[3 * PAGE];
-    unsigned how = (unsigned)fuzz_take(in, 1);
-    uint64_t addr = take_address(in), size = fuzz_take(in, 2) % sizeof(buf);
-    DmaHold hold;
-
-    if (how & 1 && dma_map(&device->dma, addr, size, how & 2, "fuzz", &hold)) {
-        const DmaSpace memory = { .as = &address_space_memory };
-
-        g_assert_true(hold.size && hold.size <= size);
-        g_assert_true(dma_is_ram(&memory, hold.addr, hold.size));
-        dma_unmap(&hold, how & 2 ? hold.size : 0);
-    } else if (how & 4) {
-        dma_write_ram(&device->dma, addr, buf, size);
-    } else if (how & 8) {
-        dma_read_ram(&device->dma, addr, buf, size);
-    } else {
-        dma_is_ram(&device->dma, addr, size);
-    }
-}
-
-static void step_message(FuzzInput *in)
-{
-    unsigned how = (unsigned)fuzz_take(in, 1);
-    uint64_t addr = AMDVI_MSI_FIRST | (fuzz_take(in, 2) << 2 & 0xfffff);
-
-    device->config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
-    pci_send_msi(device, how & 1 ? fuzz_take(in, 8) : addr, (uint32_t)fuzz_take(in, 2));
+    iommu_put(iommu_page(COMMANDS) + tail, code | (how & 16 ? IOMMU_DEVFN : fuzz_take(in, 7) >> 4),
+              8);
+    iommu_put(iommu_page(COMMANDS) + tail + 8, take_entry(in), 8);
+    iommu_put(AMDVI_BASE + AMDVI_COMMAND_TAIL, (tail + AMDVI_RING_ENTRY) % IOMMU_PAGE, 8);
 }
 
 /* The unit's own messages: on, and to anywhere. */
@@ -156,28 +104,21 @@ static void step_own_message(FuzzInput *in)
     uint8_t cap = unit->function->msi_cap;
 
     pci_config_write(bus, 0, at, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
-    pci_config_write(bus, 0, at, cap + 4, (uint32_t)take_address(in), 4);
+    pci_config_write(bus, 0, at, cap + 4, (uint32_t)iommu_take_address(in), 4);
     pci_config_write(bus, 0, at, cap + 2, 1, 2);
 }
 
 static void step_pin(FuzzInput *in)
 {
-    unsigned how = (unsigned)fuzz_take(in, 1), pin = how % IOAPIC_PINS;
-    Irq irq = ioapic_irq(unit->ioapic, pin);
-
-    put(IOAPIC_BASE, 0x10 + 2 * pin, 4);
-    put(IOAPIC_BASE + 0x10, (uint32_t)fuzz_take(in, 2), 4);
-    put(IOAPIC_BASE, 0x11 + 2 * pin, 4);
-    put(IOAPIC_BASE + 0x10, (uint32_t)fuzz_take(in, 2) << 16, 4);
-    irq_set(&irq, how & 0x80 ? 1 : 0);
-    irq_set(&irq, how & 0x40 ? 1 : 0);
+    iommu_pin(unit->ioapic, in);
 }
 
 static FuzzStep *const steps[FUZZ_STEPS] = {
-    step_start,   step_register,    step_table,       step_command,     step_dma,      step_message,
-    step_pin,     step_own_message, step_command,     step_dma,         step_table,    step_command,
-    step_dma,     fuzz_step_reset,  fuzz_step_settle, step_table,       step_register, step_dma,
-    step_command, step_message,     step_start,       step_own_message, fuzz_step_cpu,
+    step_start,         step_register,    step_table,       step_command,    iommu_step_dma,
+    iommu_step_message, step_pin,         step_own_message, step_command,    iommu_step_dma,
+    step_table,         step_command,     iommu_step_dma,   fuzz_step_reset, fuzz_step_settle,
+    step_table,         step_register,    iommu_step_dma,   step_command,    iommu_step_message,
+    step_start,         step_own_message, fuzz_step_cpu,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
