@@ -16,6 +16,20 @@ char *disk_make_image(const char *name)
     return path;
 }
 
+char *disk_make_rules(const char *name, bool write, bool once)
+{
+    char *path = g_strdup_printf("%s/rules-%d-%s", g_get_tmp_dir(), getpid(), name);
+    const char *event = write ? "write_aio" : "read_aio";
+    g_autofree char *text =
+        g_strdup_printf("[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nstate = \"1\"\n"
+                        "immediately = \"off\"\nsector = \"6\"\n[set-state]\nevent = \"%s\"\n"
+                        "state = \"%d\"\nnew_state = \"3\"\n",
+                        event, event, once ? 1 : 2);
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    return path;
+}
+
 void disk_drive(Disk *d, uint64_t features)
 {
     disk_drive_queue(d, features, 0);

@@ -25,6 +25,9 @@ typedef struct Disk {
 
 /* A raw image of SECTORS, each filled with its number + 1; its path, g_free. */
 char *disk_make_image(const char *name);
+/* A file of rules for blkdebug: reads, or with @write writes, of sector 6 fail, each time or @once.
+ * Its path, g_free; to be removed when the machine has started, which has read it then. */
+char *disk_make_rules(const char *name, bool write, bool once);
 /* The first byte of @sector of the image at @path is @byte. */
 void disk_assert_image(const char *path, unsigned sector, uint8_t byte);
 /* Reset the device of d->qt, by its modern interface or not as d->v.modern says, and drive it. */

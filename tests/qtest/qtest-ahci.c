@@ -516,16 +516,9 @@ static void test_lists(void)
 /* Sector 6 fails, for good or @once, as a file says. */
 static void start_failing(AhciHost *h, bool write, const char *action, bool once)
 {
-    const char *event = write ? "write_aio" : "read_aio";
-    g_autofree char *rules = NULL, *text = NULL;
+    g_autofree char *rules = disk_make_rules("ahci", write, once);
 
     *h = (AhciHost){ .path = disk_make_image("ahci") };
-    rules = g_strdup_printf("%s.rules", h->path);
-    text = g_strdup_printf("[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nstate = \"1\"\n"
-                           "immediately = \"off\"\nsector = \"6\"\n[set-state]\nevent = \"%s\"\n"
-                           "state = \"%d\"\nnew_state = \"3\"\n",
-                           event, event, once ? 1 : 2);
-    g_assert_true(g_file_set_contents(rules, text, -1, NULL));
     h->qt =
         qtest_start("-M q35 -m 64 -drive if=none,id=d0,format=raw,file=blkdebug:%s:%s,rerror=%s,"
                     "werror=%s -device ide-hd,drive=d0",

@@ -422,17 +422,11 @@ static void test_stop(void)
 {
     for (unsigned i = 0; i < 4; i++) {
         bool write = i & 1, move = i & 2;
-        const char *event = write ? "write_aio" : "read_aio";
         const uint8_t cdb[10] = { write ? SCSI_WRITE_10 : SCSI_READ_10, 0, 0, 0, 0, 6, 0, 0, 1 };
-        g_autofree char *rules = g_strdup_printf("%s/lsi-rules-%d", g_get_tmp_dir(), (int)getpid());
+        g_autofree char *rules = disk_make_rules("lsi", write, true);
         g_autofree char *blkdebug = g_strdup_printf("blkdebug:%s:", rules);
-        g_autofree char *text = g_strdup_printf(
-            "[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nstate = \"1\"\nimmediately = \"off\"\n"
-            "sector = \"6\"\n[set-state]\nevent = \"%s\"\nstate = \"1\"\nnew_state = \"3\"\n",
-            event, event);
         Host h;
 
-        g_assert_true(g_file_set_contents(rules, text, -1, NULL));
         start_with(&h, "lsi", ",rerror=stop,werror=stop", blkdebug);
         unlink(rules);
         take_attention(&h);

@@ -609,16 +609,9 @@ static void test_stop(void)
     for (unsigned i = 0; i < 4; i++) {
         bool write = i & 1, move = i & 2;
         Nvme n = { .path = disk_make_image("nvme") };
-        g_autofree char *rules = g_strdup_printf("%s.rules", n.path), *text = NULL, *file = NULL;
-        const char *event = write ? "write_aio" : "read_aio";
+        g_autofree char *rules = disk_make_rules("nvme", write, true), *file = NULL;
         uint16_t cid;
 
-        text =
-            g_strdup_printf("[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nstate = \"1\"\n"
-                            "immediately = \"off\"\nsector = \"6\"\n[set-state]\nevent = \"%s\"\n"
-                            "state = \"1\"\nnew_state = \"3\"\n",
-                            event, event);
-        g_assert_true(g_file_set_contents(rules, text, -1, NULL));
         n.qt = qtest_start("-m 64 -drive if=none,id=d0,format=raw,file=blkdebug:%s:%s,rerror=stop,"
                            "werror=stop -device nvme,id=n0,addr=4,serial=abc,drive=d0",
                            rules, n.path);

@@ -386,16 +386,9 @@ static void test_messages(void)
 /* A machine whose disk fails at sector 6 once, which stops it; a request for that. */
 static void start_failing(Host *h, bool write)
 {
-    const char *event = write ? "write_aio" : "read_aio";
-    g_autofree char *rules = g_strdup_printf("%s/pvscsi-rules-%d", g_get_tmp_dir(), (int)getpid());
+    g_autofree char *rules = disk_make_rules("pvscsi", write, true);
     g_autofree char *blkdebug = g_strdup_printf("blkdebug:%s:", rules);
-    g_autofree char *text =
-        g_strdup_printf("[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nstate = \"1\"\n"
-                        "immediately = \"off\"\nsector = \"6\"\n[set-state]\nevent = \"%s\"\n"
-                        "state = \"1\"\nnew_state = \"3\"\n",
-                        event, event);
 
-    g_assert_true(g_file_set_contents(rules, text, -1, NULL));
     start_with(h, ",rerror=stop,werror=stop", blkdebug, "");
     unlink(rules);
     take_attention(h, 1);
