@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "block/backend.h"
+#include "tests/unit/refused.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
 #include "util/units.h"
@@ -47,18 +48,6 @@ static inline void del(const char *name)
     block_node_del(name, &err);
     g_assert_no_error(err);
 }
-
-#define assert_refused(what, part)                       \
-    do {                                                 \
-        GError *err_ = NULL;                             \
-        GError **errp = &err_;                           \
-        g_assert_false(!!(what));                        \
-        g_assert_nonnull(err_);                          \
-        if (!strstr(err_->message, part)) {              \
-            g_error("'%s' in: %s", part, err_->message); \
-        }                                                \
-        g_error_free(err_);                              \
-    } while (0)
 
 static inline uint8_t byte_at(BlockNode *node, uint64_t offset)
 {

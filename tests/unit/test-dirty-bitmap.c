@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "block/dirty-bitmap.h"
+#include "tests/unit/refused.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
 #include "util/units.h"
@@ -29,18 +30,6 @@ static BlockDirtyBitmap *make(BlockNode *node, const char *name, uint32_t granul
     g_assert_no_error(err);
     return bitmap;
 }
-
-#define assert_refused(what, part)                       \
-    do {                                                 \
-        GError *err_ = NULL;                             \
-        GError **errp = &err_;                           \
-        g_assert_false(!!(what));                        \
-        g_assert_nonnull(err_);                          \
-        if (!strstr(err_->message, part)) {              \
-            g_error("'%s' in: %s", part, err_->message); \
-        }                                                \
-        g_error_free(err_);                              \
-    } while (0)
 
 /* ---- sets ---- */
 

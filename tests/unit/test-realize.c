@@ -453,12 +453,8 @@ static void come_and_go(Machine *machine)
     }
 }
 
-static void check(const char *type)
+static void add_board_devices(bool q35)
 {
-    bool q35 = strcmp(type, "q35") == 0;
-    Machine *machine = machine_make(type, true);
-    g_autoptr(GPtrArray) first = NULL;
-
     add_device("isa-debugcon,chardev=c0,iobase=0x402"); /* 0xe9 is of pc-testdev */
     add_device("isa-parallel,chardev=lp");
     if (q35) { /* pc has one */
@@ -478,6 +474,11 @@ static void check(const char *type)
     add_device("pci-ipmi-bt,bmc=bmc3,multifunction=on,addr=17.4");
     add_device("pc-dimm,id=d0,memdev=m0");
     add_device("nvdimm,id=d1,memdev=m3,label-size=128K");
+}
+
+/* Of virtio and graphics, and bridges. */
+static void add_functions(bool q35)
+{
     add_virtio();
     add_device(q35 ? "virtio-balloon-pci-transitional" : "virtio-balloon-pci"); /* one a machine */
     add_device("pci-bridge,id=b0");
@@ -498,6 +499,10 @@ static void check(const char *type)
         add_device("ahci,id=ahci0");
         add_device("virtio-iommu-pci");
     }
+}
+
+static void add_disks_and_nets(void)
+{
     add_disk("ide-hd", 8);
     add_device("ide-cd");
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
@@ -508,6 +513,10 @@ static void check(const char *type)
     add_adapters();
     add_device("rtl8139,bus=b0");
     add_cards();
+}
+
+static void add_usb_and_sound(bool q35)
+{
     add_device("qemu-xhci,id=x");
     add_device("nec-usb-xhci,id=n,addr=1e.0,multifunction=on");
     for (unsigned i = 1; i <= 6; i++) {
@@ -547,25 +556,41 @@ static void check(const char *type)
     add_device("usb-host,bus=n.0,vendorid=0xdead");
     add_device("usb-tablet,bus=x.0,usb_version=1");
     add_device("usb-net,bus=e.0");
+}
+
+static void add_express_ports(void)
+{
+    add_device("ioh3420,id=rp1,chassis=1");
+    add_device("x3130-upstream,id=up,bus=rp1");
+    add_device("xio3130-downstream,id=down,bus=up,chassis=2");
+    add_device("pcie-pci-bridge,id=b2,bus=down");
+    add_device("virtio-rng-pci,bus=b2");
+    add_device("pxb-pcie,id=x0,bus_nr=80");
+    add_device("pcie-root-port,id=rp2,bus=x0,chassis=3");
+    add_device("virtio-rng-pci,bus=rp2");
+    add_device("pxb-cxl,id=cxl,bus_nr=112,multifunction=on,addr=18.7");
+    add_device("cxl-rp,id=cxl0,bus=cxl,chassis=4");
+    add_device("cxl-upstream,id=cxl1,bus=cxl0");
+    add_device("cxl-downstream,id=cxl2,bus=cxl1,chassis=5");
+    add_device("cxl-type3,bus=cxl2,persistent-memdev=cxlmem,lsa=cxllsa,sn=1");
+    add_device("pcie-root-port,id=rp0");
+    add_device("virtio-rng-pci,bus=rp0,disable-legacy=off");
+    add_device("intel-iommu,device-iotlb=on");
+}
+
+static void check(const char *type)
+{
+    bool q35 = strcmp(type, "q35") == 0;
+    Machine *machine = machine_make(type, true);
+
+    add_board_devices(q35);
+    add_functions(q35);
+    add_disks_and_nets();
+    add_usb_and_sound(q35);
     if (q35) {
-        add_device("ioh3420,id=rp1,chassis=1");
-        add_device("x3130-upstream,id=up,bus=rp1");
-        add_device("xio3130-downstream,id=down,bus=up,chassis=2");
-        add_device("pcie-pci-bridge,id=b2,bus=down");
-        add_device("virtio-rng-pci,bus=b2");
-        add_device("pxb-pcie,id=x0,bus_nr=80");
-        add_device("pcie-root-port,id=rp2,bus=x0,chassis=3");
-        add_device("virtio-rng-pci,bus=rp2");
-        add_device("pxb-cxl,id=cxl,bus_nr=112,multifunction=on,addr=18.7");
-        add_device("cxl-rp,id=cxl0,bus=cxl,chassis=4");
-        add_device("cxl-upstream,id=cxl1,bus=cxl0");
-        add_device("cxl-downstream,id=cxl2,bus=cxl1,chassis=5");
-        add_device("cxl-type3,bus=cxl2,persistent-memdev=cxlmem,lsa=cxllsa,sn=1");
-        add_device("pcie-root-port,id=rp0");
-        add_device("virtio-rng-pci,bus=rp0,disable-legacy=off");
-        add_device("intel-iommu,device-iotlb=on");
+        add_express_ports();
     }
-    first = all_devices();
+    g_autoptr(GPtrArray) first = all_devices();
     assert_every_type(first, q35 ? of_pc : of_q35);
     come_and_go(machine);
     remove_flash_file();

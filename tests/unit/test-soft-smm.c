@@ -5,17 +5,13 @@
  */
 #include "accel/accel.h"
 #include "accel/soft/engine.h"
-#include "memory/smm.h"
-#include "target/i386/smm.h"
 #include "target/i386/svm.h"
+#include "tests/unit/smram.h"
 #include "tests/unit/soft-guest.h"
 #include "util/error.h"
-#include "util/machine-lock.h"
 
-enum { SMRAM = X86_SMBASE_RESET, SMRAM_SIZE = 0x20000, HANDLER = SMRAM + X86_SMM_ENTRY };
+enum { HANDLER = SMRAM + X86_SMM_ENTRY };
 
-static RamBlock *smram;
-static MemoryRegion smram_region;
 static unsigned shutdowns;
 
 static void on_shutdown(X86Cpu *cpu)
@@ -371,19 +367,6 @@ static void test_random(void)
     }
 }
 
-static void make_smram(void)
-{
-    GError *err = NULL;
-
-    machine_lock();
-    memory_smm_init();
-    smram = ram_block_new("smram", SMRAM_SIZE, -1, false, false, 0, &err);
-    g_assert_no_error(err);
-    memory_region_init_ram(&smram_region, "smram", smram);
-    memory_region_add(memory_smram(), SMRAM, &smram_region);
-    machine_unlock();
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -391,7 +374,7 @@ int main(int argc, char **argv)
     accel_set_shutdown_handler(on_shutdown);
     h = harness_new();
     h->cpu->has_smm = true;
-    make_smram();
+    smram_make();
     g_test_add_func("/soft/smm/map/long", test_long_map);
     g_test_add_func("/soft/smm/map/legacy", test_legacy_map);
     g_test_add_func("/soft/smm/round", test_round);
@@ -405,11 +388,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft/smm/impossible", test_impossible);
     g_test_add_func("/soft/smm/random", test_random);
     int ret = g_test_run();
-    machine_lock();
-    memory_region_remove(&smram_region);
-    memory_region_destroy(&smram_region);
-    ram_block_unref(smram);
-    machine_unlock();
+    smram_remove();
     harness_free(h);
     return ret;
 }

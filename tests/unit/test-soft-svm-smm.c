@@ -6,16 +6,11 @@
  */
 #include "accel/accel.h"
 #include "accel/soft/engine.h"
-#include "memory/smm.h"
-#include "target/i386/smm.h"
+#include "tests/unit/smram.h"
 #include "tests/unit/soft-svm-guest.h"
 #include "util/error.h"
-#include "util/machine-lock.h"
 
-enum { SMRAM = X86_SMBASE_RESET, SMRAM_SIZE = 0x20000, SAVED_RIP = 0xff78 };
-
-static RamBlock *smram;
-static MemoryRegion smram_region;
+enum { SAVED_RIP = 0xff78 };
 
 static void on_shutdown(X86Cpu *cpu)
 {
@@ -386,19 +381,6 @@ static void test_moved(void)
     h->moved = false;
 }
 
-static void make_smram(void)
-{
-    GError *err = NULL;
-
-    machine_lock();
-    memory_smm_init();
-    smram = ram_block_new("smram", SMRAM_SIZE, -1, false, false, 0, &err);
-    g_assert_no_error(err);
-    memory_region_init_ram(&smram_region, "smram", smram);
-    memory_region_add(memory_smram(), SMRAM, &smram_region);
-    machine_unlock();
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -406,7 +388,7 @@ int main(int argc, char **argv)
     accel_set_shutdown_handler(on_shutdown);
     h = harness_new();
     h->cpu->has_smm = true;
-    make_smram();
+    smram_make();
     g_test_add_func("/soft-svm-smm/gif", test_gif);
     g_test_add_func("/soft-svm-smm/intercepted", test_intercepted);
     g_test_add_func("/soft-svm-smm/injected", test_injected);
@@ -421,11 +403,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-svm-smm/random", test_random);
     g_test_add_func("/soft-svm-smm/moved", test_moved);
     int result = g_test_run();
-    machine_lock();
-    memory_region_remove(&smram_region);
-    memory_region_destroy(&smram_region);
-    ram_block_unref(smram);
-    machine_unlock();
+    smram_remove();
     harness_free(h);
     return result;
 }
