@@ -11,6 +11,7 @@
 
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci.h"
+#include "hw/virtio/vsock.h"
 #include "util/error.h"
 
 #define TYPE_VHOST_USER_PART "vhost-user-part"
@@ -25,15 +26,13 @@
                .config_changed = part_config_changed }
 #define NO_CONFIG .vhost = { .features = UINT64_MAX }
 
-enum { VIRTIO_I2C_F_ZERO_LENGTH_REQUEST = 0, VIRTIO_GPIO_F_IRQ = 0, VIRTIO_VSOCK_F_SEQPACKET = 1 };
-enum { VSOCK_EVENT_TRANSPORT_RESET = 0 };
-enum { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF };
+enum { VIRTIO_I2C_F_ZERO_LENGTH_REQUEST = 0, VIRTIO_GPIO_F_IRQ = 0 };
 
 typedef struct VhostUserPart {
     VirtioDevice parent;
     /* configuration */
     char *chardev;
-    int seqpacket; /* of vsock: SWITCH_*, or SWITCH_OFF for the others */
+    int seqpacket; /* of vsock: SEQPACKET_*; 0 for the others */
     /* wiring */
     CharFrontend fe;
     Vhost *vhost;
@@ -118,15 +117,7 @@ static void input_config_written(VirtioDevice *vdev, const uint8_t *config, unsi
 
 static void vsock_event(VirtioDevice *vdev, VirtQueue *vq)
 {
-    VhostUserPart *s = VHOST_USER_PART(vdev);
-    const uint32_t id = VSOCK_EVENT_TRANSPORT_RESET;
-    VirtqElement *element;
-
-    if (s->reset_due && (element = virtq_pop(vq))) {
-        s->reset_due = false;
-        virtq_push(vq, element, (uint32_t)virtq_write(element, 0, &id, sizeof(id)));
-        virtio_notify(vdev, vq);
-    }
+    vsock_tell_reset(vdev, vq, &VHOST_USER_PART(vdev)->reset_due);
 }
 
 static void vsock_reset(VirtioDevice *vdev)
@@ -146,7 +137,7 @@ static bool vsock_post_load(void *opaque, GError **errp)
 
 static bool check_seqpacket(const VhostUserPart *s, GError **errp)
 {
-    if (s->seqpacket == SWITCH_ON &&
+    if (s->seqpacket == SEQPACKET_ON &&
         !(s->vhost->backend->features >> VIRTIO_VSOCK_F_SEQPACKET & 1)) {
         error_set(errp, "seqpacket=on, and the back-end does not have it");
         return false;
@@ -169,7 +160,7 @@ static bool meet(VhostUserPart *s, GError **errp)
                   class->rings);
         return false;
     }
-    if (class->event && s->seqpacket == SWITCH_OFF) {
+    if (class->event && s->seqpacket == SEQPACKET_OFF) {
         offered &= ~(1ull << VIRTIO_VSOCK_F_SEQPACKET);
     }
     for (unsigned bit = 0; bit < 64; bit++) {
@@ -242,17 +233,13 @@ static const ObjectType part_type = {
 };
 OBJECT_TYPE_REGISTER(part_type)
 
-static const char *const switch_names[] = {
-    [SWITCH_AUTO] = "auto", [SWITCH_ON] = "on", [SWITCH_OFF] = "off", NULL
-};
-
 static const Property vsock_properties[] = {
     { .name = "seqpacket",
       .kind = PROP_ENUM,
       .offset = offsetof(VhostUserPart, seqpacket),
-      .enum_names = switch_names,
+      .enum_names = vsock_seqpacket_names,
       .has_default = true,
-      .default_int = SWITCH_AUTO,
+      .default_int = SEQPACKET_AUTO,
       .description = "offer sockets that keep the bounds of messages; auto: if the back-end does" },
     { 0 },
 };

@@ -10,6 +10,7 @@
 
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci.h"
+#include "hw/virtio/vsock.h"
 #include "util/error.h"
 
 #define TYPE_VHOST_VSOCK "vhost-vsock-device"
@@ -18,7 +19,6 @@
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_EVENT, QUEUE_SIZE = 128 };
 enum { RINGS = QUEUE_EVENT }; /* that are the kernel's */
-enum { VIRTIO_VSOCK_F_SEQPACKET = 1, EVENT_TRANSPORT_RESET = 0 };
 /* 0 to 2 are the hypervisor, the machine itself and the host; all bits are any. */
 enum { CID_MIN = 3 };
 #define CID_MAX (UINT32_MAX - 1)
@@ -37,8 +37,6 @@ typedef struct VhostVsock {
     bool reset_due; /* connections were lost: the driver is to be told */
 } VhostVsock;
 OBJECT_CAST_DEFINE(VhostVsock, VHOST_VSOCK, TYPE_VHOST_VSOCK)
-
-enum { SEQPACKET_AUTO, SEQPACKET_ON, SEQPACKET_OFF };
 
 static void vsock_config_read(VirtioDevice *vdev, uint8_t *config)
 {
@@ -66,15 +64,7 @@ static bool enable(void *opaque, unsigned ring, bool on, GError **errp)
 
 static void handle_event(VirtioDevice *vdev, VirtQueue *vq)
 {
-    VhostVsock *s = VHOST_VSOCK(vdev);
-    const uint32_t id = EVENT_TRANSPORT_RESET;
-    VirtqElement *element;
-
-    if (s->reset_due && (element = virtq_pop(vq))) {
-        s->reset_due = false;
-        virtq_push(vq, element, (uint32_t)virtq_write(element, 0, &id, sizeof(id)));
-        virtio_notify(vdev, vq);
-    }
+    vsock_tell_reset(vdev, vq, &VHOST_VSOCK(vdev)->reset_due);
 }
 
 static void vsock_reset(VirtioDevice *vdev)
@@ -177,10 +167,6 @@ static const StateTable vsock_state = {
 
 /* ---- the type ---- */
 
-static const char *const seqpacket_names[] = {
-    [SEQPACKET_AUTO] = "auto", [SEQPACKET_ON] = "on", [SEQPACKET_OFF] = "off", NULL
-};
-
 static const Property vsock_properties[] = {
     { .name = "guest-cid",
       .kind = PROP_UINT64,
@@ -193,7 +179,7 @@ static const Property vsock_properties[] = {
     { .name = "seqpacket",
       .kind = PROP_ENUM,
       .offset = offsetof(VhostVsock, seqpacket),
-      .enum_names = seqpacket_names,
+      .enum_names = vsock_seqpacket_names,
       .has_default = true,
       .default_int = SEQPACKET_AUTO,
       .description = "offer sockets that keep the bounds of messages; auto: if the kernel does" },
