@@ -12,7 +12,7 @@
 
 typedef enum BackendAio {
     BACKEND_AIO_NO,      /* a thread has to do it */
-    BACKEND_AIO_STARTED, /* backend_aio_ended() will tell */
+    BACKEND_AIO_STARTED, /* backend_request_ended() will be called */
     BACKEND_AIO_DONE,
 } BackendAio;
 

@@ -52,8 +52,9 @@ SocketPlace *socket_place_copy(const SocketPlace *place);
 void socket_place_free(SocketPlace *place);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SocketPlace, socket_place_free)
 
-/* The addresses of @host (NULL or "": every one of ours, or this host if not @passive) and @port
- * for sockets of @type; freeaddrinfo. NULL with an error, also for a @port that is no number. */
+/* The addresses of @host (NULL or "": every one of ours, or this host without AI_PASSIVE in @flags)
+ * and @port for sockets of @type; freeaddrinfo. NULL with an error, also for a @port that is no
+ * number. */
 struct addrinfo *socket_place_lookup(const char *host, const char *port, int type, int ipv4,
                                      int ipv6, int flags, GError **errp);
 

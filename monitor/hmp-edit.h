@@ -26,7 +26,7 @@ typedef struct HmpEditUser {
 bool hmp_edit_begin(const HmpEditUser *user, const char *terminal, const char *prompt);
 /* The size of the terminal, in characters. */
 void hmp_edit_set_size(int rows, int columns);
-/* Bytes from the terminal. May call @user's functions; hmp_edit_end() may be called from them.
+/* Bytes from the terminal. May call the user's functions; hmp_edit_end() may be called from them.
  * Returns how many were taken: all, unless a line that was entered has not ended. */
 int hmp_edit_input(const uint8_t *buf, int len);
 /* The line has ended: show the prompt. */

@@ -182,7 +182,7 @@ void vnc_event_send(const VncEvent *event);
 /* What it holds is released. Main thread. */
 void vnc_event_release_all(VncClient *client);
 void vnc_event_init(const VncHost *host);
-/* Whether a pointer's places are taken now, for all clients of @server. */
+/* Whether a pointer's places are taken now, for all clients. */
 bool vnc_event_absolute(void);
 
 /* vnc-listen.c: both ends of @fd. */

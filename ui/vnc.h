@@ -34,7 +34,7 @@ void vnc_init(const VncHost *host, const char *name);
 void vnc_cleanup(void);
 
 /* A server as @options say, which asks for @password (copied) or, with options->password, for one
- * that is set later; NULL: for none. @console_ok says whether options->display names a device. */
+ * that is set later; NULL: for none. */
 VncServer *vnc_server_new(const VncOptions *options, const char *password, GError **errp);
 /* By its id; NULL: the first one. NULL if there is none. */
 VncServer *vnc_server_find(const char *id);

@@ -53,7 +53,7 @@ struct SoftCodeCpu {
     const SoftCodeUser *user;
     GHashTable *own;      /* set of OwnPage, by page; mutex */
     OwnPage *dirty;       /* list; mutex */
-    CodeRange again;      /* that this vCPU wrote to last: see write_matters(); own thread */
+    CodeRange again;      /* that this vCPU wrote to last: see begin_write(); own thread */
     _Atomic bool pending; /* there is one of both; set with the mutex */
     SoftCodeCpu *next;
 };

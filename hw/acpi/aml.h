@@ -77,7 +77,7 @@ typedef struct AmlField {
     unsigned bits;
 } AmlField;
 Aml *aml_field(const char *region, AmlAccess access, AmlUpdate update, const AmlField *fields);
-/* Name @size (4 or 8) bytes of a buffer from the byte at @offset. */
+/* Name 4 or 8 bytes of a buffer from the byte at @offset. */
 Aml *aml_create_dword_field(Aml *buffer, unsigned offset, const char *name);
 Aml *aml_create_qword_field(Aml *buffer, unsigned offset, const char *name);
 

@@ -75,7 +75,7 @@ static inline const BootModule *boot_initrd(const LinuxBoot *boot)
 
 /* An error for a kernel that needs RAM up to @end. */
 void boot_error_ram(const LinuxBoot *boot, uint64_t end, GError **errp);
-/* An error for the module @path of @size bytes, which needs RAM up to @end, if the limit allows. */
+/* An error for @module, which needs RAM up to @end, if @limit allows that. */
 void boot_error_module(const BootModule *module, uint64_t end, uint64_t limit, GError **errp);
 
 /* The flat segments of the boot protocols: code of 64 or 32 bits in CS, selector 0x10, data in the

@@ -44,7 +44,7 @@ struct Nic {
         .description = "address; without it 52:54:00:12:34:56, or the next one"        \
     }
 
-/* Settle the address, and join it to its netdev. @device is what users know as the card; @client's
+/* Settle the address, and join it to its netdev. @device is what users know as the card; @ops'
  * functions may be called from now on. It gets as many pairs of queues as its netdev has, but at
  * most @most. */
 bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque, unsigned most,

@@ -616,7 +616,7 @@ void virtq_enable(VirtQueue *vq, uint64_t features)
 
 /* ---- contents ---- */
 
-/* @to_piece: from @buf to the pieces, else the other way. */
+/* @to_pieces: from @buf to the pieces, else the other way. */
 static size_t copy(const DmaHold *pieces, unsigned count, uint64_t offset, uint8_t *buf, size_t len,
                    bool to_pieces)
 {

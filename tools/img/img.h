@@ -112,7 +112,7 @@ extern const ImgCommand img_amend, img_bench, img_bitmap, img_check, img_commit,
 int img_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 /* The same of @err, which is freed. */
 int img_fail(GError *err);
-/* Print @text to stdout unless -q was given. */
+/* Print that to stdout unless -q was given. */
 void img_say(const ImgArgs *args, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 #endif
