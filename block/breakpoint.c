@@ -88,20 +88,6 @@ bool breakpoints_resume(Breakpoints *b, const char *tag)
     return end(b, tag, false);
 }
 
-bool breakpoints_is_suspended(Breakpoints *b, const char *tag)
-{
-    bool found = false;
-
-    g_mutex_lock(&mutex);
-    for (unsigned i = 0; i < b->list->len; i++) {
-        const Breakpoint *p = b->list->pdata[i];
-
-        found |= p->met && !p->over && strcmp(p->tag, tag) == 0;
-    }
-    g_mutex_unlock(&mutex);
-    return found;
-}
-
 void breakpoints_meet(Breakpoints *b, BlkdebugEvent event)
 {
     Breakpoint *at = NULL;

@@ -21,8 +21,6 @@ void breakpoints_add(Breakpoints *b, BlkdebugEvent event, const char *tag);
 bool breakpoints_remove(Breakpoints *b, const char *tag);
 /* What waits as @tag goes on. False: nothing does. */
 bool breakpoints_resume(Breakpoints *b, const char *tag);
-/* Does something? */
-bool breakpoints_is_suspended(Breakpoints *b, const char *tag);
 
 /* A request meets @event: wait if there is a breakpoint, and the caller has not the machine lock.
  */

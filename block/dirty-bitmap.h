@@ -16,7 +16,6 @@
 #include "block/node.h"
 
 #define BLOCK_DIRTY_BITMAP_GRANULARITY_MIN 512
-#define BLOCK_DIRTY_BITMAP_GRANULARITY_MAX (1u << 31)
 #define BLOCK_DIRTY_BITMAP_NAME_MAX        1023 /* bytes */
 
 typedef struct BlockDirtyBitmap {

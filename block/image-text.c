@@ -6,7 +6,8 @@
 
 #include "block/image-info.h"
 
-char *block_human_size(uint64_t bytes)
+/* 196608 as "192 KiB": three digits. g_free. */
+static char *human_size(uint64_t bytes)
 {
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
     double value = (double)bytes;
@@ -25,7 +26,7 @@ void block_snapshots_text(GString *out, const GPtrArray *list)
                            "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
     for (unsigned i = 0; i < list->len; i++) {
         const SnapshotInfo *info = list->pdata[i];
-        g_autofree char *size = block_human_size((uint64_t)info->vm_state_size);
+        g_autofree char *size = human_size((uint64_t)info->vm_state_size);
         g_autoptr(GDateTime) date = g_date_time_new_from_unix_local(info->date_sec);
         g_autofree char *when = date ? g_date_time_format(date, "%F %T") : g_strdup("");
         int64_t seconds = info->vm_clock_sec;
@@ -93,9 +94,9 @@ static void add_specific(GString *out, const BlockNode *node)
 
 void block_image_text(GString *out, BlockNode *node, const ImageInfo *info)
 {
-    g_autofree char *size = block_human_size((uint64_t)info->virtual_size);
-    g_autofree char *disk = info->has_actual_size ? block_human_size((uint64_t)info->actual_size)
-                                                  : g_strdup("unavailable");
+    g_autofree char *size = human_size((uint64_t)info->virtual_size);
+    g_autofree char *disk =
+        info->has_actual_size ? human_size((uint64_t)info->actual_size) : g_strdup("unavailable");
 
     g_string_append_printf(
         out, "image: %s\nfile format: %s\nvirtual size: %s (%" PRId64 " bytes)\ndisk size: %s\n",

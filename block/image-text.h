@@ -5,8 +5,6 @@
 
 #include "block/node.h"
 
-/* 196608 as "192 KiB": three digits. g_free. */
-char *block_human_size(uint64_t bytes);
 /* The table of @list (SnapshotInfo). */
 void block_snapshots_text(GString *out, const GPtrArray *list);
 /* @info is the block_image_info() of @node, which is open. Main thread. */

@@ -170,12 +170,6 @@ void block_job_clear(BlockJob *b)
     g_free(b->user);
 }
 
-void block_job_discard(BlockJob *b)
-{
-    block_job_clear(b);
-    job_discard(b->job);
-}
-
 /* ---- copying ---- */
 
 void *block_job_buffer(void)

@@ -50,8 +50,6 @@ bool block_job_read(BlockJob *b, BlockNode *node, GError **errp);
 void block_job_let_go(BlockJob *b);
 /* The end: there is nothing of it any more. The job itself is left. */
 void block_job_clear(BlockJob *b);
-/* For what fails before job_start(): clear it, and forget the job. */
-void block_job_discard(BlockJob *b);
 
 /* Copy what is read at [@offset, @offset + @bytes) of @from to @to, by way of @buf, which has
  * BLOCK_JOB_CHUNK bytes; zeros are only made. 0 or a positive errno value; *@read says whose. */

@@ -57,7 +57,8 @@ static void set_status(Job *job, JobStatus status)
     qapi_event_send_job_status_change(job->id, status);
 }
 
-bool job_check_verb(const Job *job, JobVerb verb, GError **errp)
+/* May users do that in the state that it is in? */
+static bool check_verb(const Job *job, JobVerb verb, GError **errp)
 {
     static const char *const names[JOB_VERB_COUNT] = { "cancel",    "pause",    "resume",
                                                        "set-speed", "complete", "finalize",
@@ -406,7 +407,7 @@ void jobs_finish(void)
 
 bool job_pause(Job *job, GError **errp)
 {
-    if (!job_check_verb(job, JOB_VERB_PAUSE, errp)) {
+    if (!check_verb(job, JOB_VERB_PAUSE, errp)) {
         return false;
     }
     if (job->paused) {
@@ -422,7 +423,7 @@ bool job_pause(Job *job, GError **errp)
 
 bool job_resume(Job *job, GError **errp)
 {
-    if (!job_check_verb(job, JOB_VERB_RESUME, errp)) {
+    if (!check_verb(job, JOB_VERB_RESUME, errp)) {
         return false;
     }
     if (!job->paused) {
@@ -444,7 +445,7 @@ static bool is_ready(const Job *job)
 
 bool job_cancel(Job *job, bool force, GError **errp)
 {
-    if (!job_check_verb(job, JOB_VERB_CANCEL, errp)) {
+    if (!check_verb(job, JOB_VERB_CANCEL, errp)) {
         return false;
     }
     if (job->driver->can_complete && !force && is_ready(job)) {
@@ -464,7 +465,7 @@ bool job_cancel(Job *job, bool force, GError **errp)
 
 bool job_complete(Job *job, GError **errp)
 {
-    if (!job_check_verb(job, JOB_VERB_COMPLETE, errp)) {
+    if (!check_verb(job, JOB_VERB_COMPLETE, errp)) {
         return false;
     }
     if (job->cancelled || job->keep_source) {
@@ -483,7 +484,7 @@ bool job_complete(Job *job, GError **errp)
 
 bool job_finalize(Job *job, GError **errp)
 {
-    if (!job_check_verb(job, JOB_VERB_FINALIZE, errp)) {
+    if (!check_verb(job, JOB_VERB_FINALIZE, errp)) {
         return false;
     }
     finalize_transaction(job->transaction);
@@ -492,7 +493,7 @@ bool job_finalize(Job *job, GError **errp)
 
 bool job_dismiss(Job *job, GError **errp)
 {
-    if (!job_check_verb(job, JOB_VERB_DISMISS, errp)) {
+    if (!check_verb(job, JOB_VERB_DISMISS, errp)) {
         return false;
     }
     job_discard(job);
@@ -501,7 +502,7 @@ bool job_dismiss(Job *job, GError **errp)
 
 bool job_set_speed(Job *job, int64_t speed, GError **errp)
 {
-    if (!job_check_verb(job, JOB_VERB_SET_SPEED, errp)) {
+    if (!check_verb(job, JOB_VERB_SET_SPEED, errp)) {
         return false;
     }
     if (speed < 0) {

@@ -95,8 +95,6 @@ void job_transaction_unref(JobTransaction *transaction);
 Job *job_find(const char *id, GError **errp);
 /* The first, or the one after @job; NULL: there is no other. */
 Job *job_next(const Job *job);
-/* May users do that in the state that it is in? */
-bool job_check_verb(const Job *job, JobVerb verb, GError **errp);
 bool job_pause(Job *job, GError **errp);
 bool job_resume(Job *job, GError **errp);
 /* Unless @force, one that is ready ends well, without its last change. */

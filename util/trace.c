@@ -21,11 +21,6 @@ const char *trace_name(TraceEvent event)
     return events[event].name;
 }
 
-const char *trace_help(TraceEvent event)
-{
-    return events[event].help;
-}
-
 bool trace_matches(TraceEvent event, const char *pattern)
 {
     return g_pattern_match_simple(pattern, events[event].name);

@@ -50,7 +50,6 @@ extern uint8_t trace_on[TRACE_EVENT_COUNT];
 void trace_print(TraceEvent event, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 const char *trace_name(TraceEvent event);
-const char *trace_help(TraceEvent event);
 /* Does @pattern, a name or one with * and ?, stand for @event? */
 bool trace_matches(TraceEvent event, const char *pattern);
 /* An error if @pattern is a name that no event has; one with * or ? may stand for nothing. */

@@ -141,7 +141,8 @@ static void drop_list(SoftCpu *s, SoftMmuMode mode, uint64_t *list, bool keep_gl
     }
 }
 
-void soft_tlb_forget_walks(SoftCpu *s)
+/* Walks begin at CR3 again. */
+static void forget_walks(SoftCpu *s)
 {
     for (unsigned i = 0; i < SOFT_WALK_STARTS; i++) {
         s->walk_starts[i].gib = UINT64_MAX;
@@ -199,7 +200,7 @@ void soft_tlb_flush(SoftCpu *s, bool keep_global)
 {
     s->tlb_flushes++;
     s->tlb_rules = rules_of(&s->cpu);
-    soft_tlb_forget_walks(s);
+    forget_walks(s);
     forget_near(s);
     for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
         if (!keep_global || s->code[i].local) {
@@ -263,7 +264,7 @@ void soft_set_pkru(SoftCpu *s, uint32_t pkru)
 void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
 {
     s->tlb_page_flushes++;
-    soft_tlb_forget_walks(s); /* of any address (SDM vol. 3 section 4.10.4.1) */
+    forget_walks(s); /* of any address (SDM vol. 3 section 4.10.4.1) */
     forget_near(s);
     for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
         if (code_concerned(&s->code[i], addr)) {
@@ -449,7 +450,7 @@ void soft_tlb_drop_requested(SoftCpu *s)
     PhysPages pages = { s->drop_first / SOFT_PAGE, s->drop_last / SOFT_PAGE };
     atomic_store(&s->drop_request, false);
     g_mutex_unlock(&request_mutex);
-    soft_tlb_forget_walks(s);
+    forget_walks(s);
     forget_near(s);
     for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
         change_mode(s, mode, pages, drop);

@@ -51,8 +51,6 @@ void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys);
 /* Code of the current mode was found at linear address @addr by way of @e: blocks that say so with
  * tlb_gen are valid until a flush that concerns @e. */
 void soft_tlb_used_for_code(SoftCpu *s, uint64_t addr, const SoftTlbEntry *e);
-/* Walks begin at CR3 again. */
-void soft_tlb_forget_walks(SoftCpu *s);
 /* No block is valid until it is found again. */
 void soft_tlb_forget_code(SoftCpu *s);
 /* tlb_gen becomes that of the current mmu_mode. */

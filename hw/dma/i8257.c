@@ -107,26 +107,13 @@ void isa_dma_request(unsigned channel, bool asks)
     }
 }
 
-bool isa_dma_is_ready(unsigned channel)
+/* Has the guest made the channel ready: is it unmasked, and its controller on? */
+static bool is_ready(unsigned channel)
 {
     const I8257 *s = find(channel);
 
     return s && !(s->masks >> channel % CHANNELS & 1) && !(s->command & COMMAND_OFF) &&
            (s->channels[channel % CHANNELS].mode & MODE_KIND) != MODE_CASCADE;
-}
-
-bool isa_dma_repeats(unsigned channel)
-{
-    const I8257 *s = find(channel);
-
-    return s && s->channels[channel % CHANNELS].mode & MODE_REPEAT;
-}
-
-uint32_t isa_dma_left(unsigned channel)
-{
-    const I8257 *s = find(channel);
-
-    return s ? ((uint32_t)s->channels[channel % CHANNELS].count + 1) << s->number : 0;
 }
 
 /* ---- moving ---- */
@@ -194,7 +181,7 @@ uint32_t isa_dma_move(unsigned channel, void *data, uint32_t size, bool to_memor
     uint32_t units, moved = 0;
 
     *ended = false;
-    if (!isa_dma_is_ready(channel)) {
+    if (!is_ready(channel)) {
         return 0;
     }
     for (units = size >> s->number; units && !*ended;) {
@@ -219,7 +206,7 @@ uint32_t isa_dma_move(unsigned channel, void *data, uint32_t size, bool to_memor
 static void look(I8257 *s)
 {
     for (unsigned n = 0; n < CHANNELS; n++) {
-        if (s->asks >> n & 1 && s->users[n].ready && isa_dma_is_ready(s->number * CHANNELS + n)) {
+        if (s->asks >> n & 1 && s->users[n].ready && is_ready(s->number * CHANNELS + n)) {
             s->users[n].ready(s->users[n].opaque);
         }
     }

@@ -29,12 +29,6 @@ bool isa_dma_take(unsigned channel, const IsaDmaUser *user, GError **errp);
 void isa_dma_give_back(unsigned channel);
 /* The device asks to move something, or not any more. */
 void isa_dma_request(unsigned channel, bool asks);
-/* Has the guest made the channel ready: is it unmasked, and its controller on? */
-bool isa_dma_is_ready(unsigned channel);
-/* Does it, once it ended, begin again by itself? */
-bool isa_dma_repeats(unsigned channel);
-/* Bytes until it ends. */
-uint32_t isa_dma_left(unsigned channel);
 /* Move up to @size bytes between @data and memory, as far as the channel goes until it ends, which
  * *@ended says (terminal count). Returns how many. What the guest has set up for the other
  * direction, or only to count, changes no memory, and gives 0xff. */

@@ -43,7 +43,8 @@ static void ring_doorbell(Mptsas *s)
 
 /* ---- replies ---- */
 
-void mptsas_fail(Mptsas *s, uint16_t code)
+/* It has failed, until the driver resets it. */
+static void fail(Mptsas *s, uint16_t code)
 {
     if (s->ioc_state != MPT_STATE_FAULT) {
         s->ioc_state = MPT_STATE_FAULT;
@@ -54,7 +55,7 @@ void mptsas_fail(Mptsas *s, uint16_t code)
 void mptsas_post(Mptsas *s, uint32_t word)
 {
     if (s->post_count == MPTSAS_POST_MAX) {
-        mptsas_fail(s, MPT_INSUFFICIENT_RESOURCES);
+        fail(s, MPT_INSUFFICIENT_RESOURCES);
         return;
     }
     s->posted[(s->post_first + s->post_count++) % MPTSAS_POST_MAX] = word;
@@ -68,7 +69,7 @@ bool mptsas_reply(Mptsas *s, void *frame, size_t size)
 
     reply->length = (uint8_t)(size / 4);
     if (!s->free_count || s->post_count == MPTSAS_POST_MAX) {
-        mptsas_fail(s, MPT_INSUFFICIENT_RESOURCES);
+        fail(s, MPT_INSUFFICIENT_RESOURCES);
         return false;
     }
     low = s->free_frames[s->free_first];
@@ -76,7 +77,7 @@ bool mptsas_reply(Mptsas *s, void *frame, size_t size)
     s->free_count--;
     size = MIN(size, s->reply_size); /* SeaBIOS has 4 bytes */
     if (size && !scsi_hba_write(&s->parent, (uint64_t)s->frames_high << 32 | low, frame, size)) {
-        mptsas_fail(s, MPT_INVALID_FIELD);
+        fail(s, MPT_INVALID_FIELD);
         return false;
     }
     mptsas_post(s, low >> 1 | MPT_REPLY_ADDRESS);
@@ -225,7 +226,7 @@ static void take_frame(Mptsas *s, uint32_t low)
         return;
     }
     if (!scsi_hba_read(&s->parent, at, words, sizeof(words))) {
-        mptsas_fail(s, MPT_INVALID_FIELD);
+        fail(s, MPT_INVALID_FIELD);
         return;
     }
     if (message->function == MPT_SCSI_IO) {
@@ -355,7 +356,7 @@ static uint32_t take_reply(Mptsas *s)
 static void give_frame(Mptsas *s, uint32_t low)
 {
     if (s->free_count == MPTSAS_FREE_MAX) {
-        mptsas_fail(s, MPT_INSUFFICIENT_RESOURCES);
+        fail(s, MPT_INSUFFICIENT_RESOURCES);
         return;
     }
     s->free_frames[(s->free_first + s->free_count++) % MPTSAS_FREE_MAX] = low;

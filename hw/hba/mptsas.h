@@ -58,8 +58,6 @@ OBJECT_CAST_DEFINE(Mptsas, MPTSAS, "mptsas1068")
 bool mptsas_reply(Mptsas *s, void *frame, size_t size);
 /* A reply that is the context of a message only. */
 void mptsas_post(Mptsas *s, uint32_t word);
-/* It has failed, until the driver resets it. */
-void mptsas_fail(Mptsas *s, uint16_t code);
 /* @message and its reply, which has @size bytes, have a status. */
 void mptsas_answer(const MptMessage *message, MptReply *reply, size_t size, uint16_t status);
 /* The adapter's address; that of the target @phy, whose unit is @dev. */

@@ -53,7 +53,9 @@ static unsigned log2_of(uint64_t size)
     return g_bit_storage(size) - 1;
 }
 
-void spd_ddr2(uint8_t data[SPD_SIZE], uint64_t size, uint32_t serial)
+/* The data of an unbuffered DDR2-800 module of @size bytes, a power of two from 128 MiB to 128 GiB,
+ * in ranks of 16 GiB at most; its serial number is @serial. */
+static void make_ddr2(uint8_t data[SPD_SIZE], uint64_t size, uint32_t serial)
 {
     static const char part[] = "DIMMABLE          "; /* 18 characters */
     uint64_t rank = MIN(size, RANK_MAX);
@@ -80,7 +82,7 @@ void spd_create(I2cBus *bus, uint64_t size)
         uint64_t module = MIN(UINT64_C(1) << log2_of(size), MODULE_MAX);
         uint8_t data[SPD_SIZE];
 
-        spd_ddr2(data, module, i + 1);
+        make_ddr2(data, module, i + 1);
         smbus_eeprom_create(bus, (uint8_t)(SPD_ADDRESS + i), data, SPD_SIZE);
         size -= module;
     }

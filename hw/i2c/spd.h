@@ -16,10 +16,6 @@ enum {
     SPD_ADDRESS = 0x50, /* of the first */
 };
 
-/* The data of an unbuffered DDR2-800 module of @size bytes, a power of two from 128 MiB to 128 GiB,
- * in ranks of 16 GiB at most; its serial number is @serial. */
-void spd_ddr2(uint8_t data[SPD_SIZE], uint64_t size, uint32_t serial);
-
 /* EEPROMs on @bus for boot memory of @size bytes: the fewest modules that have it, the largest
  * first, as far as SPD_MODULES can. What is no multiple of 128 MiB is in none. */
 void spd_create(I2cBus *bus, uint64_t size);

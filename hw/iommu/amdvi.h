@@ -23,8 +23,7 @@
 #define TYPE_AMD_IOMMU "amd-iommu"
 #define TYPE_AMDVI_PCI "AMDVI-PCI"
 
-#define AMDVI_REGISTERS (AMDVI_SIZE / 8)
-#define AMDVI_EVENTS    64 /* that wait to be written; what is more, is lost */
+#define AMDVI_EVENTS 64 /* that wait to be written; what is more, is lost */
 
 typedef struct AmdviEvent {
     uint64_t words[2];

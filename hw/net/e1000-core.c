@@ -41,7 +41,8 @@ static void set_signal(E1000 *s, bool level)
     s->asserted = level;
 }
 
-void e1000_update_interrupt(E1000 *s)
+/* After ICR or IMS have changed, or it is time for another interrupt. */
+static void update_interrupt(E1000 *s)
 {
     bool wanted = *e1000_reg(s, E1000_ICR) & *e1000_reg(s, E1000_IMS);
     uint32_t interval = *e1000_reg(s, E1000_ITR) & 0xffff;
@@ -62,7 +63,7 @@ static void tell(E1000 *s, uint32_t causes)
     const E1000Class *ops = e1000_class(s);
 
     if (!ops->send || !ops->send(s, causes)) {
-        e1000_update_interrupt(s);
+        update_interrupt(s);
     }
 }
 

@@ -128,8 +128,6 @@ void e1000_write(void *opaque, hwaddr addr, uint64_t value, unsigned size);
 /* These causes of an interrupt are there, too; E1000_ICR_*, of which those count that the card has.
  */
 void e1000_interrupt(E1000 *s, uint32_t causes);
-/* After ICR or IMS have changed, or it is time for another interrupt. */
-void e1000_update_interrupt(E1000 *s);
 /* May it get at memory now? */
 bool e1000_runs(const E1000 *s);
 /* Only RAM: what devices did then could come back here. False: it is not all RAM. */

@@ -160,7 +160,8 @@ static void write_mdi(Eepro100 *s)
 
 /* ---- resets ---- */
 
-void eepro100_set_defaults(Eepro100 *s)
+/* As a reset does it: the commands have the defaults, the lists stand. */
+static void set_defaults(Eepro100 *s)
 {
     static const uint8_t config[EEPRO_CONFIG] = { 0x16, 0x08, 0,    0,    0,    0,   0x32, 0x03,
                                                   0x01, 0,    0x2e, 0,    0x60, 0,   0xf2, 0x48,
@@ -186,7 +187,7 @@ static void write_port(Eepro100 *s)
 
     switch (value & 15) {
     case PORT_RESET:
-        eepro100_set_defaults(s);
+        set_defaults(s);
         break;
     case PORT_TEST:
         eepro100_self_test(s, value & ~15u);
@@ -328,7 +329,7 @@ void eepro100_reset(PciDevice *dev)
 {
     Eepro100 *s = EEPRO100(dev);
 
-    eepro100_set_defaults(s);
+    set_defaults(s);
     reset_phy(s);
 }
 

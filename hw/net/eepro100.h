@@ -77,8 +77,6 @@ void eepro100_loaded(PciDevice *dev);
 bool eepro100_runs(const Eepro100 *s);
 void eepro100_interrupt(Eepro100 *s, uint8_t causes);
 uint32_t eepro100_get32(const Eepro100 *s, unsigned at);
-/* As a reset does it: the commands have the defaults, the lists stand. */
-void eepro100_set_defaults(Eepro100 *s);
 
 /* ---- eepro100-data.c ---- */
 

@@ -14,7 +14,6 @@
 
 /* Where memory-mapped configuration lies unless firmware puts it elsewhere: 256 buses. */
 #define MCH_ECAM_BASE 0xb0000000u
-#define MCH_ECAM_SIZE 0x10000000u
 
 /* Make both, with the root bus "pcie.0" in @memory and @io, and the PAM segments over @ram (boot
  * RAM, which lies at address 0 of @memory; lives as long as the machine). Borrowed. */

@@ -16,7 +16,9 @@ bool pci_has_iommu(const PciDevice *dev)
     return iommu_of(dev) != NULL;
 }
 
-uint16_t pci_source_id(const PciDevice *dev)
+/* By which ID accesses of @dev are known: its own, or of the last bridge above it that takes them
+ * for its own (PCI Express to PCI/PCI-X Bridge 1.0, section 2.3). */
+static uint16_t source_id(const PciDevice *dev)
 {
     const PciBus *bus = pci_bus_of(dev);
     uint16_t id = (uint16_t)(pci_bus_number(bus) << 8 | dev->devfn);
@@ -38,7 +40,7 @@ static bool translate(void *opaque, hwaddr addr, bool write, hwaddr *to, uint64_
     const PciDevice *dev = opaque;
     const PciIommu *iommu = iommu_of(dev);
 
-    return iommu->translate(iommu->opaque, pci_source_id(dev), addr, write, to, size);
+    return iommu->translate(iommu->opaque, source_id(dev), addr, write, to, size);
 }
 
 void pci_iommu_attach(PciDevice *dev)
@@ -117,8 +119,7 @@ bool pci_iommu_remap(const PciDevice *dev, uint64_t *addr, uint32_t *data, bool 
 {
     const PciIommu *iommu = iommu_of(dev);
 
-    return !iommu || !iommu->remap ||
-           iommu->remap(iommu->opaque, pci_source_id(dev), addr, data, tell);
+    return !iommu || !iommu->remap || iommu->remap(iommu->opaque, source_id(dev), addr, data, tell);
 }
 
 void pci_send_msi(const PciDevice *dev, uint64_t addr, uint32_t data)

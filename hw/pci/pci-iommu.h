@@ -28,10 +28,6 @@ void pci_iommu_remap_changed(PciBus *root);
 /* Is there one above @dev? */
 bool pci_has_iommu(const PciDevice *dev);
 
-/* By which ID accesses of @dev are known: its own, or of the last bridge above it that takes them
- * for its own (PCI Express to PCI/PCI-X Bridge 1.0, section 2.3). */
-uint16_t pci_source_id(const PciDevice *dev);
-
 /* For hw/pci: @dev is on its bus; the message that it sends becomes the real one; send it. */
 void pci_iommu_attach(PciDevice *dev);
 bool pci_iommu_remap(const PciDevice *dev, uint64_t *addr, uint32_t *data, bool tell);

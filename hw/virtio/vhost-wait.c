@@ -83,7 +83,8 @@ static gboolean settle_now(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-void vhost_settle_soon(Vhost *vhost)
+/* See from the main loop whether somebody is through. */
+static void settle_soon(Vhost *vhost)
 {
     soon(vhost, &vhost->settle_source, settle_now);
 }
@@ -91,7 +92,7 @@ void vhost_settle_soon(Vhost *vhost)
 void vhost_tell_later(Vhost *vhost)
 {
     vhost->again = true;
-    vhost_settle_soon(vhost);
+    settle_soon(vhost);
 }
 
 void vhost_told(Vhost *vhost)
@@ -106,7 +107,7 @@ void vhost_told(Vhost *vhost)
     if ((vhost_is_busy(vhost) || vhost->again) && (cpu = vcpu_wait_self())) {
         g_queue_push_tail(&vhost->standing, cpu);
     }
-    vhost_settle_soon(vhost);
+    settle_soon(vhost);
 }
 
 /* ---- writes that wait ---- */
@@ -294,7 +295,7 @@ void vhost_quiet_all(bool quiet)
 
         vhost->quiet = quiet;
         if (!quiet) {
-            vhost_settle_soon(vhost);
+            settle_soon(vhost);
         } else if (vhost->running) {
             vhost_stop(vhost);
             vhost->again = true; /* if it is not reset */
@@ -306,13 +307,13 @@ void vhost_quiet_all(bool quiet)
 
 static void user_answered(void *opaque)
 {
-    vhost_settle_soon(opaque);
+    settle_soon(opaque);
 }
 
 void vhost_wait_over(Vhost *vhost)
 {
     end_checks(vhost, vhost->checks);
-    vhost_settle_soon(vhost);
+    settle_soon(vhost);
 }
 
 void vhost_wait_begin(Vhost *vhost)

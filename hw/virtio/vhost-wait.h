@@ -18,8 +18,6 @@ void vhost_tell_later(Vhost *vhost);
 /* It was told something: there is to be an answer behind it. In a CPU's thread, that CPU stands
  * until it is there. */
 void vhost_told(Vhost *vhost);
-/* See from the main loop whether somebody is through. */
-void vhost_settle_soon(Vhost *vhost);
 /* The connection ends: nobody waits for it any more. */
 void vhost_wait_over(Vhost *vhost);
 /* The device is there, with a back-end that is another program, and goes. */

@@ -33,7 +33,9 @@ typedef struct Work {
     int64_t began; /* g_get_monotonic_time() */
 } Work;
 
-size_t img_zero_run(const uint8_t *p, size_t len, size_t block, bool *zero)
+/* How many of @len bytes from the first on are alike, in blocks of @block, but for the last one:
+ * *@zero says whether they are zeros. */
+static size_t zero_run(const uint8_t *p, size_t len, size_t block, bool *zero)
 {
     size_t run = 0;
 
@@ -184,8 +186,8 @@ static int write_data(const ImgCopy *copy, uint64_t at, const uint8_t *p, size_t
         bool zero;
 
         /* First to the end of a block, if it begins within one. */
-        run = block == copy->sparse ? img_zero_run(p, len, copy->sparse, &zero)
-                                    : img_zero_run(p, run, run, &zero);
+        run = block == copy->sparse ? zero_run(p, len, copy->sparse, &zero)
+                                    : zero_run(p, run, run, &zero);
         err = zero ? write_zeros(copy, at, run) : block_node_pwrite(copy->to, at, p, run);
         at += run;
         p += run;

@@ -26,8 +26,5 @@ typedef struct ImgCopy {
 
 /* Errors say which image cannot be read or written where. */
 bool img_copy(const ImgCopy *copy, GError **errp);
-/* How many of @len bytes from the first on are alike, in blocks of @block, but for the last one:
- * *@zero says whether they are zeros. */
-size_t img_zero_run(const uint8_t *p, size_t len, size_t block, bool *zero);
 
 #endif

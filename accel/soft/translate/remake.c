@@ -31,7 +31,9 @@ static uint16_t destination(const Uop *op, unsigned size)
     return bit(size == 1 ? op->dst / 8u : op->dst);
 }
 
-uint16_t remake_changes(const Uop *op, const SoftMeaning *m)
+/* Guest registers that micro-operation @op changes, a bit each; those of one that writes flags do
+ * not count. All bits: not known. */
+static uint16_t changed_by(const Uop *op, const SoftMeaning *m)
 {
     bool reg = m->form == SOFT_RR || m->form == SOFT_RI || m->form == SOFT_RM || m->form == SOFT_R;
 
@@ -69,7 +71,8 @@ uint16_t remake_changes(const Uop *op, const SoftMeaning *m)
     }
 }
 
-bool remake_overwrites(const Uop *op, const SoftMeaning *m)
+/* Does @op write all flags, whatever they were, if it does not fault? */
+static bool overwrites(const Uop *op, const SoftMeaning *m)
 {
     switch ((SoftMeans)m->kind) {
     case SOFT_MEANS_ALU:
@@ -114,22 +117,22 @@ static bool passes_flags(const SoftMeaning *m)
 /* Who ends a block hands the flags on. */
 static FlagWants wants_of_end(const Uop *op, const SoftMeaning *m)
 {
-    if (m && m->cc != SOFT_NO_CONDITION && remake_overwrites(op, m)) {
+    if (m && m->cc != SOFT_NO_CONDITION && overwrites(op, m)) {
         return (FlagWants){ 0 };
     }
     bool direct = m && (m->kind == SOFT_MEANS_JCC || m->kind == SOFT_MEANS_JMP ||
                         m->kind == SOFT_MEANS_GO_ON || m->kind == SOFT_MEANS_CALL);
-    return (FlagWants){ .read = true, .changed = direct ? remake_changes(op, m) : ALL_REGISTERS };
+    return (FlagWants){ .read = true, .changed = direct ? changed_by(op, m) : ALL_REGISTERS };
 }
 
 static FlagWants wants_of(const Uop *op, const SoftMeaning *m, FlagWants after, bool live_after)
 {
-    if (!m || remake_overwrites(op, m)) { /* C has them in memory */
+    if (!m || overwrites(op, m)) { /* C has them in memory */
         return (FlagWants){ 0 };
     }
     if (passes_flags(m) || m->kind == SOFT_MEANS_SET || m->kind == SOFT_MEANS_CMOV) {
         after.read = after.read || !passes_flags(m);
-        after.changed |= live_after ? remake_changes(op, m) : 0;
+        after.changed |= live_after ? changed_by(op, m) : 0;
         return after;
     }
     /* BT keeps flags, which it takes before it changes anything; then they are other ones. */
@@ -213,7 +216,7 @@ void remake_follow(Translator *t)
     const SoftMeaning *m = soft_meaning_of(t->fn);
 
     if (t->source.how != FLAGS_UNKNOWN && t->source.index != t->index &&
-        (remake_changes(t->op, m) & t->source.regs)) {
+        (changed_by(t->op, m) & t->source.regs)) {
         t->source = (FlagSource){ 0 };
         t->flags = t->flags == FLAGS_REMAKE ? FLAGS_MEMORY : t->flags; /* dead, as was planned */
     }

@@ -8,11 +8,6 @@
 
 #include "accel/soft/translate/emit.h"
 
-/* Guest registers that micro-operation @op changes, a bit each; those of one that writes flags do
- * not count. All bits: not known. */
-uint16_t remake_changes(const Uop *op, const SoftMeaning *m);
-/* Does @op write all flags, whatever they were, if it does not fault? */
-bool remake_overwrites(const Uop *op, const SoftMeaning *m);
 /* t->wants, by t->live. @function_of: what the interpreter would call. */
 void remake_plan(Translator *t, UopFn *(*function_of)(const SoftBlock *b, unsigned index));
 

@@ -10,8 +10,6 @@
 #include "accel/soft/block.h"
 #include "util/error.h"
 
-struct SoftTranslator;
-
 /* What becomes of the flags from a point of the block on, until they are written over. */
 typedef struct FlagWants {
     uint16_t changed; /* registers that change before the last time that they are wanted */
