@@ -71,6 +71,45 @@ void driver_config_write(unsigned n, unsigned offset, uint32_t value, unsigned s
     pci_config_write(pci_root_bus(), 0, PCI_DEVFN(DRIVER_FIRST + n, 0), offset, value, size);
 }
 
+void driver_take_config(FuzzInput *in, unsigned functions)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
+    unsigned offset = (unsigned)fuzz_take(in, 1) & ~(size - 1);
+
+    driver_config_write((how >> 2 & 7) % functions, offset, (uint32_t)fuzz_take(in, size), size);
+}
+
+void driver_take_load(FuzzInput *in, Device *dev)
+{
+    const StateTable *state = device_class(dev)->state;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+
+    state_save(state, dev, saved);
+    g_autofree uint8_t *damaged = g_memdup2(saved->data, saved->len);
+    damaged[fuzz_take(in, 4) % saved->len] ^= (uint8_t)fuzz_take(in, 1);
+    if (!state_load(state, dev, damaged, saved->len, NULL)) {
+        device_class(dev)->reset(dev);
+        g_assert_true(state_load(state, dev, saved->data, saved->len, NULL));
+    }
+}
+
+static void put(hwaddr at, uint64_t value, unsigned size)
+{
+    address_space_store(&address_space_memory, at, value, size);
+}
+
+void driver_take_packet(FuzzInput *in, hwaddr at, unsigned how)
+{
+    for (unsigned i = 0; i < 12; i++) {
+        put(at + i, how & 0x20 ? 0xff : 0x52 + i, 1);
+    }
+    put(at + 12, how & 0x80 ? 0xdd86 : 0x0008, 2);
+    put(at + 14, fuzz_take(in, 1), 1);
+    put(at + 16, fuzz_take(in, 2), 2);
+    put(at + 23, fuzz_take(in, 1) & 1 ? 6 : 17, 1);
+    put(at + 34 + 12, fuzz_take(in, 1), 1);
+}
+
 void driver_map(unsigned n)
 {
     driver_config_write(n, PCI_BASE_ADDRESS_0, DRIVER_IO + 0x100 * n, 4);

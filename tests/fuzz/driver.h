@@ -23,6 +23,13 @@ void driver_add(const char *text);
 void driver_add_node(const char *text);
 void driver_add_netdev(const char *text);
 void driver_config_write(unsigned n, unsigned offset, uint32_t value, unsigned size);
+/* A write to the configuration of one of the first @functions (at most 8). */
+void driver_take_config(FuzzInput *in, unsigned functions);
+/* Save @dev, load that with a damage, and, if it is refused, after a reset without. */
+void driver_take_load(FuzzInput *in, Device *dev);
+/* At @at in RAM, a packet as hosts send it, to another card, to all or to many as @how says; TCP,
+ * UDP or anything in it. */
+void driver_take_packet(FuzzInput *in, hwaddr at, unsigned how);
 /* A store, which must not take long: a second of the processor, sanitizers included. */
 void driver_access(AddressSpace *as, hwaddr at, uint64_t value, unsigned size);
 

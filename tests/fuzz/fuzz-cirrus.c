@@ -137,26 +137,12 @@ static void step_look(FuzzInput *in)
 
 static void step_config(FuzzInput *in)
 {
-    unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
-
-    driver_config_write(0, (unsigned)fuzz_take(in, 1) & ~(size - 1), (uint32_t)fuzz_take(in, size),
-                        size);
+    driver_take_config(in, 1);
 }
 
-/* Saved, perhaps damaged, and loaded: what is loaded, is a card. */
 static void step_load(FuzzInput *in)
 {
-    Device *dev = DEVICE(object_find_type("cirrus-vga"));
-    const StateTable *state = device_class(dev)->state;
-    g_autoptr(GByteArray) saved = g_byte_array_new();
-
-    state_save(state, dev, saved);
-    g_autofree uint8_t *damaged = g_memdup2(saved->data, saved->len);
-    damaged[fuzz_take(in, 4) % saved->len] ^= (uint8_t)fuzz_take(in, 1);
-    if (!state_load(state, dev, damaged, saved->len, NULL)) {
-        device_class(dev)->reset(dev);
-        g_assert_true(state_load(state, dev, saved->data, saved->len, NULL));
-    }
+    driver_take_load(in, DEVICE(object_find_type("cirrus-vga")));
 }
 
 static FuzzStep *const steps[FUZZ_STEPS] = {

@@ -263,20 +263,11 @@ static void step_words(FuzzInput *in)
     }
 }
 
-/* A packet as hosts send it: to another card, to all or to many; TCP, UDP or anything in it. */
 static void step_packet(FuzzInput *in)
 {
     const unsigned how = (unsigned)fuzz_take(in, 1);
-    hwaddr at = BUFFERS + (how & 31) * BUFFER_SIZE;
 
-    for (unsigned i = 0; i < 12; i++) {
-        put(at + i, how & 0x20 ? 0xff : 0x52 + i, 1);
-    }
-    put(at + 12, how & 0x80 ? 0xdd86 : 0x0008, 2);
-    put(at + 14, fuzz_take(in, 1), 1);
-    put(at + 16, fuzz_take(in, 2), 2);
-    put(at + 23, fuzz_take(in, 1) & 1 ? 6 : 17, 1);
-    put(at + 34 + 12, fuzz_take(in, 1), 1);
+    driver_take_packet(in, BUFFERS + (how & 31) * BUFFER_SIZE, how);
 }
 
 static void step_config(FuzzInput *in)

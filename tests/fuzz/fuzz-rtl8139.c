@@ -136,28 +136,16 @@ static void step_poll(FuzzInput *in)
     set(how & 1, RTL_CAPR, (uint32_t)fuzz_take(in, 2), 2);
 }
 
-/* A packet as hosts send it: to the other card, to all or to many; TCP, UDP or anything in it. */
 static void step_packet(FuzzInput *in)
 {
     const unsigned how = (unsigned)fuzz_take(in, 1);
-    hwaddr at = BUFFERS + (how & 31) * BUFFER_SIZE;
 
-    for (unsigned i = 0; i < 12; i++) {
-        put(at + i, how & 0x20 ? 0xff : 0x52 + i, 1);
-    }
-    put(at + 12, how & 0x80 ? 0xdd86 : 0x0008, 2);
-    put(at + 14, fuzz_take(in, 1), 1);
-    put(at + 16, fuzz_take(in, 2), 2);
-    put(at + 23, fuzz_take(in, 1) & 1 ? 6 : 17, 1);
-    put(at + 34 + 12, fuzz_take(in, 1), 1);
+    driver_take_packet(in, BUFFERS + (how & 31) * BUFFER_SIZE, how);
 }
 
 static void step_config(FuzzInput *in)
 {
-    const unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
-
-    driver_config_write(how >> 2 & 1, (unsigned)fuzz_take(in, 1) & ~(size - 1),
-                        (uint32_t)fuzz_take(in, size), size);
+    driver_take_config(in, 2);
 }
 
 /* New ones come behind the others, so that the corpus keeps its meaning. */

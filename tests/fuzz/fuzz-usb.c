@@ -443,10 +443,7 @@ static void step_user(FuzzInput *in)
 
 static void step_config(FuzzInput *in)
 {
-    unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
-
-    driver_config_write((how >> 2 & 7) % 6, (unsigned)fuzz_take(in, 1) & ~(size - 1),
-                        (uint32_t)fuzz_take(in, size), size);
+    driver_take_config(in, 6);
 }
 
 static FuzzStep *const steps[FUZZ_STEPS] = {
