@@ -193,6 +193,16 @@ class Qmp(Stream):
                     reply = reply.replace("\r\n", "\n")
                 return reply
 
+    def refused(self, says, name, /, **arguments):
+        """The command fails, with @says in the message."""
+        try:
+            found = self.execute({"execute": name, "arguments": arguments})
+        except QmpError as error:
+            if says not in error.desc:
+                raise AssertionError(f"{name} {arguments}: '{says}' is not in: {error.desc}") from None
+            return
+        raise AssertionError(f"{name} {arguments} is taken: {found}")
+
     def drain(self):
         """Take in the events that are there."""
         while self.buffer or select.select([self.sock], [], [], 0)[0]:

@@ -12,6 +12,11 @@ ACK, SERVER, INFO_REPLY, CONTEXT = 1, 2, 3, 4
 UNSUPPORTED, POLICY, INVALID, UNKNOWN, TOO_BIG = (1 << 31 | number for number in (1, 2, 3, 6, 9))
 
 
+def dashed(arguments):
+    """Of a command of QMP, where "_" stands for "-"."""
+    return {name.replace("_", "-"): value for name, value in arguments.items()}
+
+
 class Client:
     def __init__(self, path, flags=3):
         self.sock = socket.socket(socket.AF_UNIX)

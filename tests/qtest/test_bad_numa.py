@@ -3,7 +3,6 @@
 """Garbage for NUMA and for DIMMs on nodes: one line that says what is wrong, and nothing half made.
 What is refused for its meaning rather than its form is in test_numa.py."""
 import machine
-import vm
 
 import tap
 
@@ -56,16 +55,6 @@ def options():
             raise AssertionError(f"{given[-3:]}: status {status}, printed {text!r}, without {missing}")
 
 
-def refused(box, word, name, **arguments):
-    try:
-        box.qmp.execute({"execute": name, "arguments": arguments})
-    except vm.QmpError as err:
-        if word not in err.desc:
-            raise AssertionError(f"{arguments}: '{word}' is not in: {err.desc}") from None
-    else:
-        raise AssertionError(f"{name} {arguments} was taken")
-
-
 def dimms_on_nodes():
     """Nodes that are not there; a machine without -numa has node 0."""
     with machine.Machine(cpus=2, extra=["-numa", "node,cpus=0-1,mem=2G", "-numa", "node"]) as box:
@@ -73,13 +62,13 @@ def dimms_on_nodes():
         before = box.tree()
         for node, word in ((2, "node 2"), (127, "node 127"), (128, "128"), (-1, "-1"), (1 << 32, "4294967296"),
                            ("one", "node")):
-            refused(box, word, "device_add", driver="pc-dimm", id="d0", memdev="m0", node=node)
+            box.qmp.refused(word, "device_add", driver="pc-dimm", id="d0", memdev="m0", node=node)
             tap.equal(box.tree(), before, f"after node {node}")
         box.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0", node=1)
-        refused(box, "-preconfig", "set-numa-node", type="node", nodeid=2)
+        box.qmp.refused("-preconfig", "set-numa-node", type="node", nodeid=2)
     with machine.Machine() as box:
         box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 128 * MIB})
-        refused(box, "node", "device_add", driver="pc-dimm", id="d0", memdev="m0", node=1)
+        box.qmp.refused("node", "device_add", driver="pc-dimm", id="d0", memdev="m0", node=1)
         box.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0", node=0)
 
 

@@ -51,15 +51,6 @@ def status(m):
     return m.qmp.command("query-migrate")["status"]
 
 
-def refused(m, says, name, **arguments):
-    try:
-        m.qmp.execute({"execute": name, "arguments": arguments})
-    except vm.QmpError as error:
-        tap.equal(says in error.desc, True, error.desc)
-    else:
-        raise AssertionError(f"{name} {arguments} is taken")
-
-
 def hidden():
     """A driver that knows nothing of pairs has the standby alone; one that does, both."""
     with start() as m:
@@ -89,21 +80,21 @@ def wrong():
     """What cannot be is refused; a hidden one has its id, and can be taken away."""
     with start() as m:
         before = m.tree()
-        refused(m, "already", "device_add", driver="e1000", id="card0")
-        refused(m, "already", "device_add", driver="e1000", id="card0", failover_pair_id="net0")
-        refused(m, "needs an id", "device_add", driver="e1000", failover_pair_id="net0")
-        refused(m, "for network cards", "device_add", driver="virtio-rng-pci", id="r", failover_pair_id="net0")
-        refused(m, "e1000.nothing", "device_add", driver="e1000", id="e", failover_pair_id="net0", nothing=1)
-        refused(m, "needs an id", "device_add", driver="virtio-net-pci", failover=True)
+        m.qmp.refused("already", "device_add", driver="e1000", id="card0")
+        m.qmp.refused("already", "device_add", driver="e1000", id="card0", failover_pair_id="net0")
+        m.qmp.refused("needs an id", "device_add", driver="e1000", failover_pair_id="net0")
+        m.qmp.refused("for network cards", "device_add", driver="virtio-rng-pci", id="r", failover_pair_id="net0")
+        m.qmp.refused("e1000.nothing", "device_add", driver="e1000", id="e", failover_pair_id="net0", nothing=1)
+        m.qmp.refused("needs an id", "device_add", driver="virtio-net-pci", failover=True)
         m.qmp.command("device_del", id="card0")
         m.qmp.event("DEVICE_DELETED", device="card0")
-        refused(m, "card0", "device_del", id="card0")
+        m.qmp.refused("card0", "device_del", id="card0")
         begin(m)
         m.qmp.event("FAILOVER_NEGOTIATED")
         tap.equal(m.tree(), before)
         # It cannot be where another device is: that is said when it comes.
         m.qmp.command("device_add", driver="virtio-rng-pci", id="r", addr=f"{PRIMARY}")
-        refused(m, "", "device_add", driver="e1000", id="card0", failover_pair_id="net0", addr=f"{PRIMARY}")
+        m.qmp.refused("", "device_add", driver="e1000", id="card0", failover_pair_id="net0", addr=f"{PRIMARY}")
         m.qmp.command("device_add", driver="e1000", id="card0", failover_pair_id="net0", addr="9")
 
 
@@ -120,7 +111,7 @@ def moves():
             tap.equal(status(m), "wait-unplug")
             m("memset 0x1000 0x1000 0x5a")
             tap.equal("card0" in there(m), True)
-            refused(m, "migrated", "device_del", id="card0")
+            m.qmp.refused("migrated", "device_del", id="card0")
             eject(m)
             m.qmp.event("DEVICE_DELETED", device="card0")
             vm.wait_until(lambda: status(m) == "completed", "it has gone")

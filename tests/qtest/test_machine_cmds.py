@@ -20,17 +20,6 @@ DIMM = 2 * MIB  # small: the dumps are written
 KDUMPS = {"kdump-zlib": 1, "kdump-lzo": 2, "kdump-snappy": 4}  # and their numbers in these files
 
 
-def refused(m, text, command, **arguments):
-    """The command fails with a message that has @text in it."""
-    try:
-        found = m.qmp.execute({"execute": command, "arguments": arguments})
-    except vm.QmpError as error:
-        if text not in error.desc:
-            raise AssertionError(f"{command}: message {error.desc!r} lacks {text!r}") from None
-        return
-    raise AssertionError(f"{command} {arguments} gave {found}, not an error")
-
-
 def fill(m, address, data):
     m(f"write {address:#x} {len(data):#x} 0x{data.hex()}")
 
@@ -47,7 +36,7 @@ def machines():
         tap.equal(found["none"], {"name": "none", "cpu-max": 1, "hotpluggable-cpus": False,
                                   "numa-mem-supported": False, "deprecated": False, "default-ram-id": "ram"})
         tap.equal(m.qmp.command("query-current-machine"), {"wakeup-suspend-support": True})
-        refused(m, "not suspended", "system_wakeup")
+        m.qmp.refused("not suspended", "system_wakeup")
         cpus = m.qmp.command("query-cpus-fast")
         tap.equal([(c["cpu-index"], c["props"], c["target"]) for c in cpus],
                   [(i, {"node-id": 0, "socket-id": 0, "core-id": i, "thread-id": 0}, "x86_64")
@@ -97,17 +86,17 @@ def cpu_models():
 
         def model(**members):
             return {"type": "full", "model": members}
-        refused(m, "'host' needs the kvm engine", "query-cpu-model-expansion", **model(name="host"))
-        refused(m, "no CPU model 'z80'", "query-cpu-model-expansion", **model(name="z80"))
-        refused(m, "is a name alone", "query-cpu-model-expansion", **model(name="max,-nx"))
-        refused(m, "no CPU feature 'warp'", "query-cpu-model-expansion",
+        m.qmp.refused("'host' needs the kvm engine", "query-cpu-model-expansion", **model(name="host"))
+        m.qmp.refused("no CPU model 'z80'", "query-cpu-model-expansion", **model(name="z80"))
+        m.qmp.refused("is a name alone", "query-cpu-model-expansion", **model(name="max,-nx"))
+        m.qmp.refused("no CPU feature 'warp'", "query-cpu-model-expansion",
                 **model(name="max", props={"warp": False}))
-        refused(m, "true or false", "query-cpu-model-expansion",
+        m.qmp.refused("true or false", "query-cpu-model-expansion",
                 **model(name="max", props={"nx": [1]}))
         # What a model consists of, whether it can be had here or not.
         tap.equal(expand("full", "Skylake-Server")[1]["avx512f"], True)
         tap.equal(expand("full", "max", avx512f=True)[1]["avx512f"], True)
-        refused(m, "must be an object", "query-cpu-model-expansion", **model(name="max", props=[]))
+        m.qmp.refused("must be an object", "query-cpu-model-expansion", **model(name="max", props=[]))
 
 
 def type_properties():
@@ -119,7 +108,7 @@ def type_properties():
             "qom-list-properties", typename="memory-backend-file")}, True)
         tap.equal("memory" in {p["name"] for p in m.qmp.command(
             "qom-list-properties", typename="none-machine")}, True)
-        refused(m, "no type 'warp'", "qom-list-properties", typename="warp")
+        m.qmp.refused("no type 'warp'", "qom-list-properties", typename="warp")
 
 
 # ---- actions ----
@@ -131,14 +120,14 @@ def actions():
         m.write("w", 0x604, 1 << 13)  # the guest switches itself off: S5
         m.qmp.event("SHUTDOWN", reason="guest-shutdown")
         tap.equal(m.qmp.command("query-status")["status"], "shutdown")
-        refused(m, "cannot go on", "cont")
+        m.qmp.refused("cannot go on", "cont")
         m.qmp.command("system_reset")
         m.qmp.event("RESET")
         tap.equal(m.qmp.command("query-status"),
                   {"running": False, "singlestep": False, "status": "prelaunch"})
         m.qmp.command("cont")
         m.qmp.command("set-action", reboot="shutdown", shutdown="poweroff")
-        refused(m, "pause", "set-action", panic="run")
+        m.qmp.refused("pause", "set-action", panic="run")
         m.write("b", 0x64, 0xFE)  # the guest resets itself
         m.qmp.event("SHUTDOWN", reason="guest-reset")
         tap.equal(m.process.wait(vm.LONG), 0)
@@ -166,10 +155,10 @@ def nmi():
     with machine.Machine() as m:
         m.qmp.command("inject-nmi")
     with machine.Machine(memory="0", extra=["-machine", "none"]) as m:
-        refused(m, "no CPU", "inject-nmi")
-        refused(m, "no CPU", "memsave", val=0, size=1, filename=f"{m.dir}/out")
-        refused(m, "no places for CPUs", "query-hotpluggable-cpus")
-        refused(m, "no RAM", "dump-guest-memory", paging=False, protocol=f"file:{m.dir}/out")
+        m.qmp.refused("no CPU", "inject-nmi")
+        m.qmp.refused("no CPU", "memsave", val=0, size=1, filename=f"{m.dir}/out")
+        m.qmp.refused("no places for CPUs", "query-hotpluggable-cpus")
+        m.qmp.refused("no RAM", "dump-guest-memory", paging=False, protocol=f"file:{m.dir}/out")
         tap.equal(os.path.exists(f"{m.dir}/out"), False)
         tap.equal(m.qmp.command("query-cpus-fast"), [])
 
@@ -195,30 +184,30 @@ def save():
         m.qmp.command("memsave", val=0x1FFE, size=4, filename=f"/dev/fdset/{number}")
         with open(out, "rb") as file:
             tap.equal(file.read(), b"\x01\x02\x03\x04", "into a descriptor that a client passed")
-        refused(m, "cannot write", "memsave", val=0, size=1, filename="/dev/fdset/77")
+        m.qmp.refused("cannot write", "memsave", val=0, size=1, filename="/dev/fdset/77")
         os.unlink(out)
         # 1 TiB that has no RAM but the last 64 KiB below 4 GiB: a sparse file
         m.qmp.command("pmemsave", val=16 * MIB, size=1 << 40, filename=out)
         tap.equal(os.stat(out).st_size, 1 << 40)
         tap.equal(os.stat(out).st_blocks * 512 < MIB, True, "holes take no room")
         os.unlink(out)
-        refused(m, "no RAM is mapped at linear address 0x100000", "memsave", val=MIB - 16, size=32,
+        m.qmp.refused("no RAM is mapped at linear address 0x100000", "memsave", val=MIB - 16, size=32,
                 filename=out)
-        refused(m, "no RAM is mapped at linear address 0xffffffff80000000", "memsave", val=-(1 << 31),
+        m.qmp.refused("no RAM is mapped at linear address 0xffffffff80000000", "memsave", val=-(1 << 31),
                 size=1, filename=out)
-        refused(m, "from 0 to 1, not 2", "memsave", val=0, size=1, filename=out, **{"cpu-index": 2})
-        refused(m, "from 0 to 1, not -1", "memsave", val=0, size=1, filename=out, **{"cpu-index": -1})
+        m.qmp.refused("from 0 to 1, not 2", "memsave", val=0, size=1, filename=out, **{"cpu-index": 2})
+        m.qmp.refused("from 0 to 1, not -1", "memsave", val=0, size=1, filename=out, **{"cpu-index": -1})
         for command in ("memsave", "pmemsave"):
-            refused(m, "'size'", command, val=0, size=0, filename=out)
-            refused(m, "'size'", command, val=0, size=-1, filename=out)
-            refused(m, "No such file", command, val=0, size=1, filename=f"{m.dir}/none/out")
+            m.qmp.refused("'size'", command, val=0, size=0, filename=out)
+            m.qmp.refused("'size'", command, val=0, size=-1, filename=out)
+            m.qmp.refused("No such file", command, val=0, size=1, filename=f"{m.dir}/none/out")
             os.mkfifo(f"{m.dir}/fifo")
-            refused(m, "nobody reads", command, val=0, size=1, filename=f"{m.dir}/fifo")
+            m.qmp.refused("nobody reads", command, val=0, size=1, filename=f"{m.dir}/fifo")
             os.unlink(f"{m.dir}/fifo")
-            refused(m, "has no places", command, val=0, size=1, filename="/dev/ptmx")
+            m.qmp.refused("has no places", command, val=0, size=1, filename="/dev/ptmx")
             m.qmp.command(command, val=0, size=4096, filename="/dev/null")
-        refused(m, "'val'", "pmemsave", val=-1, size=1, filename=out)
-        refused(m, "cannot make the file", "pmemsave", val=0, size=(1 << 63) - 1, filename=out)
+        m.qmp.refused("'val'", "pmemsave", val=-1, size=1, filename=out)
+        m.qmp.refused("cannot make the file", "pmemsave", val=0, size=(1 << 63) - 1, filename=out)
         tap.equal(os.path.exists(out), False, "nothing is left of what failed")
 
 
@@ -321,7 +310,7 @@ def dump_part():
 
 def no_acpi():
     with machine.Machine(memory="64M,slots=2,maxmem=1G", extra=["-no-acpi"]) as m:
-        refused(m, "ACPI", "query-acpi-ospm-status")
+        m.qmp.refused("ACPI", "query-acpi-ospm-status")
 
 
 def dump_errors():
@@ -331,7 +320,7 @@ def dump_errors():
         tap.equal(m.qmp.command("query-dump-guest-memory-capability"), {"formats": ["elf", *KDUMPS]})
 
         def wrong(text, protocol=f"file:{out}", paging=False, **arguments):
-            refused(m, text, "dump-guest-memory", paging=paging, protocol=protocol, **arguments)
+            m.qmp.refused(text, "dump-guest-memory", paging=paging, protocol=protocol, **arguments)
             tap.equal(os.path.exists(out), False, "nothing is left of what failed")
             tap.equal(m.qmp.command("query-status")["running"], True)
         wrong("file:PATH", protocol=out)
@@ -351,7 +340,7 @@ def dump_errors():
         wrong("elf", format="nosuch")
         with open(out, "w", encoding="ascii") as file:
             file.write("what was here")
-        refused(m, "no RAM between", "dump-guest-memory", paging=False, protocol=f"file:{out}", begin=16 * MIB, length=MIB)
+        m.qmp.refused("no RAM between", "dump-guest-memory", paging=False, protocol=f"file:{out}", begin=16 * MIB, length=MIB)
         with open(out, encoding="ascii") as file:
             tap.equal(file.read(), "what was here")
         os.unlink(out)
@@ -423,7 +412,7 @@ def dump_kdump_cut():
         m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0")
         os.truncate(f"{m.dir}/memory", DIMM // 2)
         for name in ("elf", *KDUMPS):
-            refused(m, "Bad address", "dump-guest-memory", paging=False, protocol=f"file:{m.dir}/out", format=name)
+            m.qmp.refused("Bad address", "dump-guest-memory", paging=False, protocol=f"file:{m.dir}/out", format=name)
             tap.equal(os.path.exists(f"{m.dir}/out"), False, "nothing is left of what failed")
         tap.equal(m.qmp.command("query-status")["running"], True)
 
@@ -444,15 +433,15 @@ def dump_detached():
         tap.equal((state["status"], state["total"]), ("active", 8 * MIB + DIMM + 65536))
         tap.equal(state["completed"] < state["total"], True)
         tap.equal(m.qmp.command("query-status")["status"], "save-vm")
-        refused(m, "being written already", "dump-guest-memory", paging=False, protocol="file:/dev/null")
-        refused(m, "being written", "cont")
-        refused(m, "being written", "stop")
+        m.qmp.refused("being written already", "dump-guest-memory", paging=False, protocol="file:/dev/null")
+        m.qmp.refused("being written", "cont")
+        m.qmp.refused("being written", "stop")
         # The guest gives the DIMM back meanwhile: it goes when its memory is in the dump.
         m.write("l", 0xA00, 0)
         m.write("b", 0xA14, 8)
         tap.equal(m.read("b", 0xA14), 0, "for the guest the slot is empty")
-        refused(m, "in use", "object-del", id="m0")
-        refused(m, "as soon as 'dump-guest-memory' is through", "device_del", id="d0", cancel=True)
+        m.qmp.refused("in use", "object-del", id="m0")
+        m.qmp.refused("as soon as 'dump-guest-memory' is through", "device_del", id="d0", cancel=True)
         tap.equal([e for e in m.qmp.events if e["event"] == "DEVICE_DELETED"], [])
         with open(end, "rb") as pipe, open(f"{m.dir}/core", "wb") as file:
             shutil.copyfileobj(pipe, file)
@@ -507,8 +496,8 @@ def preconfig():
                   {"running": False, "singlestep": False, "status": "prelaunch"})
         for command in ("query-cpus-fast", "stop", "cont", "system_reset", "query-machines",
                         "query-memory-devices"):
-            refused(m, "x-exit-preconfig", command)
-        refused(m, "no command 'warp'", "warp")
+            m.qmp.refused("x-exit-preconfig", command)
+        m.qmp.refused("no command 'warp'", "warp")
         places = m.qmp.command("query-hotpluggable-cpus")
         tap.equal([p["props"] for p in places],
                   [{"socket-id": i, "core-id": 0, "thread-id": 0} for i in reversed(range(4))])
@@ -520,16 +509,16 @@ def preconfig():
             "type": "dist", "src": 0, "dst": 1, "val": 33}})
         m.qmp.execute({"execute": "set-numa-node", "arguments": {
             "type": "cpu", "node-id": 1, "socket-id": 2}})
-        refused(m, "nodeid=1", "set-numa-node", type="node", nodeid=1)
-        refused(m, "type", "set-numa-node", type="warp")
-        refused(m, "'nodeid'", "set-numa-node", type="node", nodeid="1")
-        refused(m, "'warp'", "set-numa-node", type="node", warp=1)
+        m.qmp.refused("nodeid=1", "set-numa-node", type="node", nodeid=1)
+        m.qmp.refused("type", "set-numa-node", type="warp")
+        m.qmp.refused("'nodeid'", "set-numa-node", type="node", nodeid="1")
+        m.qmp.refused("'warp'", "set-numa-node", type="node", warp=1)
         m.qmp.command("x-exit-preconfig")
         m.qmp.event("RESUME")
         tap.equal(m.qmp.command("query-status")["status"], "running")
         tap.equal([c["props"]["node-id"] for c in m.qmp.command("query-cpus-fast")], [0, 0, 1, 0])
-        refused(m, "made already", "x-exit-preconfig")
-        refused(m, "-preconfig", "set-numa-node", type="node")
+        m.qmp.refused("made already", "x-exit-preconfig")
+        m.qmp.refused("-preconfig", "set-numa-node", type="node")
 
 
 def preconfig_pipelined():
@@ -545,7 +534,7 @@ def preconfig_pipelined():
 def preconfig_fails():
     with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=["-preconfig"]) as m:
         m.qmp.execute({"execute": "set-numa-node", "arguments": {"type": "node", "mem": MIB}})
-        refused(m, "add up to 1 MiB", "x-exit-preconfig")
+        m.qmp.refused("add up to 1 MiB", "x-exit-preconfig")
         tap.equal(m.process.wait(vm.LONG), 1)
     for extra in (["-daemonize"], ["-machine", "dump-acpi=/nonexistent"]):
         status, text = machine.run_program("-preconfig", "-display", "none", *extra)

@@ -19,17 +19,11 @@ NODES = ("-blockdev", "null-co,node-name=below,size=8M,read-zeroes=on")
 
 
 def execute(m, command, **arguments):
-    """Arguments may be called as parameters of ours are; "_" stands for "-"."""
-    return m.qmp.execute({"execute": command, "arguments": {key.replace("_", "-"): value for key, value in arguments.items()}})
+    return m.qmp.execute({"execute": command, "arguments": nbd_client.dashed(arguments)})
 
 
 def refused(m, says, command, **arguments):
-    try:
-        execute(m, command, **arguments)
-    except vm.QmpError as error:
-        tap.equal(says in error.desc, True, (says, error.desc))
-    else:
-        raise AssertionError(f"{command} {arguments} is taken")
+    m.qmp.refused(says, command, **nbd_client.dashed(arguments))
 
 
 def run(*words):
