@@ -101,6 +101,7 @@ typedef struct AccelOptions {
     bool has_kernel_irqchip; /* given */
     OnOffSplit kernel_irqchip;
     unsigned memslots; /* use no more; 0: what there are */
+    bool cpu_pm;       /* idle states are the guest's business, where an engine has them */
 } AccelOptions;
 extern AccelOptions accel_options;
 

@@ -141,8 +141,8 @@ bool audio_dev_new(struct json_object *opts, GError **errp)
         return false;
     }
     if (json_object_object_get_ex(opts, "model", NULL)) {
-        error_set(errp, "model=: sound devices are made by -device: -device ich9-intel-hda -device "
-                        "hda-duplex,audiodev=ID");
+        error_set(errp, "model=: -audio makes a sound card; with -audiodev, -device does: -device "
+                        "ich9-intel-hda -device hda-duplex,audiodev=ID");
         return false;
     }
     if (!id && !wav) {

@@ -128,8 +128,8 @@ static struct json_object *cpu_config(const X86CpuDevice *cpu)
     put_uint(obj, "family", cpu->model.family);
     put_uint(obj, "model", cpu->model.model);
     put_uint(obj, "stepping", cpu->model.stepping);
-    put_uint(obj, "level", cpu->model.level);
-    put_uint(obj, "xlevel", cpu->model.xlevel);
+    put_uint(obj, "level", x86_cpu_last_leaf(&cpu->model, X86_RANGE_BASIC));
+    put_uint(obj, "xlevel", x86_cpu_last_leaf(&cpu->model, X86_RANGE_EXTENDED));
     put_uint(obj, "phys-bits", cpu->model.phys_bits);
     put_uint(obj, "apic-id", cpu->apic_id);
     const char *name;

@@ -71,7 +71,43 @@ static bool model_from_info(const CpuModelInfo *info, X86CpuModel *model, GError
     return ok;
 }
 
-static struct json_object *props_of(const X86CpuModel *model)
+/* Last leaves. A model that is to be made of "base" has those that the user wants as they are; the
+ * others go by its features again. */
+static void add_levels(struct json_object *props, const X86CpuModel *model, bool of_base)
+{
+    static const struct {
+        const char *last, *min;
+    } names[X86_RANGES] = { { "level", "min-level" },
+                            { "xlevel", "min-xlevel" },
+                            { "xlevel2", "min-xlevel2" } };
+
+    for (unsigned r = 0; r < X86_RANGES; r++) {
+        const X86CpuLevel *level = &model->levels[r];
+        uint32_t last = x86_cpu_last_leaf(model, (X86CpuidRange)r);
+
+        json_object_object_add(props, names[r].min, json_object_new_int64(level->needed));
+        if (!of_base || level->given != X86_LEVEL_AUTO) {
+            json_object_object_add(props, names[r].last, json_object_new_int64(last));
+        }
+    }
+    json_object_object_add(props, "full-cpuid-auto-level",
+                           json_object_new_boolean(model->auto_levels));
+}
+
+/* Of models that are made of what the host has. */
+static bool is_of_host(const X86CpuModel *model)
+{
+    const X86CpuModelInfo *info;
+
+    for (size_t i = 0; (info = x86_cpu_model_info(i)); i++) {
+        if (strcmp(info->name, model->name) == 0) {
+            return !info->migration_safe;
+        }
+    }
+    return false;
+}
+
+static struct json_object *props_of(const X86CpuModel *model, bool of_base)
 {
     struct json_object *props = json_object_new_object();
     const char *name;
@@ -83,8 +119,11 @@ static struct json_object *props_of(const X86CpuModel *model)
     json_object_object_add(props, "family", json_object_new_int(model->family));
     json_object_object_add(props, "model", json_object_new_int(model->model));
     json_object_object_add(props, "stepping", json_object_new_int(model->stepping));
-    json_object_object_add(props, "level", json_object_new_int64(model->level));
-    json_object_object_add(props, "xlevel", json_object_new_int64(model->xlevel));
+    add_levels(props, model, of_base);
+    if (!of_base && is_of_host(model)) {
+        json_object_object_add(props, "host-cache-info",
+                               json_object_new_boolean(model->host_cache_info));
+    }
     json_object_object_add(props, "l3-cache", json_object_new_boolean(!model->no_l3_cache));
     json_object_object_add(props, "phys-bits", json_object_new_int(model->phys_bits));
     json_object_object_add(props, "model-id", json_object_new_string(model->brand));
@@ -103,8 +142,9 @@ CpuModelExpansionInfo *qmp_query_cpu_model_expansion(CpuModelExpansionType type,
     }
     info = g_new0(CpuModelExpansionInfo, 1);
     info->model = g_new0(CpuModelInfo, 1);
-    info->model->name = g_strdup(type == CPU_MODEL_EXPANSION_TYPE_STATIC ? "base" : expanded.name);
-    info->model->props = props_of(&expanded);
+    bool of_base = type == CPU_MODEL_EXPANSION_TYPE_STATIC;
+    info->model->name = g_strdup(of_base ? "base" : expanded.name);
+    info->model->props = props_of(&expanded, of_base);
     return info;
 }
 

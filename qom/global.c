@@ -141,6 +141,13 @@ void object_globals_take(const char *type_name,
 {
     const ObjectType *type = object_type_find(type_name);
 
+    for (unsigned i = 0; defaults && i < defaults->len; i++) {
+        const Default *value = &g_array_index(defaults, Default, i);
+
+        if (type && object_type_is_a(type, value->type)) {
+            fn(value->prop, value->text, opaque);
+        }
+    }
     for (unsigned i = 0; globals && i < globals->len; i++) {
         Global *global = globals->pdata[i];
 
@@ -151,8 +158,13 @@ void object_globals_take(const char *type_name,
     }
 }
 
+/* Those of the extended type are taken by object_globals_take(): what the user says there comes
+ * after them. */
 static bool defaults_apply(Object *obj, GError **errp)
 {
+    if (extended.type && object_is_a(obj, extended.type)) {
+        return true;
+    }
     for (unsigned i = 0; defaults && i < defaults->len; i++) {
         const Default *value = &g_array_index(defaults, Default, i);
 

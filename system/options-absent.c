@@ -6,32 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audio/audio.h"
 #include "qapi/qapi-types.h"
 #include "system/options-more.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/parse.h"
-
-/* ---- sound ---- */
-
-/* -audio and -audiodev: a driver with options, in JSON perhaps. */
-bool option_do_audiodev(Startup *startup, const char *arg, GError **errp)
-{
-    struct json_object *opts = keyval_or_json_parse(arg, "driver", errp);
-
-    if (!opts) {
-        return false;
-    }
-    bool ok = audio_dev_new(opts, errp);
-    json_object_put(opts);
-    return ok;
-}
-
-char *option_text_audio(const char *what, GError **errp)
-{
-    return audio_dev_text();
-}
 
 /* ---- taken, with nothing to change ---- */
 

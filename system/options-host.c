@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "accel/accel.h"
 #include "hw/core/device.h"
 #include "hw/i386/cpu.h"
 #include "qapi/qapi-types.h"
@@ -39,11 +40,7 @@ bool option_apply_overcommit(Startup *startup, const void *parsed, GError **errp
 {
     const OvercommitOptions *overcommit = parsed;
 
-    if (overcommit->cpu_pm) {
-        error_set(errp, "cpu-pm=on is not there: it gives a guest the idle states of host CPUs, "
-                        "which only hardware virtualisation can do; use cpu-pm=off");
-        return false;
-    }
+    accel_options.cpu_pm = overcommit->has_cpu_pm ? overcommit->cpu_pm : accel_options.cpu_pm;
     startup->mem_lock = overcommit->has_mem_lock ? overcommit->mem_lock : startup->mem_lock;
     return true;
 }

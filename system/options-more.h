@@ -65,7 +65,10 @@ bool option_apply_fsdev(Startup *startup, const void *parsed, GError **errp);
 bool option_apply_virtfs(Startup *startup, const void *parsed, GError **errp);
 
 /* options-absent.c */
-bool option_do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, too */
+bool option_do_audiodev(Startup *startup, const char *arg, GError **errp);
+bool option_do_audio(Startup *startup, const char *arg, GError **errp);
+/* The cards of -audio, in the order of the options. */
+bool option_add_sound_cards(Startup *startup, GError **errp);
 bool option_do_usb(Startup *startup, const char *arg, GError **errp);
 bool option_do_usbdevice(Startup *startup, const char *arg, GError **errp);
 bool option_do_keyboard(Startup *startup, const char *arg, GError **errp);
@@ -74,6 +77,7 @@ bool option_apply_compat(Startup *startup, const void *parsed, GError **errp);
 bool option_do_sync_profile(Startup *startup, const char *arg, GError **errp);
 bool option_apply_trace(Startup *startup, const void *parsed, GError **errp);
 char *option_text_audio(const char *what, GError **errp);
+char *option_text_audio_card(const char *what, GError **errp);
 char *option_text_trace(const char *what, GError **errp);
 
 /* options-screen.c */

@@ -351,8 +351,8 @@ static bool make_board(Startup *startup, GError **errp)
     return machine_init(startup->machine, errp) && option_set_clock(&startup->rtc, errp) &&
            option_add_vga(startup, errp) && run_phase(startup, START_NIC, errp) &&
            add_default_nic(startup, errp) && option_add_ide_drives(startup, errp) &&
-           option_add_floppies(startup, errp) && run_phase(startup, START_DEVICE, errp) &&
-           option_add_drives(startup, errp);
+           option_add_floppies(startup, errp) && option_add_sound_cards(startup, errp) &&
+           run_phase(startup, START_DEVICE, errp) && option_add_drives(startup, errp);
 }
 
 /* With -preconfig this is before there is a machine. */
@@ -464,6 +464,7 @@ void startup_cleanup(Startup *startup, bool ok)
         g_clear_pointer(&startup->floppies[i], g_free);
     }
     g_clear_pointer(&startup->virtio_drives, g_ptr_array_unref);
+    g_clear_pointer(&startup->sound_cards, g_ptr_array_unref);
     g_clear_pointer(&startup->ide_drives, g_ptr_array_unref);
     if (startup->uses) {
         g_array_unref(startup->uses);

@@ -67,6 +67,7 @@ struct Startup {
     /* START_MACHINE */
     Machine *machine;
     GPtrArray *virtio_drives; /* ids of -drive if=virtio; NULL: none */
+    GPtrArray *sound_cards;   /* START_CONFIG: of -audio, options-audio.c; NULL: none */
     char *floppies[2];        /* ids of -drive if=floppy, by unit; NULL: none */
     GPtrArray *ide_drives;    /* of IdeDrive *, by place, with NULL where none is; or NULL */
 

@@ -115,6 +115,18 @@ static void read_host(X86CpuHost *host)
     host->brand[sizeof(host->brand) - 1] = 0;
 }
 
+/* MONITOR and MWAIT, which KVM offers to nobody by itself: they are of use where it does not catch
+ * them. */
+static uint32_t idle_features(void)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    return kvm_vm.idle_in_guest & KVM_X86_DISABLE_EXITS_MWAIT &&
+                   __get_cpuid(1, &eax, &ebx, &ecx, &edx)
+               ? ecx & CPUID_1_ECX_MONITOR
+               : 0;
+}
+
 bool kvm_cpuid_init(GError **errp)
 {
     X86CpuHost host = { 0 };
@@ -129,7 +141,7 @@ bool kvm_cpuid_init(GError **errp)
 
         host.features[w] = e ? entry_reg(e, place.reg) & ~hidden[w] : 0;
     }
-    host.features[X86_FEAT_1_ECX] |= CPUID_1_ECX_HYPERVISOR;
+    host.features[X86_FEAT_1_ECX] |= CPUID_1_ECX_HYPERVISOR | idle_features();
     host.features[X86_FEAT_6_EAX] = CPUID_6_EAX_ARAT;
     host.features[X86_FEAT_ARCH_CAP] = (uint32_t)kvm_msr_feature(MSR_ARCH_CAPABILITIES);
     /* AMD repeats features of leaf 1 here; x86_cpuid() does that from the model's. */
@@ -252,8 +264,17 @@ struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu)
     for (unsigned i = 0; i < 3; i++) {
         add_ours(out, cpu, 0xb, i, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
     }
+    for (unsigned i = 0; i < 4; i++) {
+        add_ours(out, cpu, 0x1f, i, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
+    }
     for (unsigned i = 0; i < 2; i++) {
         add_ours(out, cpu, 7, i, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
+    }
+    if (x86_cpu_model_has(m, X86_FEAT_1_ECX, CPUID_1_ECX_MONITOR)) {
+        X86CpuidRegs mwait = { 0 }; /* its lines and states */
+
+        __get_cpuid(5, &mwait.eax, &mwait.ebx, &mwait.ecx, &mwait.edx);
+        add(out, 5, 0, 0, mwait);
     }
     add_xsave(out, m);
     add_hypervisor(out, cpu);

@@ -25,6 +25,7 @@ typedef struct KvmVm {
     unsigned run_size;                      /* bytes of kvm_run's mapping */
     unsigned coalesced_page, coalesced_pio; /* page of the ring in that mapping; 0: there is none */
     unsigned xsave_size;                    /* bytes */
+    unsigned idle_in_guest;                 /* KVM_X86_DISABLE_EXITS_*, cpu-pm=on */
     bool has_readonly, has_tsc_control, has_smm;
 } KvmVm;
 

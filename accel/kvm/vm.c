@@ -146,6 +146,22 @@ static bool read_capabilities(GError **errp)
     return true;
 }
 
+/* -overcommit cpu-pm=on: what a CPU does while it is idle does not leave the guest, as far as this
+ * host's KVM can do without it. Before vCPUs are made. */
+static void leave_idle_states(void)
+{
+    const int known = KVM_X86_DISABLE_EXITS_MWAIT | KVM_X86_DISABLE_EXITS_HLT |
+                      KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_CSTATE;
+    int exits = kvm_check(KVM_CAP_X86_DISABLE_EXITS) & known;
+
+    if (!exits || !kvm_enable(KVM_CAP_X86_DISABLE_EXITS, (uint64_t)exits)) {
+        error_warn("-overcommit cpu-pm=on: this host's KVM keeps the idle states to itself "
+                   "(KVM_CAP_X86_DISABLE_EXITS); the guest runs without them");
+        return;
+    }
+    kvm_vm.idle_in_guest = (unsigned)exits;
+}
+
 /* Before vCPUs and interrupt controllers are made. */
 static bool set_addresses(GError **errp)
 {
@@ -189,8 +205,13 @@ static bool make_vm(GError **errp)
     if (kvm_vm.dev_fd < 0 || !create_vm(errp) || !need_capabilities(errp)) {
         return false;
     }
-    return read_capabilities(errp) && set_addresses(errp) && kvm_irq_init(errp) &&
-           kvm_cpuid_init(errp) && kvm_msr_init(errp);
+    if (!read_capabilities(errp)) {
+        return false;
+    }
+    if (accel_options.cpu_pm) {
+        leave_idle_states();
+    }
+    return set_addresses(errp) && kvm_irq_init(errp) && kvm_cpuid_init(errp) && kvm_msr_init(errp);
 }
 
 static bool kvm_init(GError **errp)

@@ -113,8 +113,11 @@ GETTER(get_brand, json_object_new_string, brand)
 GETTER(get_family, json_object_new_uint64, family)
 GETTER(get_model, json_object_new_uint64, model)
 GETTER(get_stepping, json_object_new_uint64, stepping)
-GETTER(get_level, json_object_new_uint64, level)
-GETTER(get_xlevel, json_object_new_uint64, xlevel)
+GETTER(get_min_level, json_object_new_uint64, levels[X86_RANGE_BASIC].needed)
+GETTER(get_min_xlevel, json_object_new_uint64, levels[X86_RANGE_EXTENDED].needed)
+GETTER(get_min_xlevel2, json_object_new_uint64, levels[X86_RANGE_CENTAUR].needed)
+GETTER(get_auto_levels, json_object_new_boolean, auto_levels)
+GETTER(get_cache_info, json_object_new_boolean, host_cache_info)
 GETTER(get_phys_bits, json_object_new_uint64, phys_bits)
 GETTER(get_limit, json_object_new_uint64, host_phys_bits_limit)
 GETTER(get_tsc_hz, json_object_new_uint64, tsc_hz)
@@ -124,6 +127,15 @@ GETTER(get_enforce, json_object_new_boolean, enforce)
 GETTER(get_l3, json_object_new_boolean, no_l3_cache == false)
 GETTER(get_migratable, json_object_new_boolean, migratable)
 
+/* Range number @prop->default_int. */
+static struct json_object *get_last_leaf(Object *obj, const Property *prop, GError **errp)
+{
+    struct json_object *given = get_given(obj, prop);
+    X86CpuidRange range = (X86CpuidRange)prop->default_int;
+
+    return given ? given : json_object_new_uint64(x86_cpu_last_leaf(model_of(obj), range));
+}
+
 #define TOLD(text, type, getter, what, ...)                                    \
     {                                                                          \
         .name = text, .kind = PROP_CUSTOM, .custom_type = type, .get = getter, \
@@ -132,14 +144,23 @@ GETTER(get_migratable, json_object_new_boolean, migratable)
 #define SAID(text, type, getter, what) TOLD(text, type, getter, what, .set = set_given)
 #define READ(text, type, getter, what) TOLD(text, type, getter, what, .read_only = true)
 
+#define LAST_LEAF(text, range, what) \
+    TOLD(text, "uint32", get_last_leaf, what, .set = set_given, .default_int = (range))
+
 static const Property others[] = {
     SAID("family", "int", get_family, "family"),
     SAID("model", "int", get_model, "model"),
     SAID("stepping", "int", get_stepping, "stepping"),
     SAID("vendor", "string", get_vendor, "12 characters, as GenuineIntel"),
     SAID("model-id", "string", get_brand, "name of the processor"),
-    SAID("level", "uint32", get_level, "the last leaf of CPUID"),
-    SAID("xlevel", "uint32", get_xlevel, "the last extended leaf"),
+    LAST_LEAF("level", X86_RANGE_BASIC, "the last leaf of CPUID"),
+    SAID("min-level", "uint32", get_min_level, "and then this one or a later one"),
+    LAST_LEAF("xlevel", X86_RANGE_EXTENDED, "the last extended leaf"),
+    SAID("min-xlevel", "uint32", get_min_xlevel, "and then this one or a later one"),
+    LAST_LEAF("xlevel2", X86_RANGE_CENTAUR, "the last of Centaur's leaves"),
+    SAID("min-xlevel2", "uint32", get_min_xlevel2, "and then this one or a later one"),
+    SAID("full-cpuid-auto-level", "bool", get_auto_levels,
+         "the last leaves grow by every feature, not by those of leaf 7's EBX alone"),
     SAID("phys-bits", "uint32", get_phys_bits, "bits of physical addresses"),
     SAID("host-phys-bits", "bool", get_host_bits, "as many as the host has"),
     SAID("host-phys-bits-limit", "uint8", get_limit, "and then at most so many; 0: no limit"),
@@ -157,6 +178,7 @@ static const Property others[] = {
 static const Property of_host[] = {
     SAID("migratable", "bool", get_migratable,
          "without what would be missed elsewhere, the invariant TSC"),
+    SAID("host-cache-info", "bool", get_cache_info, "CPUID tells of the host's caches"),
     {},
 };
 

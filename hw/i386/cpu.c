@@ -53,6 +53,7 @@ void x86_cpu_arrange(Machine *machine, X86CpuModel *model)
     model->threads_per_core = machine->smp.threads;
     model->cores_per_die = machine->smp.cores;
     model->dies_per_socket = machine->smp.dies;
+    x86_cpu_raise_levels(model);
     for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
         CpuSlot *slot = &machine->cpu_slots.list[i];
 

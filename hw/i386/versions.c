@@ -54,6 +54,11 @@ static const MachineDefault until_3_1[] = {
     { "virtio-blk-device", "write-zeroes", "off" },
     { 0 },
 };
+static const MachineDefault until_2_12[] = {
+    { "EPYC-x86_64-cpu", "xlevel", "0x8000000a" },
+    { "EPYC-IBPB-x86_64-cpu", "xlevel", "0x8000000a" },
+    { 0 },
+};
 
 static const MachineDefault until_2_10[] = {
     { "pci-host", "x-pci-hole64-fix", "off" },
@@ -62,6 +67,7 @@ static const MachineDefault until_2_10[] = {
 
 static const MachineDefault until_2_7[] = {
     { "x86_64-cpu", "l3-cache", "off" },
+    { "x86_64-cpu", "full-cpuid-auto-level", "off" },
     { "virtio-pci", "page-per-vq", "on" },
     { 0 },
 };
@@ -102,7 +108,24 @@ static const MachineDefault until_2_4[] = {
     { 0 },
 };
 static const MachineDefault until_2_3[] = {
-    { "qemu64-x86_64-cpu", "level", "4" },
+    { "qemu64-x86_64-cpu", "min-level", "4" },
+    { "pentium3-x86_64-cpu", "min-level", "2" },
+    { "n270-x86_64-cpu", "min-level", "5" },
+    { "kvm64-x86_64-cpu", "min-level", "5" },
+    { "Penryn-x86_64-cpu", "min-level", "4" },
+    { "Nehalem-x86_64-cpu", "min-level", "4" },
+    { "Conroe-x86_64-cpu", "min-level", "4" },
+    { "n270-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Westmere-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "SandyBridge-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Penryn-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Nehalem-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "IvyBridge-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Haswell-noTSX-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Haswell-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Conroe-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Broadwell-noTSX-x86_64-cpu", "min-xlevel", "0x8000000a" },
+    { "Broadwell-x86_64-cpu", "min-xlevel", "0x8000000a" },
     { "virtio-9p-device", "any_layout", "off" },
     { "virtio-balloon-device", "any_layout", "off" },
     { "virtio-rng-device", "any_layout", "off" },
@@ -137,6 +160,9 @@ static const MachineDefault until_1_6[] = {
     { 0 },
 };
 static const MachineDefault until_1_5[] = {
+    { "Conroe-x86_64-cpu", "min-level", "2" },
+    { "Nehalem-x86_64-cpu", "min-level", "2" },
+    { "Penryn-x86_64-cpu", "min-level", "2" },
     { "virtio-net-device", "any_layout", "off" },
     HARDWARE("1.5.0", "1.5."),
     { 0 },
@@ -175,7 +201,7 @@ static const MachineVersion versions[] = {
     SINCE_2_8("4.0"),
     SINCE_2_8("3.1", .defaults = until_3_1),
     SINCE_2_8("3.0"),
-    SINCE_2_8("2.12"),
+    SINCE_2_8("2.12", .defaults = until_2_12),
     SINCE_2_8("2.11"),
     SINCE_2_8("2.10", .defaults = until_2_10),
     SINCE_2_8("2.9"),

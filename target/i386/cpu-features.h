@@ -6,6 +6,7 @@
 #ifndef TARGET_I386_CPU_FEATURES_H
 #define TARGET_I386_CPU_FEATURES_H
 
+#include "qapi/qapi-types.h"
 #include "target/i386/cpuid.h"
 
 /* Sets of features: a word for each register, as in X86CpuModel. */
@@ -36,6 +37,9 @@ bool x86_feature_get_usual(size_t i, X86Feature *feature);
 /* The features of @text, blanks between them, are added to @set; those with a dash before them are
  * taken away. For tables: a name that is not known ends the program. */
 void x86_features_change(X86FeatureSet *set, const char *text);
+
+/* The members of @given that tell last leaves are set in @model; an error leaves it as it is. */
+bool x86_cpu_set_levels(X86CpuModel *model, const CpuModelProperties *given, GError **errp);
 
 /* What the software CPU has on this host. */
 X86FeatureSet x86_features_soft(void);

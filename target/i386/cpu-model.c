@@ -194,7 +194,8 @@ static void add_of_engine(const X86CpuModel *m, X86FeatureSet *set, const char *
     x86_features_change(&more, names);
     for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
         uint32_t leaf = x86_feature_place((X86FeatureWord)w).leaf;
-        bool told = leaf >= 0x80000000 ? leaf <= m->xlevel : leaf <= m->level;
+        bool told =
+            leaf <= m->levels[leaf >= 0x80000000 ? X86_RANGE_EXTENDED : X86_RANGE_BASIC].min;
 
         set->words[w] |= told ? more.words[w] : 0;
     }
@@ -208,8 +209,8 @@ static void take_named(X86CpuModel *m, X86FeatureSet *set, const X86NamedCpu *na
     m->family = all.id.family;
     m->model = all.id.model;
     m->stepping = all.id.stepping;
-    m->level = all.level;
-    m->xlevel = all.xlevel;
+    m->levels[X86_RANGE_BASIC].min = all.level;
+    m->levels[X86_RANGE_EXTENDED].min = all.xlevel;
     /* An engine that runs guests on the host CPU cannot make it one of another vendor: they
      * differ in how system calls work. */
     g_strlcpy(m->vendor, has_engine_host ? engine_host.vendor : all.vendor, sizeof(m->vendor));
@@ -247,9 +248,10 @@ static void make_model(X86CpuModel *m, const Known *known)
 {
     X86FeatureSet set = { 0 };
 
-    *m = (X86CpuModel){
-        .name = known->info.name, .level = 0xd, .xlevel = 0x80000008, .check = true
-    };
+    *m = (X86CpuModel){ .name = known->info.name, .check = true, .auto_levels = true };
+    for (unsigned r = 0; r < X86_RANGES; r++) {
+        m->levels[r].given = X86_LEVEL_AUTO;
+    }
     g_strlcpy(m->vendor, has_engine_host ? engine_host.vendor : X86_CPU_VENDOR, sizeof(m->vendor));
     if (known->made == MADE_BY_NAME) {
         take_named(m, &set, known->named);
@@ -257,6 +259,8 @@ static void make_model(X86CpuModel *m, const Known *known)
         m->phys_bits = 40;
     } else {
         set = offered();
+        m->levels[X86_RANGE_BASIC].min = 0xd;
+        m->levels[X86_RANGE_EXTENDED].min = 0x80000008;
         m->phys_bits = host_phys_bits();
         m->family = 15;
         m->model = 107;
@@ -280,25 +284,9 @@ bool x86_cpu_model_make(X86CpuModel *model, const char *name, GError **errp)
 
     if (known) {
         make_model(model, known);
+        x86_cpu_raise_levels(model);
     }
     return known != NULL;
-}
-
-/* The leaves that tell what the model has are there. */
-static void raise_levels(X86CpuModel *m)
-{
-    for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
-        uint32_t leaf = x86_feature_place((X86FeatureWord)w).leaf;
-
-        if (m->features[w] && leaf < 0x40000000) {
-            m->level = MAX(m->level, leaf);
-        } else if (m->features[w] && leaf >= 0x80000000) {
-            m->xlevel = MAX(m->xlevel, leaf);
-        }
-    }
-    if (x86_cpu_model_has(m, X86_FEAT_1_ECX, CPUID_1_ECX_XSAVE)) {
-        m->level = MAX(m->level, 0xd);
-    }
 }
 
 void x86_cpu_model_settle(X86CpuModel *m)
@@ -318,7 +306,7 @@ void x86_cpu_model_settle(X86CpuModel *m)
         m->features[w] = set.words[w];
         m->missing[w] = asked.words[w] & ~set.words[w];
     }
-    raise_levels(m);
+    x86_cpu_raise_levels(m);
 }
 
 const char **x86_cpu_model_missing(const X86CpuModel *model)
@@ -411,6 +399,24 @@ static bool set_migratable(X86CpuModel *model, bool on, GError **errp)
     return true;
 }
 
+/* Caches of the host are for models that are made of it; that they are not is true of all. */
+static bool set_cache_info(X86CpuModel *model, const CpuModelProperties *given, GError **errp)
+{
+    const Known *known = find_model(model->name, errp);
+
+    if (!known) {
+        return false;
+    }
+    if (given->host_cache_info && !is_made_of_host(known)) {
+        error_set(errp, "'host-cache-info=on' is for the models host and max, which are made of "
+                        "the host's CPU");
+        return false;
+    }
+    model->host_cache_info =
+        given->has_host_cache_info ? given->host_cache_info : model->host_cache_info;
+    return true;
+}
+
 /* Physical address bits: the host's, those given, or the model's. */
 static void set_phys_bits(X86CpuModel *model, const CpuModelProperties *given)
 {
@@ -447,8 +453,6 @@ static bool check_ranges(const CpuModelProperties *given, GError **errp)
     } numbers[] = {
         { "phys-bits", given->has_phys_bits, given->phys_bits, 36, 52 },
         { "stepping", given->has_stepping, given->stepping, 0, 15 },
-        { "level", given->has_level, given->level, 1, 0xff },
-        { "xlevel", given->has_xlevel, given->xlevel, 0, 0x800000ff },
         { "tsc-frequency", given->has_tsc_frequency, given->tsc_frequency, 1000000,
           UINT64_C(100000000000) },
     };
@@ -473,23 +477,17 @@ static bool check_ranges(const CpuModelProperties *given, GError **errp)
 
 static bool set_properties(X86CpuModel *model, const CpuModelProperties *given, GError **errp)
 {
-    if (given->host_cache_info) {
-        error_set(errp, "host-cache-info=on is not offered: the caches that CPUID tells of are the "
-                        "machine's; leave it out");
-        return false;
-    }
     if (!check_ranges(given, errp) ||
         (given->model_id && !set_brand(model, given->model_id, errp)) ||
         (given->vendor && !set_vendor(model, given->vendor, errp)) ||
         (given->has_tsc_frequency && !set_tsc(model, given->tsc_frequency, errp)) ||
-        (given->has_migratable && !set_migratable(model, given->migratable, errp))) {
+        (given->has_migratable && !set_migratable(model, given->migratable, errp)) ||
+        !set_cache_info(model, given, errp) || !x86_cpu_set_levels(model, given, errp)) {
         return false;
     }
     model->family = given->has_family ? given->family : model->family;
     model->model = given->has_model ? given->model : model->model;
     model->stepping = given->has_stepping ? given->stepping : model->stepping;
-    model->level = given->has_level ? given->level : model->level;
-    model->xlevel = given->has_xlevel ? given->xlevel : model->xlevel;
     model->no_l3_cache = given->has_l3_cache ? !given->l3_cache : model->no_l3_cache;
     model->check = given->has_check ? given->check : model->check;
     model->enforce = given->has_enforce ? given->enforce : model->enforce;
@@ -597,6 +595,7 @@ bool x86_cpu_model_set(X86CpuModel *model, struct json_object *props, GError **e
     if (!given || !set_properties(&changed, given, errp) || !set_features(&changed, props, errp)) {
         return false;
     }
+    x86_cpu_raise_levels(&changed);
     *model = changed;
     return true;
 }
@@ -652,11 +651,10 @@ static bool report_missing(const X86CpuModel *model, const char *where, GError *
  */
 static bool set_and_settle(X86CpuModel *model, struct json_object *props, GError **errp)
 {
-    g_autoptr(CpuModelProperties) given = take_properties(props, errp);
     const X86CpuModel own = *model;
     X86CpuModel asked;
 
-    if (!given || !x86_cpu_model_set(model, props, errp)) {
+    if (!x86_cpu_model_set(model, props, errp)) {
         return false;
     }
     asked = *model;
@@ -664,9 +662,6 @@ static bool set_and_settle(X86CpuModel *model, struct json_object *props, GError
     for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
         model->missing[w] |= asked.features[w] & ~own.features[w] & ~model->features[w];
     }
-    /* The user's stay as they are. */
-    model->level = given->has_level ? given->level : model->level;
-    model->xlevel = given->has_xlevel ? given->xlevel : model->xlevel;
     return true;
 }
 

@@ -2,6 +2,7 @@
 /* What CPUID answers: the leaves, and the topology that they tell. */
 #include "target/i386/cpuid.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 #include "target/i386/svm.h"
@@ -64,7 +65,7 @@ static uint32_t signature(const X86CpuModel *m)
 
 static void leaf_0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
-    r->eax = cpu->model.level;
+    r->eax = x86_cpu_last_leaf(&cpu->model, X86_RANGE_BASIC);
     set_vendor(&cpu->model, r);
 }
 
@@ -92,19 +93,56 @@ static const struct {
     { 3, 3, 16, 16384 }, /* 16 MiB */
 };
 
+/* Who shares a cache of @level, and how many cores there are, as leaf 4's EAX tells it. */
+static uint32_t cache_sharing(const X86CpuModel *m, unsigned level)
+{
+    unsigned core_shift = x86_topology_core_shift(m), die_shift = x86_topology_die_shift(m);
+    unsigned sharing = level == 3 ? 1u << die_shift : 1u << core_shift;
+    unsigned cores = 1u << (x86_topology_socket_shift(m) - core_shift);
+
+    return (MIN(sharing, 4096) - 1) << 14 | (MIN(cores, 64) - 1) << 26;
+}
+
+static void host_leaf(uint32_t leaf, uint32_t subleaf, X86CpuidRegs *r)
+{
+    __cpuid_count(leaf, subleaf, r->eax, r->ebx, r->ecx, r->edx);
+}
+
+/* The host's caches; the cores that share them are the machine's. False: the host does not tell of
+ * them in this place, as AMD's do not. */
+static bool host_leaf_4(const X86CpuModel *m, uint32_t subleaf, X86CpuidRegs *r)
+{
+    enum { TYPE = 0x1f, LEVEL = 7 << 5, ITS_OWN = 0x3ff };
+
+    host_leaf(0, 0, r);
+    if (r->eax < 4) {
+        *r = (X86CpuidRegs){ 0 };
+        return false;
+    }
+    host_leaf(4, 0, r);
+    bool told = r->eax & TYPE;
+
+    host_leaf(4, subleaf, r);
+    if (!told || !(r->eax & TYPE)) {
+        *r = (X86CpuidRegs){ 0 };
+    } else {
+        r->eax = (r->eax & ITS_OWN) | cache_sharing(m, (r->eax & LEVEL) >> 5);
+    }
+    return told;
+}
+
 static void leaf_4(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
     const X86CpuModel *m = &cpu->model;
 
+    if (m->host_cache_info && host_leaf_4(m, subleaf, r)) {
+        return;
+    }
     if (subleaf >= G_N_ELEMENTS(caches) || (caches[subleaf].level == 3 && m->no_l3_cache)) {
         return;
     }
-    unsigned core_shift = x86_topology_core_shift(m), die_shift = x86_topology_die_shift(m);
-    unsigned sharing = caches[subleaf].level == 3 ? 1u << die_shift : 1u << core_shift;
-    unsigned cores = 1u << (x86_topology_socket_shift(m) - core_shift);
-
     r->eax = caches[subleaf].type | (unsigned)caches[subleaf].level << 5 | 1u << 8 |
-             (MIN(sharing, 4096) - 1) << 14 | (MIN(cores, 64) - 1) << 26;
+             cache_sharing(m, caches[subleaf].level);
     r->ebx = 63 | (caches[subleaf].ways - 1u) << 22;
     r->ecx = caches[subleaf].sets - 1;
 }
@@ -142,6 +180,30 @@ static void leaf_b(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
         r->eax = x86_topology_socket_shift(m);
         r->ebx = logical_per_socket(m);
         r->ecx |= 2 << 8;
+    }
+}
+
+/* The same, with dies (V2 Extended Topology). */
+static void leaf_1f(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    enum { OF_THREADS = 1, OF_CORES = 2, OF_DIES = 5 };
+    const X86CpuModel *m = &cpu->model;
+    const unsigned threads = MAX(m->threads_per_core, 1u);
+    const struct {
+        uint8_t type, shift;
+        unsigned logical;
+    } domains[] = {
+        { OF_THREADS, x86_topology_core_shift(m), threads },
+        { OF_CORES, x86_topology_die_shift(m), threads * MAX(m->cores_per_die, 1u) },
+        { OF_DIES, x86_topology_socket_shift(m), logical_per_socket(m) },
+    };
+
+    r->ecx = subleaf & 0xff;
+    r->edx = cpu->apic_id;
+    if (subleaf < G_N_ELEMENTS(domains)) {
+        r->eax = domains[subleaf].shift;
+        r->ebx = domains[subleaf].logical;
+        r->ecx |= (uint32_t)domains[subleaf].type << 8;
     }
 }
 
@@ -233,7 +295,7 @@ static void leaf_hv_timing(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 
 static void leaf_ext0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
-    r->eax = cpu->model.xlevel;
+    r->eax = x86_cpu_last_leaf(&cpu->model, X86_RANGE_EXTENDED);
     set_vendor(&cpu->model, r);
 }
 
@@ -271,12 +333,20 @@ static void leaf_ext4(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 /* AMD's description of the same caches (APM vol. 3, appendix E). */
 static void leaf_ext5(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
+    if (cpu->model.host_cache_info) {
+        host_leaf(0x80000005, 0, r);
+        return;
+    }
     r->eax = r->ebx = 0xff20ff20;                        /* TLBs: fully associative, 32 entries */
     r->ecx = r->edx = 32u << 24 | 8 << 16 | 1 << 8 | 64; /* KiB, ways, lines a tag, line */
 }
 
 static void leaf_ext6(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
+    if (cpu->model.host_cache_info) {
+        host_leaf(0x80000006, 0, r);
+        return;
+    }
     r->ebx = 512u << 16 | 4u << 28 | 512 | 4 << 12; /* TLBs of 4 KiB pages: 512 entries, 4 ways */
     r->ecx = 512u << 16 | 6 << 12 | 1 << 8 | 64;
     if (!cpu->model.no_l3_cache) {
@@ -308,6 +378,11 @@ static void leaf_svm(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
     }
 }
 
+static void leaf_centaur(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->eax = x86_cpu_last_leaf(&cpu->model, X86_RANGE_CENTAUR);
+}
+
 static const struct {
     uint32_t leaf;
     LeafFn *fn;
@@ -319,6 +394,7 @@ static const struct {
     { 0x7, leaf_7 },
     { 0xb, leaf_b },
     { 0xd, leaf_d },
+    { 0x1f, leaf_1f },
     { 0x40000000, leaf_hypervisor },
     { 0x40000010, leaf_hv_timing },
     { 0x80000000, leaf_ext0 },
@@ -331,12 +407,18 @@ static const struct {
     { 0x80000007, leaf_ext7 },
     { 0x80000008, leaf_ext8 },
     { 0x8000000a, leaf_svm },
+    { 0xc0000000, leaf_centaur },
 };
 
 /* Is the leaf beyond the last one of its range? */
 static bool beyond(const X86CpuModel *m, uint32_t leaf)
 {
-    return leaf >= 0x80000000 ? leaf > m->xlevel : leaf < 0x40000000 && leaf > m->level;
+    if (leaf >= 0x40000000 && leaf < 0x80000000) {
+        return false;
+    }
+    return leaf > x86_cpu_last_leaf(m, leaf >= 0xc0000000   ? X86_RANGE_CENTAUR
+                                       : leaf >= 0x80000000 ? X86_RANGE_EXTENDED
+                                                            : X86_RANGE_BASIC);
 }
 
 void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, X86CpuidRegs *out)

@@ -51,6 +51,7 @@ typedef enum X86FeatureWord {
 #define CPUID_1_EDX_PGE               (1u << 13)
 #define CPUID_1_EDX_FXSR              (1u << 24)
 #define CPUID_1_EDX_SSE               (1u << 25)
+#define CPUID_1_ECX_MONITOR           (1u << 3)
 #define CPUID_1_ECX_PCID              (1u << 17)
 #define CPUID_1_ECX_X2APIC            (1u << 21)
 #define CPUID_1_ECX_DEADLINE          (1u << 24)
@@ -61,11 +62,13 @@ typedef enum X86FeatureWord {
 #define CPUID_6_EAX_ARAT              (1u << 2)
 #define CPUID_7_EBX_FSGSBASE          (1u << 0)
 #define CPUID_7_EBX_TSC_ADJUST        (1u << 1)
+#define CPUID_7_EBX_SGX               (1u << 2)
 #define CPUID_7_EBX_BMI1              (1u << 3)
 #define CPUID_7_EBX_INVPCID           (1u << 10)
 #define CPUID_7_EBX_SMEP              (1u << 7)
 #define CPUID_7_EBX_AVX512F           (1u << 16)
 #define CPUID_7_EBX_SMAP              (1u << 20)
+#define CPUID_7_EBX_INTEL_PT          (1u << 25)
 #define CPUID_7_ECX_UMIP              (1u << 2)
 #define CPUID_7_ECX_PKU               (1u << 3)
 #define CPUID_7_ECX_OSPKE             (1u << 4)
@@ -85,12 +88,31 @@ typedef enum X86FeatureWord {
 #define CPUID_EXT1_EDX_LM             (1u << 29)
 #define CPUID_EXT7_EDX_INVTSC         (1u << 8)
 
+/* Ranges of leaves: from 0, from 0x80000000, and Centaur's from 0xc0000000. */
+typedef enum X86CpuidRange {
+    X86_RANGE_BASIC,
+    X86_RANGE_EXTENDED,
+    X86_RANGE_CENTAUR,
+    X86_RANGES,
+} X86CpuidRange;
+
+/* No last leaf of the user's: the one that the features need. */
+#define X86_LEVEL_AUTO UINT32_MAX
+
+/* The last leaf of a range; 0: there is none. */
+typedef struct X86CpuLevel {
+    uint32_t min;    /* this one or a later one, says the model, or the user */
+    uint32_t needed; /* the same, with what the features need: x86_cpu_raise_levels() */
+    uint32_t given;  /* this one, says the user; X86_LEVEL_AUTO: `needed` */
+} X86CpuLevel;
+
 typedef struct X86CpuModel {
     const char *name; /* static */
     uint32_t features[X86_FEAT_WORDS];
     uint32_t missing[X86_FEAT_WORDS]; /* asked for, and not to be had here */
-    uint32_t level, xlevel;           /* highest leaves: 0 and up, 0x80000000 and up (0: none) */
-    uint8_t phys_bits;                /* guest-physical address width, 36-52 */
+    X86CpuLevel levels[X86_RANGES];
+    bool auto_levels;  /* all features count for `needed`; else those of leaf 7's EBX alone */
+    uint8_t phys_bits; /* guest-physical address width, 36-52 */
     uint8_t family, model, stepping;
     char brand[49];
     char vendor[13];
@@ -102,6 +124,7 @@ typedef struct X86CpuModel {
     bool steady_tsc;
     uint8_t host_phys_bits_limit;
     bool no_l3_cache;
+    bool host_cache_info; /* the caches are the host's */
     /* Topology, for leaves 1, 4, 0xb, 0x8000001e. 0 counts as 1. */
     uint16_t threads_per_core, cores_per_die, dies_per_socket;
 } X86CpuModel;
@@ -145,8 +168,11 @@ bool x86_cpu_model_make(X86CpuModel *model, const char *name, GError **errp);
 /* then @props, an object: features (true, false) and CpuModelProperties, */
 bool x86_cpu_model_set(X86CpuModel *model, struct json_object *props, GError **errp);
 /* and then features that cannot be offered here go from `features` to `missing`; those of no use
- * without another (AVX without XSAVE) go altogether; and there are leaves for the rest. */
+ * without another (AVX without XSAVE) go altogether. */
 void x86_cpu_model_settle(X86CpuModel *model);
+/* `needed` of each range, from `features`, `missing` and the topology. All of the above do it, but
+ * the topology comes after them. */
+void x86_cpu_raise_levels(X86CpuModel *model);
 
 /* A model's name and what it is, by number, from 0; NULL after the last. */
 typedef struct X86CpuModelInfo {
@@ -165,6 +191,13 @@ const char **x86_cpu_model_unavailable(const char *name);
  * have it; NULL after the last. */
 const char *x86_cpu_feature(size_t i, const X86CpuModel *model, bool *on);
 
+/* The last leaf of a range; 0: there is none. */
+static inline uint32_t x86_cpu_last_leaf(const X86CpuModel *model, X86CpuidRange range)
+{
+    const X86CpuLevel *level = &model->levels[range];
+
+    return level->given == X86_LEVEL_AUTO ? level->needed : level->given;
+}
 static inline unsigned x86_cpu_model_phys_bits(const X86CpuModel *model)
 {
     return model->phys_bits;

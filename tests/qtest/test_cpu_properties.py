@@ -104,6 +104,34 @@ def said():
                   [False, False, True, 37, 37])
 
 
+LEVELS = ["level", "min-level", "xlevel", "min-xlevel", "xlevel2", "min-xlevel2", "full-cpuid-auto-level"]
+
+
+def levels():
+    """Last leaves of CPUID: what features need, what the user wants, what old machines had, and what expansions tell."""
+    for board, cpu, wanted in (
+            ("pc", "qemu64", [13, 13, 0x8000000a, 0x8000000a, 0, 0, True]),
+            ("pc", "486,+smep,level=5", [5, 7, 0, 0, 0, 0, True]),
+            ("pc", "486,min-level=9,min-xlevel=0x80000004,xlevel2=0xc0000001", [9, 9, 0x80000004, 0x80000004, 0xc0000001, 0, True]),
+            ("pc -smp 4,dies=2,cores=2", "Haswell,check=off", [0x1f, 0x1f, 0x80000008, 0x80000008, 0, 0, True]),
+            ("pc-i440fx-2.7", "486,+arat", [1, 1, 0, 0, 0, 0, False]),
+            ("pc-i440fx-2.7", "486,+arat,full-cpuid-auto-level=on", [6, 6, 0, 0, 0, 0, True]),
+            ("pc-i440fx-2.12", "EPYC,check=off", [13, 13, 0x8000000a, 0x8000001e, 0, 0, True]),
+            ("pc-i440fx-2.3", "Nehalem,check=off", [4, 4, 0x8000000a, 0x8000000a, 0, 0, False])):
+        with start(cpu, "-M", *board.split()) as m:
+            tap.equal([get(m, name) for name in LEVELS], wanted, f"{board} {cpu}")
+    with start("max,host-cache-info=on") as m:
+        tap.equal(get(m, "host-cache-info"), True)
+
+        def expand(kind, name, **props):
+            return m.qmp.command("query-cpu-model-expansion", type=kind, model={"name": name, "props": props})["model"]["props"]
+        full = expand("full", "486", smep=True, xlevel=0x80000004)
+        tap.equal([full[name] for name in LEVELS], [7, 7, 0x80000004, 0, 0, 0, True])
+        tap.equal(("host-cache-info" in full, expand("full", "max")["host-cache-info"]), (False, False))
+        static = expand("static", "486", smep=True, xlevel=0x80000004)
+        tap.equal([static.get(name) for name in LEVELS], [None, 7, 0x80000004, 0, None, 0, True])
+
+
 def of_one():
     """device_add's features are that CPU's alone, on top of what all have by -cpu and -global."""
     with start("qemu64,+rdtscp,check=off,+smx", "-global", "qemu64-x86_64-cpu.popcnt=off", "-smp", "1,maxcpus=4,sockets=4") as m:
@@ -168,7 +196,7 @@ def refused():
         else:
             raise AssertionError("there is hv-relaxed")
     status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,host-cache-info=on")
-    tap.equal((status, "host-cache-info=on is not offered" in text), (1, True), text)
+    tap.equal((status, "host-cache-info=on" in text and "max" in text), (1, True), text)
     status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,hv-relaxed=on")
     tap.equal((status, "hv-relaxed" in text), (1, True), text)
 
@@ -180,6 +208,7 @@ tap.run([
     ("what is there", present),
     ("the invariant TSC", tsc),
     ("what is said", said),
+    ("last leaves", levels),
     ("features of one CPU", of_one),
     ("what is listed", listed),
     ("what is refused", refused),

@@ -48,7 +48,7 @@ REFUSED = [
     (["-sandbox", "on,spawn=perhaps"], "spawn=perhaps allow"),
     (["-sandbox", "on,spwan=deny"], "spwan"),
     (["-overcommit", "mem-lock=maybe"], "mem-lock=maybe"),
-    (["-overcommit", "cpu-pm=on"], "cpu-pm=on"),
+    (["-overcommit", "cpu-pm=maybe"], "cpu-pm=maybe"),
     (["-cdrom", "x"], "-cdrom open x"),
     (["-hda", "/nonexistent/x"], "-hda /nonexistent/x"),
     (["-M", "none", "-hdd", "x"], "-hdd if=ide none virtio pflash"),
@@ -199,7 +199,8 @@ REFUSED = [
     (["-vga", "tcx"], "'tcx' none, std"),
     (["-vnc", "1"], "unix:PATH none"),
     (["-parallel", "x"], "'x'"), (["-parallel", "null"] * 4, "3 parallel ports"),
-    (["-audio", "none,model=hda"], "sound"),
+    (["-audio", "none,model=gus"], "gus ac97 es1370 hda sb16"), (["-audiodev", "none,id=a,model=hda"], "model= -audio -device"),
+    (["-audio", "model=hda"], "driver"),
     (["-watchdog-action", "bark"], "bark inject-nmi"),
     (["-seed", "x"], "'x'"),
     (["-echr", "0x80"], "0x80 127"),
@@ -575,7 +576,7 @@ def skip_if_sanitized():
 
 def mem_lock():
     skip_if_sanitized()
-    with machine.Machine(extra=["-overcommit", "mem-lock=off,cpu-pm=off"]) as box:
+    with machine.Machine(extra=["-overcommit", "mem-lock=off,cpu-pm=on"]) as box:
         tap.equal(locked_kib(box), 0, "locked memory")
     limited = ["prlimit", "--memlock=65536:65536", "setpriv", "--bounding-set=-ipc_lock",
                "--inh-caps=-ipc_lock", machine.PROGRAM]
@@ -738,6 +739,17 @@ def usb():
         with machine.Machine(extra=["-M", machine_type, *extra]) as box:
             tap.equal(box.errors(), "")
             tap.equal(box.qmp.command("human-monitor-command", **{"command-line": "info usb"}).replace("\r", ""), f"  {places}\n")
+
+
+def audio():
+    """-audio makes the card, too, whose sound goes where it says."""
+    for words, wanted in ((["driver=none,model=hda"], {"hda-duplex": "audiodev0"}), (["none,id=x,model=ac97"], {"AC97": "x"}),
+                          (["none,model=es1370", "none,model=sb16"], {"ES1370": "audiodev0", "sb16": "audiodev1"})):
+        with machine.Machine(extra=[word for each in words for word in ("-audio", each)]) as box:
+            tree = box.qmp.command("human-monitor-command", **{"command-line": "info qtree"})
+            for card, audiodev in wanted.items():
+                found = re.search(rf"dev: {card},.*?audiodev = \"([^\"]*)\"", tree, re.S)
+                tap.equal(found and found[1], audiodev, f"{words}: {card}")
 
 
 # What test suites and tools give to every machine.
@@ -1042,7 +1054,7 @@ def main():
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unknown, globals_of_cpus, globals_unused, nested_keys, json_everywhere, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, help_version, accel_help, process_name, chardev_help, schema_help, netdev_help, no_kernel,
+        sandbox_daemon, daemon_nographic, usb, audio, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, help_version, accel_help, process_name, chardev_help, schema_help, netdev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 

@@ -29,10 +29,10 @@ ARAT = 1 << 2
 REPEATED = 0x183f3ff  # features of leaf 1 that AMD's leaf 0x80000001 has again
 
 
-def ask(program, *commands):
+def ask(program, *commands, words=("-M", "pc")):
     script = "".join(json.dumps(c) for c in ({"execute": "qmp_capabilities"}, *commands, {"execute": "quit"}))
     accel = "soft" if program == PROGRAM else "tcg"
-    output = subprocess.run([program, "-accel", accel, "-M", "pc", "-S", "-nodefaults", "-display", "none",
+    output = subprocess.run([program, "-accel", accel, *words, "-S", "-nodefaults", "-display", "none",
                              "-qmp", "stdio"], input=script.encode(), stdout=subprocess.PIPE, timeout=60,
                             check=True).stdout
     replies = [json.loads(line) for line in output.splitlines()]
@@ -134,6 +134,28 @@ def guest_leaves(model):
         tap.equal(ours[0x80000008, 0]["a"] & 0xff, theirs[0x80000008, 0]["a"] & 0xff, "physical address bits")
 
 
+LEVELS = ["level", "min-level", "xlevel", "min-xlevel", "xlevel2", "min-xlevel2", "full-cpuid-auto-level"]
+NOW = ["qemu64", "qemu32", "486", "base", "Haswell,-xsave", "EPYC", "phenom", "Opteron_G1,+svm", "qemu32,min-level=0", "pentium,+smep",
+       "pentium,+arat", "pentium,+svm", "pentium,+lm", "pentium,+invtsc", "pentium,+clzero", "pentium,+intel-pt", "pentium,+sgx",
+       "pentium,+umip", "pentium,+xsaveopt", "pentium,+umip,full-cpuid-auto-level=off", "pentium,+smep,full-cpuid-auto-level=off",
+       "base,+fpu", "base,+lm", "base,+smep,full-cpuid-auto-level=off", "qemu64,level=3", "qemu64,level=0", "qemu64,min-level=2,+smep",
+       "qemu64,min-level=0x14,level=5", "qemu64,xlevel=0", "qemu64,min-xlevel=0x80000020", "pentium,min-xlevel2=0xc0000004",
+       "pentium,xlevel2=0xc0000001", "pentium,level=1,+smep", "pentium,level=4294967295", "EPYC,xlevel=0x80000008", "athlon,min-xlevel=0"]
+OLD = ["qemu64", "qemu64,+smep", "pentium,+smep", "pentium,+arat", "pentium,+svm", "Haswell", "Conroe", "Penryn", "Nehalem", "Westmere",
+       "n270", "kvm64", "pentium3", "Opteron_G3", "EPYC", "EPYC-IBPB", "pentium,+arat,full-cpuid-auto-level=on", "qemu64,min-level=2,+smep"]
+OLD_MACHINES = ["pc-i440fx-1.4", "pc-i440fx-1.5", "pc-i440fx-1.6", "pc-i440fx-2.3", "pc-i440fx-2.4", "pc-q35-2.7", "pc-q35-2.8",
+                "pc-i440fx-2.12", "pc-q35-3.0"]
+
+
+def levels(board, models):
+    """The last leaves of CPUID, as a CPU's object tells them."""
+    queries = [{"execute": "qom-get", "arguments": {"path": "/machine/unattached/device[0]", "property": name}} for name in LEVELS]
+    for model in models:
+        ours, theirs = (ask(program, *queries, words=["-M", *board.split(), "-cpu", f"{model},check=off"])
+                        for program in (PROGRAM, REFERENCE))
+        tap.equal(dict(zip(LEVELS, ours)), dict(zip(LEVELS, theirs)), f"{board}: {model}")
+
+
 def skip():
     raise tap.Skip("qemu-system-x86_64 is not there")
 
@@ -144,6 +166,9 @@ def main():
         return
     versions = [name for name in definitions(REFERENCE) if name.rpartition("-v")[2].isdigit()]
     tap.run([("names", names), ("-cpu help", help_text), ("features", features),
+             ("last leaves", lambda: levels("pc", NOW)),
+             ("last leaves with dies", lambda: levels("pc -smp 4,dies=2,cores=2", ["Haswell", "EPYC", "Haswell,level=5"])),
+             *[(f"last leaves of {m}", lambda m=m: levels(m, OLD)) for m in OLD_MACHINES],
              *[(f"leaves of {name}", lambda n=name: guest_leaves(n)) for name in versions]])
 
 

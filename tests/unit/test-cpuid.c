@@ -60,8 +60,10 @@ static void test_base(void)
     bool on;
 
     g_assert_true(x86_cpu_model_parse(&max, "max", NULL));
-    g_assert_true(
-        x86_cpu_model_parse(&m, "base,vendor=AuthenticAMD,model-id=Dimmable Virtual CPU", NULL));
+    g_assert_true(x86_cpu_model_parse(&m,
+                                      "base,vendor=AuthenticAMD,model-id=Dimmable Virtual CPU,"
+                                      "min-level=0xd,min-xlevel=0x80000008",
+                                      NULL));
     for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
         g_assert_cmphex(m.features[w], ==, 0);
     }
@@ -361,6 +363,115 @@ static void test_levels(void)
     g_assert_cmphex(r.eax, ==, 0x80000004);
 }
 
+/* The least that the last leaf may be, and what raises it. */
+static void test_min_levels(void)
+{
+    static const struct {
+        const char *model;
+        uint32_t last[X86_RANGES], needed[X86_RANGES];
+    } cases[] = {
+        { "486,min-level=9", { 9, 0, 0 }, { 9, 0, 0 } },
+        { "486,min-level=2,+smep", { 7, 0, 0 }, { 7, 0, 0 } },
+        { "486,level=3,+smep", { 3, 0, 0 }, { 7, 0, 0 } },
+        { "486,level=3,level=0xffffffff,+arat", { 6, 0, 0 }, { 6, 0, 0 } },
+        { "486,+svm", { 1, 0x8000000a, 0 }, { 1, 0x8000000a, 0 } },
+        { "486,+npt", { 1, 0, 0 }, { 1, 0, 0 } },
+        { "486,+intel-pt", { 0x14, 0, 0 }, { 0x14, 0, 0 } }, /* though nobody has it */
+        { "486,+clzero,+smep,+arat,full-cpuid-auto-level=off", { 7, 0, 0 }, { 7, 0, 0 } },
+        { "486,+umip,full-cpuid-auto-level=off", { 1, 0, 0 }, { 1, 0, 0 } },
+        { "486,min-xlevel=0x80000004,xlevel2=0xc0000001",
+          { 1, 0x80000004, 0xc0000001 },
+          { 1, 0x80000004, 0 } },
+        { "base", { 0, 0, 0 }, { 0, 0, 0 } },
+        { "base,+fpu,+lm", { 1, 0x80000001, 0 }, { 1, 0x80000001, 0 } },
+        { "base,level=0,+smep", { 0, 0, 0 }, { 7, 0, 0 } },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strdup_printf("%s,check=off", cases[i].model);
+        X86CpuModel m;
+
+        g_assert_true(x86_cpu_model_parse(&m, text, NULL));
+        for (unsigned r = 0; r < X86_RANGES; r++) {
+            g_test_message("%s, range %u", text, r);
+            g_assert_cmphex(x86_cpu_last_leaf(&m, (X86CpuidRange)r), ==, cases[i].last[r]);
+            g_assert_cmphex(m.levels[r].needed, ==, cases[i].needed[r]);
+        }
+    }
+}
+
+static void test_bad_levels(void)
+{
+    static const char *const bad[] = { "level=0x100",        "min-level=0x40000000",
+                                       "xlevel=5",           "min-xlevel=0x80000100",
+                                       "xlevel2=0x80000001", "min-xlevel2=1",
+                                       "host-cache-info=on" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *text = g_strdup_printf("486,%s", bad[i]);
+        g_autofree char *name = g_strndup(bad[i], strcspn(bad[i], "="));
+        g_autoptr(GError) err = NULL;
+        X86CpuModel m;
+
+        g_assert_false(x86_cpu_model_parse(&m, text, &err));
+        g_assert_nonnull(strstr(err->message, name));
+    }
+}
+
+/* Dies need another leaf with Intel's processors, which tells of them. */
+static void test_dies(void)
+{
+    static const uint32_t wanted[4][3] = { /* shift, CPUs, type */
+                                           { 1, 2, 1 },
+                                           { 2, 4, 2 },
+                                           { 3, 8, 5 },
+                                           { 0, 0, 0 }
+    };
+    X86Cpu cpu = { .apic_id = 5 };
+    X86CpuidRegs r;
+
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "Haswell,check=off", NULL));
+    g_assert_cmphex(x86_cpu_last_leaf(&cpu.model, X86_RANGE_BASIC), ==, 0xd);
+    cpu.model.threads_per_core = cpu.model.cores_per_die = cpu.model.dies_per_socket = 2;
+    x86_cpu_raise_levels(&cpu.model);
+    g_assert_cmphex(x86_cpu_last_leaf(&cpu.model, X86_RANGE_BASIC), ==, 0x1f);
+    for (uint32_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
+        x86_cpuid(&cpu, 0x1f, i, &r);
+        g_assert_cmphex(r.eax, ==, wanted[i][0]);
+        g_assert_cmphex(r.ebx, ==, wanted[i][1]);
+        g_assert_cmphex(r.ecx, ==, wanted[i][2] << 8 | i);
+        g_assert_cmphex(r.edx, ==, 5);
+    }
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "EPYC,check=off", NULL));
+    cpu.model.dies_per_socket = 2;
+    x86_cpu_raise_levels(&cpu.model);
+    g_assert_cmphex(x86_cpu_last_leaf(&cpu.model, X86_RANGE_BASIC), ==, 0xd);
+}
+
+/* The host's caches; how many CPUs share them is as the machine has it. */
+static void test_host_caches(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    X86Cpu cpu = { 0 };
+    X86CpuidRegs r;
+
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "max,host-cache-info=on", NULL));
+    g_assert_true(cpu.model.host_cache_info);
+    x86_cpuid(&cpu, 0x80000006, 0, &r);
+    __cpuid(0x80000006, eax, ebx, ecx, edx);
+    g_assert_cmphex(r.ecx, ==, ecx);
+    if (!__get_cpuid_count(4, 0, &eax, &ebx, &ecx, &edx) || !(eax & 0x1f)) {
+        g_test_message("leaf 4 of this host tells of no caches");
+        return;
+    }
+    for (uint32_t i = 0; i < 6; i++) {
+        __cpuid_count(4, i, eax, ebx, ecx, edx);
+        x86_cpuid(&cpu, 4, i, &r);
+        g_assert_cmphex(r.eax, ==, eax & 0x1f ? eax & 0x3ff : 0);
+        g_assert_cmphex(r.ecx, ==, eax & 0x1f ? ecx : 0);
+    }
+}
+
 /* What is of no use without another feature goes with it, and nobody is told. */
 static void test_dependent(void)
 {
@@ -452,6 +563,10 @@ int main(int argc, char **argv)
     g_test_add_func("/cpuid/named", test_named);
     g_test_add_func("/cpuid/versions", test_versions);
     g_test_add_func("/cpuid/levels", test_levels);
+    g_test_add_func("/cpuid/min-levels", test_min_levels);
+    g_test_add_func("/cpuid/bad-levels", test_bad_levels);
+    g_test_add_func("/cpuid/dies", test_dies);
+    g_test_add_func("/cpuid/host-caches", test_host_caches);
     g_test_add_func("/cpuid/dependent", test_dependent);
     g_test_add_func("/cpuid/host-features", test_host_features);
     g_test_add_func("/cpuid/l3-cache", test_l3_cache);
