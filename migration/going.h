@@ -37,6 +37,7 @@ typedef struct Going {
     XbzrleStats xbzrle;     /* when it had ended; size 0: without it */
     bool background;        /* the machine goes on, and what is written is what it was */
     PostcopySource *source; /* NULL: there will be no postcopy */
+    bool releases;          /* in postcopy what went is given back to the host */
 
     bool waits; /* the machine stands, for migration_continue() */
     /* postcopy is wanted; begins when all was taken; the machine may run at the other end; it waits

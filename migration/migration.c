@@ -61,8 +61,8 @@ static void set_limit(uint64_t bytes)
 void migration_params_changed(void)
 {
     if (going.stream && (!going.frozen || going.postcopy)) {
-        set_limit(going.postcopy ? migration_params.max_postcopy_bandwidth
-                                 : migration_params.max_bandwidth);
+        set_limit(going.wants_postcopy ? migration_params.max_postcopy_bandwidth
+                                       : migration_params.max_bandwidth);
     }
 }
 
@@ -86,6 +86,16 @@ static void let_run_again(void)
 bool migration_take_images(GError **errp)
 {
     return runstate_get() != RUN_STATE_POSTMIGRATE || block_activate(errp);
+}
+
+bool migration_check_cont(GError **errp)
+{
+    if (runstate_get() == RUN_STATE_POSTMIGRATE && going.postcopy && going.releases) {
+        error_set(errp, "the machine is at the other end, and its memory was given back here "
+                        "(capability release-ram): it cannot go on here");
+        return false;
+    }
+    return true;
 }
 
 /* The thread was joined. */
@@ -158,7 +168,7 @@ static bool begin(GError **errp)
         ok = going.ram.xbzrle;
     }
     if (ok && migration_postcopy_ram) {
-        going.source = postcopy_source_new(&going.ram);
+        going.source = postcopy_source_new(&going.ram, going.releases);
         going.ram.stop = going.wants_postcopy;
     }
     if (ok && !going.cancelled) {
@@ -404,6 +414,43 @@ static bool write_postcopy(GError **errp)
     return result == POSTCOPY_DONE;
 }
 
+/* Wait for the connections of multifd; false with an error instead of *@errp, if they know better.
+ * When the other end has @answered, nothing is wrong any more: the machine is there. */
+static bool end_multifd(bool written, bool answered, GError **errp)
+{
+    GError *why = NULL;
+
+    if (!written) {
+        multifd_send_cancel(going.multifd);
+    }
+    going.multifd_bytes = multifd_send_bytes(going.multifd);
+    bool ok = multifd_send_join(going.multifd, &why);
+    if (ok || answered) {
+        g_clear_error(&why);
+        ok = true;
+    } else {
+        g_clear_error(errp);
+        g_propagate_error(errp, why);
+    }
+    machine_lock();
+    g_clear_pointer(&going.multifd, multifd_send_free);
+    going.multifd_config.channels = 0; /* a connection that takes the place of this one is alone */
+    going.ram.multifd = NULL;
+    machine_unlock();
+    return ok;
+}
+
+/* The machine stands, and what is left of its memory follows it, over the first connection. */
+static bool write_for_postcopy(Stream *stream, GError **errp)
+{
+    if (going.multifd &&
+        (!multifd_send_end(going.multifd, errp) || !end_multifd(true, false, errp))) {
+        return false;
+    }
+    return postcopy_source_begin(going.source, stream, errp) && write_rest(stream, errp) &&
+           write_postcopy(errp);
+}
+
 static bool write_machine(Stream *stream, GError **errp)
 {
     if (!begin(errp) || !stream_put_header(stream, errp)) {
@@ -418,38 +465,12 @@ static bool write_machine(Stream *stream, GError **errp)
         return false;
     }
     if (going.postcopy) {
-        return postcopy_source_begin(going.source, stream, errp) && write_rest(stream, errp) &&
-               write_postcopy(errp);
+        return write_for_postcopy(stream, errp);
     }
     return ram_source_write(&going.ram, stream, errp) &&
            (!going.multifd || multifd_send_end(going.multifd, errp)) && write_rest(stream, errp) &&
            stream_put_end(stream, going.answer, errp) &&
            (!going.answer || stream_get_answer(stream, errp));
-}
-
-/* Wait for the connections of multifd; false with an error instead of *@errp, if they know better.
- * When the other end has answered, nothing is wrong any more: the machine is there. */
-static bool end_multifd(bool written, GError **errp)
-{
-    GError *why = NULL;
-
-    if (!written) {
-        multifd_send_cancel(going.multifd);
-    }
-    going.multifd_bytes = multifd_send_bytes(going.multifd);
-    bool ok = multifd_send_join(going.multifd, &why);
-    if (ok || (written && going.answer)) {
-        g_clear_error(&why);
-        ok = true;
-    } else {
-        g_clear_error(errp);
-        g_propagate_error(errp, why);
-    }
-    machine_lock();
-    g_clear_pointer(&going.multifd, multifd_send_free);
-    going.ram.multifd = NULL;
-    machine_unlock();
-    return ok;
 }
 
 static gpointer migration_thread(gpointer opaque)
@@ -460,7 +481,7 @@ static gpointer migration_thread(gpointer opaque)
                    wait_unplug(&going.frozen_cond, &going.cancelled, &going.ends, &err) &&
                    write_machine(going.stream, &err);
     if (going.multifd) {
-        written = end_multifd(written, &err) && written;
+        written = end_multifd(written, written && going.answer, &err) && written;
     }
     machine_lock();
     if (!written && !going.cancelled) {
@@ -548,6 +569,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     going.connecting = channel_is_socket(uri);
     going.answer = migration_return_path;
     going.background = migration_background;
+    going.releases = migration_release;
     going.started = clock_host_ns();
     g_cond_init(&going.frozen_cond);
     migration_set_status(MIGRATION_STATUS_SETUP);
@@ -606,6 +628,7 @@ bool migration_start_postcopy(GError **errp)
         return false;
     }
     going.wants_postcopy = true;
+    migration_params_changed(); /* what was begun is not to hold it up */
     if (!going.frozen) {
         atomic_store_explicit(&going.ram.stop, true, memory_order_relaxed);
     }

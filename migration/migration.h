@@ -64,6 +64,8 @@ extern bool migration_late_block_activate;
 
 /* It may go on at the other end before all of its memory is there: migration_start_postcopy(). */
 extern bool migration_postcopy_ram;
+/* What has gone in postcopy is given back to the host here. Asked when it begins. */
+extern bool migration_release;
 /* A machine that was stopped to go waits for migration_continue(). */
 extern bool migration_pause_before_switchover;
 
@@ -88,6 +90,8 @@ void migration_finish(void);
  */
 bool migration_active(void);
 
+/* May the machine go on here? An error if its memory was given back. */
+bool migration_check_cont(GError **errp);
 /* Images are to be changed: those of a machine that has gone are its again from now on, if no other
  * program has them. Nothing happens in other states. */
 bool migration_take_images(GError **errp);

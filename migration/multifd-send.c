@@ -272,7 +272,8 @@ static bool send_block(MultifdSend *send, RamSource *source, unsigned n, GError 
     SendChannel *c = NULL;
     uint64_t pages = 0;
 
-    while (ram_source_next(source, n, &page, &count)) {
+    while (!atomic_load_explicit(&source->stop, memory_order_relaxed) &&
+           ram_source_next(source, n, &page, &count)) {
         Extent extent = { page, count };
         Extent *last = NULL;
 
@@ -344,6 +345,9 @@ bool multifd_send_round(MultifdSend *send, RamSource *source, GError **errp)
 
 bool multifd_send_end(MultifdSend *send, GError **errp)
 {
+    if (send->round == 0 && !sync_main(send, errp)) { /* there was none: nobody reads before it */
+        return false;
+    }
     return send_mark(send, RECORD_END, errp);
 }
 

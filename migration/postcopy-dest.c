@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "migration/large-page.h"
 #include "migration/migration.h"
 #include "migration/page-maps.h"
 #include "migration/postcopy-blocktime.h"
@@ -18,25 +19,26 @@
 #include "util/error.h"
 #include "util/main-loop.h"
 
+#define TELL_PAGES    256   /* that have come, before the other end is told again */
 #define FIRST_WAIT_MS 10000 /* for who connects to begin: the one who is meant does at once */
 
 static struct {
     /* the thread that reads, first the one of the whole stream, then that of pages */
     GPtrArray *blocks; /* of RamBlock *, references; NULL: nobody has advised it */
     uint8_t id[POSTCOPY_ID_SIZE];
-    uint8_t *staging; /* a large page that is not whole */
-    RamBlock *staged; /* of it; NULL: there is none */
-    uint64_t staged_at, staged_size;
+    LargePage large; /* one that is not whole */
+    bool tells;      /* the other end wants to know what is there */
     GThread *fault_thread;
     int fd;              /* of userfaultfd */
     _Atomic bool active; /* from _begin() to the end */
 
-    GMutex lock; /* the next three; nobody waits with it */
+    GMutex lock; /* the next four; nobody waits with it */
     PageMaps *maps;
     bool begun; /* those who touch what is missing wait; so it stays until all is there */
     uint64_t requests;
+    uint64_t came, told; /* pages over this connection; of which the other end was told */
 
-    GMutex send_lock; /* who writes to `stream` has it, taken before state_lock */
+    GMutex send_lock; /* who writes to `stream` has it, taken before lock and state_lock */
 
     GMutex state_lock; /* all that follows; nobody waits with it */
     GCond state_changed;
@@ -85,6 +87,7 @@ bool postcopy_dest_advise(Stream *stream, const Record *record, GError **errp)
         return false;
     }
     dest.maps = page_maps_new(dest.blocks);
+    dest.tells = strcmp(record->name, POSTCOPY_TELL_ME) == 0;
     return stream_put_answer(stream, errp);
 }
 
@@ -113,23 +116,29 @@ bool postcopy_dest_lacks(const Record *record, GError **errp)
 
 /* ---- those who wait ---- */
 
-static bool send_record(RecordKind kind, const RamBlock *block, const PageRange *range)
+/* With send_lock. */
+static bool send_locked(RecordKind kind, const char *name, const void *data, size_t size)
 {
     bool ok = true;
 
-    g_mutex_lock(&dest.send_lock);
     g_mutex_lock(&dest.state_lock);
     Stream *stream = dest.stream; /* whoever takes it away gets send_lock first */
     g_mutex_unlock(&dest.state_lock);
     if (stream) {
-        ok = range ? postcopy_put_request(stream, block, range, NULL)
-                   : stream_put_record(stream, kind, "", "", 0, NULL);
+        ok = stream_put_record(stream, kind, name, data, size, NULL);
     }
     if (!ok) {
         stream_cancel(stream); /* who reads it sees to it */
     }
-    g_mutex_unlock(&dest.send_lock);
     return stream && ok;
+}
+
+static bool send_record(RecordKind kind, const char *name, const void *data, size_t size)
+{
+    g_mutex_lock(&dest.send_lock);
+    const bool ok = send_locked(kind, name, data, size);
+    g_mutex_unlock(&dest.send_lock);
+    return ok;
 }
 
 static void handle_fault(const Userfault *fault)
@@ -155,7 +164,7 @@ static void handle_fault(const Userfault *fault)
     }
     g_mutex_unlock(&dest.lock);
     if (ask) {
-        send_record(RECORD_REQUEST, block, &range);
+        send_record(RECORD_REQUEST, block->name, &range, sizeof(range));
     }
 }
 
@@ -166,8 +175,29 @@ static void say_runs(void)
     dest.says_runs = false;
     g_mutex_unlock(&dest.state_lock);
     if (says) {
-        send_record(RECORD_RUNS, NULL, NULL);
+        send_record(RECORD_RUNS, "", "", 0);
     }
+}
+
+/* With the lock: is there enough to tell? */
+static bool is_news(void)
+{
+    return dest.tells && dest.came - dest.told >= TELL_PAGES;
+}
+
+/* Not in the thread that reads pages: the other end may take nothing before those are read. */
+static void say_came(void)
+{
+    g_mutex_lock(&dest.send_lock);
+    g_mutex_lock(&dest.lock);
+    const uint64_t came = dest.came;
+    const bool says = is_news();
+    dest.told = says ? came : dest.told;
+    g_mutex_unlock(&dest.lock);
+    if (says) {
+        send_locked(RECORD_HAS, "", &came, sizeof(came));
+    }
+    g_mutex_unlock(&dest.send_lock);
 }
 
 static gpointer fault_thread(gpointer opaque)
@@ -186,6 +216,7 @@ static gpointer fault_thread(gpointer opaque)
         }
         if (eventfd_read(dest.fault_kick, &count) == 0) {
             say_runs();
+            say_came();
         }
         g_mutex_lock(&dest.lock);
         on = dest.begun;
@@ -215,45 +246,19 @@ static bool put_missing(PageMap *map, uint64_t offset, uint64_t size, const uint
                                        range.count * RAM_PAGE);
         }
     }
+    dest.came += size / RAM_PAGE;
+    const bool news = is_news();
     g_mutex_unlock(&dest.lock);
+    if (news) {
+        eventfd_write(dest.fault_kick, 1);
+    }
     return ok;
 }
 
-/* A large page comes in parts, one after the other, and is put there when it is whole. */
-static bool stage(PageMap *map, uint64_t offset, uint64_t size, const uint8_t *data, GError **errp)
+static bool put_large(void *opaque, RamBlock *block, uint64_t offset, uint64_t size,
+                      const uint8_t *data, GError **errp)
 {
-    RamBlock *block = map->block;
-
-    while (size) {
-        const uint64_t within = offset % block->page_size;
-        const uint64_t part = MIN(size, block->page_size - within);
-
-        if (within == 0) {
-            dest.staged = block;
-            dest.staged_at = offset;
-            dest.staged_size = 0;
-        }
-        if (dest.staged != block || dest.staged_at + dest.staged_size != offset) {
-            error_set(errp, "RAM '%s': a large page comes in parts that do not fit", block->name);
-            return false;
-        }
-        if (data) {
-            memcpy(dest.staging + within, data, part);
-            data += part;
-        } else {
-            memset(dest.staging + within, 0, part);
-        }
-        dest.staged_size += part;
-        offset += part;
-        size -= part;
-        if (dest.staged_size == block->page_size) {
-            dest.staged = NULL;
-            if (!put_missing(map, dest.staged_at, block->page_size, dest.staging, errp)) {
-                return false;
-            }
-        }
-    }
-    return true;
+    return put_missing(opaque, offset, size, data, errp);
 }
 
 static bool take_pages(void *opaque, RamBlock *block, uint64_t offset, uint64_t size,
@@ -261,8 +266,9 @@ static bool take_pages(void *opaque, RamBlock *block, uint64_t offset, uint64_t 
 {
     PageMap *map = page_maps_find(dest.maps, block);
 
-    return block->page_size > RAM_PAGE ? stage(map, offset, size, data, errp)
-                                       : put_missing(map, offset, size, data, errp);
+    return block->page_size > RAM_PAGE
+               ? large_page_add(&dest.large, block, offset, size, data, put_large, map, errp)
+               : put_missing(map, offset, size, data, errp);
 }
 
 static bool somebody_waits(uint64_t *left)
@@ -356,13 +362,16 @@ static void lose_stream(const GError *err)
 {
     stream_cancel(dest.stream);
     g_mutex_lock(&dest.send_lock);
+    g_mutex_lock(&dest.lock);
+    dest.came = dest.told = 0;
+    g_mutex_unlock(&dest.lock);
     g_mutex_lock(&dest.state_lock);
     Stream *stream = g_steal_pointer(&dest.stream);
     g_free(dest.err);
     dest.err = g_strdup(err->message);
     g_mutex_unlock(&dest.state_lock);
     g_mutex_unlock(&dest.send_lock);
-    dest.staged = NULL;
+    large_page_forget(&dest.large);
     listen_again(); /* who hears that it is lost may come at once */
     stream_free(stream);
     error_warn("postcopy: the connection is lost: %s", err->message);
@@ -441,7 +450,7 @@ static void ask_again(const PageMap *map)
         g_mutex_lock(&dest.lock);
         more = page_map_next_wait(map, &range.first);
         g_mutex_unlock(&dest.lock);
-        more = more && send_record(RECORD_REQUEST, map->block, &range);
+        more = more && send_record(RECORD_REQUEST, map->block->name, &range, sizeof(range));
         range.first += range.count;
     }
 }
@@ -524,7 +533,7 @@ static void all_there(void *opaque)
     stream_free(g_steal_pointer(&dest.stream));
     channel_close(&dest.channel, NULL);
     postcopy_dest_forget();
-    g_clear_pointer(&dest.staging, g_free);
+    large_page_clear(&dest.large);
     dest.over();
 }
 
@@ -548,7 +557,7 @@ static gpointer pages_thread(gpointer opaque)
         return NULL;
     }
     /* If it does not arrive, the machine is here all the same. */
-    send_record(RECORD_ANSWER, NULL, NULL);
+    send_record(RECORD_ANSWER, "", "", 0);
     stream_cancel(dest.stream);
     g_mutex_lock(&dest.lock);
     dest.begun = false;
@@ -611,9 +620,7 @@ bool postcopy_dest_begin(Stream *stream, GError **errp)
             return false;
         }
     }
-    dest.staging = g_try_malloc(largest);
-    if (!dest.staging) {
-        error_set(errp, "there is no memory for a page of %" PRIu64 " bytes", largest);
+    if (!large_page_init(&dest.large, largest, errp)) {
         return false;
     }
     dest.begun = true;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "migration/postcopy-release.h"
 #include "migration/postcopy.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -22,6 +23,7 @@ struct PostcopySource {
     uint8_t id[POSTCOPY_ID_SIZE];
     unsigned n; /* where the rest goes on: block, page */
     uint64_t page;
+    PostcopyRelease *release;  /* NULL: all stays here */
     _Atomic uint64_t requests; /* relaxed: a number alone */
     _Atomic int64_t runs_since;
 
@@ -36,11 +38,12 @@ struct PostcopySource {
     GError *err;
 };
 
-PostcopySource *postcopy_source_new(RamSource *ram)
+PostcopySource *postcopy_source_new(RamSource *ram, bool release)
 {
     PostcopySource *source = g_new0(PostcopySource, 1);
 
     source->ram = ram;
+    source->release = release ? postcopy_release_new(ram->blocks) : NULL;
     g_mutex_init(&source->lock);
     g_cond_init(&source->changed);
     g_queue_init(&source->queue);
@@ -56,6 +59,7 @@ void postcopy_source_free(PostcopySource *source)
         g_queue_clear_full(&source->queue, g_free);
         g_mutex_clear(&source->lock);
         g_cond_clear(&source->changed);
+        postcopy_release_free(source->release);
         g_free(source->refusal);
         g_clear_error(&source->err);
         g_free(source);
@@ -101,7 +105,8 @@ bool postcopy_source_advise(PostcopySource *source, Stream *stream, GError **err
         g_byte_array_append(out, &len, 1);
         g_byte_array_append(out, (const uint8_t *)block->name, len);
     }
-    if (!stream_put_record(stream, RECORD_ADVICE, "", out->data, out->len, errp) ||
+    if (!stream_put_record(stream, RECORD_ADVICE, source->release ? POSTCOPY_TELL_ME : "",
+                           out->data, out->len, errp) ||
         !stream_get_record(stream, &answer, errp)) {
         g_prefix_error(errp, "capability postcopy-ram: ");
         return false;
@@ -139,6 +144,23 @@ static GArray *take_ranges(PostcopySource *source, unsigned n)
     return ranges;
 }
 
+/* The rest of block @n went before. */
+static void release_others(PostcopySource *source, unsigned n, const GArray *ranges)
+{
+    PageRange has = { 0 };
+
+    for (guint i = 0; i <= ranges->len; i++) {
+        const PageRange end = { block_at(source, n)->size / RAM_PAGE, 0 };
+        const PageRange *next = i < ranges->len ? &g_array_index(ranges, PageRange, i) : &end;
+
+        has.count = next->first - has.first;
+        if (has.count) {
+            postcopy_release_has(source->release, n, &has);
+        }
+        has.first = next->first + next->count;
+    }
+}
+
 bool postcopy_source_begin(PostcopySource *source, Stream *stream, GError **errp)
 {
     for (unsigned n = 0; n < block_count(source); n++) {
@@ -147,6 +169,9 @@ bool postcopy_source_begin(PostcopySource *source, Stream *stream, GError **errp
         for (guint i = 0; i < ranges->len; i++) {
             const PageRange *range = &g_array_index(ranges, PageRange, i);
             dirty_tracker_add(source->ram->tracker, n, range->first, range->count);
+        }
+        if (source->release) {
+            release_others(source, n, ranges);
         }
         if (!postcopy_put_lacks(stream, block_at(source, n), ranges, errp)) {
             return false;
@@ -174,16 +199,39 @@ static bool take_request(PostcopySource *source, const Record *record, GError **
     return true;
 }
 
+/* The machine runs there. */
+static void take_runs(PostcopySource *source)
+{
+    if (!source->runs_since) {
+        source->runs_since = clock_host_ns();
+        if (source->release) {
+            postcopy_release_runs(source->release);
+        }
+    }
+}
+
+static bool take_has(PostcopySource *source, const Record *record, GError **errp)
+{
+    uint64_t pages;
+
+    if (!source->release) {
+        error_set(errp, "the other end tells which pages it has, and was not asked");
+        return false;
+    }
+    return postcopy_read_has(record, &pages, errp) &&
+           postcopy_release_arrived(source->release, pages, errp);
+}
+
 /* False: it was the last one. */
 static bool take_record(PostcopySource *source, const Record *record, GError **errp)
 {
     switch (record->kind) {
     case RECORD_REQUEST:
         return take_request(source, record, errp);
+    case RECORD_HAS:
+        return take_has(source, record, errp);
     case RECORD_RUNS:
-        if (!source->runs_since) {
-            source->runs_since = clock_host_ns();
-        }
+        take_runs(source);
         return true;
     case RECORD_ANSWER:
         g_mutex_lock(&source->lock);
@@ -242,6 +290,15 @@ static bool next_request(PostcopySource *source, Request *request)
     return first;
 }
 
+static bool write_pages(PostcopySource *source, unsigned n, uint64_t page, uint64_t count,
+                        GError **errp)
+{
+    if (source->release) {
+        postcopy_release_sent(source->release, n, &(PageRange){ page, count });
+    }
+    return ram_source_write_pages(source->ram, n, page, count, source->stream, errp);
+}
+
 /* Whole pages of the host that are still to be written. What follows goes next. */
 static bool write_request(PostcopySource *source, const Request *request, GError **errp)
 {
@@ -260,8 +317,7 @@ static bool write_request(PostcopySource *source, const Request *request, GError
             dirty_tracker_drop(tracker, request->n, page, unit);
             source->n = request->n;
             source->page = page + unit;
-            if (!ram_source_write_pages(source->ram, request->n, page, unit, source->stream,
-                                        errp)) {
+            if (!write_pages(source, request->n, page, unit, errp)) {
                 return false;
             }
         }
@@ -280,8 +336,7 @@ static bool write_next(PostcopySource *source, GError **errp)
         if (dirty_tracker_next(source->ram->tracker, source->n, &source->page, most, &count)) {
             const uint64_t page = source->page;
             source->page += count;
-            return ram_source_write_pages(source->ram, source->n, page, count, source->stream,
-                                          errp);
+            return write_pages(source, source->n, page, count, errp);
         }
     }
 }
@@ -324,6 +379,10 @@ static PostcopyResult result(PostcopySource *source, bool written, GError *err, 
         return POSTCOPY_REFUSED;
     }
     if (written && source->answered) {
+        if (source->release) {
+            take_runs(source); /* it has all, and what it said of that may not have come */
+            postcopy_release_all(source->release);
+        }
         return POSTCOPY_DONE;
     }
     if (listened_err) {
@@ -369,12 +428,35 @@ static bool add_lacking(void *opaque, unsigned n, const PageRange *range, GError
     return true;
 }
 
+/* All that is not lacking is there. */
+static void release_what_came(PostcopySource *source)
+{
+    for (unsigned n = 0; n < block_count(source); n++) {
+        const uint64_t pages = block_at(source, n)->size / RAM_PAGE;
+        g_autoptr(GArray) lacks = g_array_new(FALSE, FALSE, sizeof(PageRange));
+        PageRange range = { 0 };
+
+        while (dirty_tracker_next(source->ram->tracker, n, &range.first, pages, &range.count)) {
+            g_array_append_val(lacks, range);
+            range.first += range.count;
+        }
+        for (guint i = 0; i < lacks->len; i++) {
+            const PageRange *lack = &g_array_index(lacks, PageRange, i);
+            dirty_tracker_add(source->ram->tracker, n, lack->first, lack->count);
+        }
+        release_others(source, n, lacks);
+    }
+}
+
 bool postcopy_source_resume(PostcopySource *source, Stream *stream, GError **errp)
 {
     Record record;
 
     if (!stream_put_header(stream, errp) || !postcopy_put_resume(stream, source->id, errp)) {
         return false;
+    }
+    if (source->release) {
+        postcopy_release_lost(source->release);
     }
     for (unsigned n = 0; n < block_count(source); n++) {
         dirty_tracker_drop(source->ram->tracker, n, 0, block_at(source, n)->size / RAM_PAGE);
@@ -386,7 +468,13 @@ bool postcopy_source_resume(PostcopySource *source, Stream *stream, GError **err
             return false;
         }
     } while (record.kind == RECORD_LACKS);
-    return postcopy_check_resume(&record, source->id, errp);
+    if (!postcopy_check_resume(&record, source->id, errp)) {
+        return false;
+    }
+    if (source->release) {
+        release_what_came(source);
+    }
+    return true;
 }
 
 /* ---- for others ---- */

@@ -10,8 +10,10 @@
 
 typedef struct PostcopySource PostcopySource;
 
-PostcopySource *postcopy_source_new(RamSource *ram); /* borrowed */
-void postcopy_source_free(PostcopySource *source);   /* NULL is fine */
+/* @ram: borrowed. @release: what is known to be at the other end, where the machine runs, is given
+ * back to the host (migration/postcopy-release.h). */
+PostcopySource *postcopy_source_new(RamSource *ram, bool release);
+void postcopy_source_free(PostcopySource *source); /* NULL is fine */
 
 /* Tell the other end, before all memory, that there may be postcopy; an error says why it cannot.
  */

@@ -68,12 +68,6 @@ bool postcopy_read_lacks(const GPtrArray *blocks, const Record *record, Postcopy
     return true;
 }
 
-bool postcopy_put_request(Stream *stream, const RamBlock *block, const PageRange *range,
-                          GError **errp)
-{
-    return stream_put_record(stream, RECORD_REQUEST, block->name, range, sizeof(*range), errp);
-}
-
 bool postcopy_read_request(const GPtrArray *blocks, const Record *record, unsigned *n,
                            PageRange *range, GError **errp)
 {
@@ -87,6 +81,16 @@ bool postcopy_read_request(const GPtrArray *blocks, const Record *record, unsign
     }
     memcpy(range, record->data, sizeof(*range));
     return check_range(blocks->pdata[*n], range, errp);
+}
+
+bool postcopy_read_has(const Record *record, uint64_t *pages, GError **errp)
+{
+    if (record->size != sizeof(*pages)) {
+        error_set(errp, "a number of pages has %zu bytes, not %zu", record->size, sizeof(*pages));
+        return false;
+    }
+    memcpy(pages, record->data, sizeof(*pages));
+    return true;
 }
 
 bool postcopy_put_resume(Stream *stream, const uint8_t *id, GError **errp)

@@ -10,6 +10,9 @@
 
 #define POSTCOPY_ID_SIZE 16u /* bytes: of what tells one migration from another */
 
+/* The name of a RECORD_ADVICE that asks for RECORD_HAS. */
+#define POSTCOPY_TELL_ME "release"
+
 /* Little endian, as on the host. */
 typedef struct PageRange {
     uint64_t first, count; /* pages of RAM_PAGE */
@@ -23,10 +26,7 @@ typedef bool PostcopyTakeRange(void *opaque, unsigned n, const PageRange *range,
 bool postcopy_read_lacks(const GPtrArray *blocks, const Record *record, PostcopyTakeRange *take,
                          void *opaque, GError **errp);
 
-/* RECORD_REQUEST: @range of @block is waited for. */
-bool postcopy_put_request(Stream *stream, const RamBlock *block, const PageRange *range,
-                          GError **errp);
-/* @range is not empty, and within block @n. */
+/* RECORD_REQUEST: @range is waited for. It is not empty, and within block @n. */
 bool postcopy_read_request(const GPtrArray *blocks, const Record *record, unsigned *n,
                            PageRange *range, GError **errp);
 
@@ -34,6 +34,9 @@ bool postcopy_read_request(const GPtrArray *blocks, const Record *record, unsign
  * are not larger here than at the other end. */
 bool postcopy_read_advice(const GPtrArray *blocks, const Record *record, uint8_t *id,
                           GError **errp);
+
+/* RECORD_HAS: the first @pages that came over this connection are there. */
+bool postcopy_read_has(const Record *record, uint64_t *pages, GError **errp);
 
 /* RECORD_RESUME. */
 bool postcopy_put_resume(Stream *stream, const uint8_t *id, GError **errp);

@@ -29,7 +29,7 @@ MigrationParams migration_params = {
 bool migration_events, migration_auto_converge, migration_late_block_activate;
 bool migration_return_path, migration_dirty_bitmaps, migration_postcopy_ram, migration_multifd;
 bool migration_pause_before_switchover, migration_dirty_limit, migration_xbzrle;
-bool migration_ignore_shared, migration_validate_uuid, migration_background;
+bool migration_ignore_shared, migration_validate_uuid, migration_background, migration_release;
 
 AnnounceParameters migration_announce_parameters(void)
 {

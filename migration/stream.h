@@ -33,6 +33,7 @@ typedef enum RecordKind {
     RECORD_RUNS = 23,    /* the other way: the machine may run there from now on */
     RECORD_REFUSAL = 24, /* the other way: it never will; why */
     RECORD_RESUME = 25,  /* both ways: go on with the one of this id */
+    RECORD_HAS = 26,     /* the other way: so many pages have come over this connection, 8 bytes */
 
     /* of multifd */
     RECORD_SYNC = 30,   /* all connections have come to this place; a number, 8 bytes */

@@ -32,6 +32,7 @@ static bool *const capabilities[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_VALIDATE_UUID] = &migration_validate_uuid,
     [MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT] = &migration_background,
     [MIGRATION_CAPABILITY_DIRTY_LIMIT] = &migration_dirty_limit,
+    [MIGRATION_CAPABILITY_RELEASE_RAM] = &migration_release,
 };
 
 GPtrArray *qmp_query_migrate_capabilities(GError **errp)
@@ -88,8 +89,6 @@ static const struct {
     MigrationCapability one, other;
     const char *why;
 } exclusive[] = {
-    { MIGRATION_CAPABILITY_POSTCOPY_RAM, MIGRATION_CAPABILITY_MULTIFD,
-      "memory that is asked for comes over the one connection that can be asked" },
     { MIGRATION_CAPABILITY_AUTO_CONVERGE, MIGRATION_CAPABILITY_DIRTY_LIMIT,
       "one of them holds a guest back" },
     { MIGRATION_CAPABILITY_XBZRLE, MIGRATION_CAPABILITY_MULTIFD,
@@ -98,6 +97,8 @@ static const struct {
       "memory that others use does not come late" },
     { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_POSTCOPY_RAM,
       "the machine goes nowhere" },
+    { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_RELEASE_RAM,
+      "the machine needs its memory" },
     { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_MULTIFD,
       "it is written over one connection" },
     { MIGRATION_CAPABILITY_BACKGROUND_SNAPSHOT, MIGRATION_CAPABILITY_XBZRLE,

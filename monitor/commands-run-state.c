@@ -3,6 +3,7 @@
 #include "block/activate.h"
 #include "hw/core/runstate.h"
 #include "migration/incoming.h"
+#include "migration/migration.h"
 #include "migration/postcopy-dest.h"
 #include "monitor/commands-dump.h"
 #include "qapi/qapi-commands.h"
@@ -65,7 +66,7 @@ bool qmp_cont(GError **errp)
         incoming_set_autostart(true); /* when it is there */
         return true;
     }
-    if (!block_activate(errp)) {
+    if (!migration_check_cont(errp) || !block_activate(errp)) {
         return false;
     }
     runstate_start();

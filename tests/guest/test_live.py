@@ -220,16 +220,17 @@ def reset_meanwhile():
             there.alive()
 
 
-def follows():
-    """Its memory follows, slowly: it waits for nearly all of it. The connection is lost in the middle."""
+def follows(*names):
+    """Its memory follows, slowly: it waits for nearly all of it. The connection is lost in the middle. With the
+    capabilities @names."""
     if not vm.memory_may_follow():
         raise tap.Skip("the host lets nobody wait for memory")
-    on = [{"capability": name, "state": True} for name in ("postcopy-ram", "postcopy-blocktime", "events")]
-    with tempfile.TemporaryDirectory() as folder, Machine(folder) as here, \
-            Machine(folder, incoming=f"unix:{folder}/socket") as there:
+    on = [{"capability": name, "state": True} for name in ("postcopy-ram", "postcopy-blocktime", "events", *names)]
+    with tempfile.TemporaryDirectory() as folder, Machine(folder) as here, Machine(folder, incoming="defer") as there:
         here.alive()
         for m in here, there:
             m.qmp.command("migrate-set-capabilities", capabilities=on)
+        there.qmp.command("migrate-incoming", uri=f"unix:{folder}/socket")
         here.migrate(f"unix:{folder}/socket", **{"max-bandwidth": 20000, "max-postcopy-bandwidth": 4 << 20})
         here.qmp.command("migrate-start-postcopy")
         there.qmp.event("RESUME", timeout=SECONDS)
@@ -246,6 +247,11 @@ def follows():
         tap.equal(len(came["postcopy-vcpu-blocktime"]), 2, str(came))
         tap.equal(0 < max(came["postcopy-vcpu-blocktime"]), True, str(came))
         print(f"# {info['ram']['postcopy-requests']} requests, {came['postcopy-vcpu-blocktime']} ms waited for")
+
+
+def follows_by_several():
+    """Some of it has come over several connections, and what has come to the other end is given back."""
+    follows("multifd", "release-ram")
 
 
 def source_is_gone():
@@ -406,7 +412,7 @@ def main():
                   to_and_fro("pc", [chips]), to_and_fro("q35", [chips, "kvm", "soft"]),
                   with_deadline(["kvm", "soft"]), with_deadline(["soft", chips])]
     tests += [(function.__name__, function) for function in (
-        saved_live, follows, source_is_gone, differences, at_one_moment, *([no_limits] if ENGINE == "kvm" else [limits, goes_with_limits]), cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
+        saved_live, follows, follows_by_several, source_is_gone, differences, at_one_moment, *([no_limits] if ENGINE == "kvm" else [limits, goes_with_limits]), cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
     tap.run([(name, lambda t=test: (test_bare.need_engine(), t())) for name, test in tests])
 
 

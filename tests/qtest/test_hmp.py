@@ -387,7 +387,7 @@ def migration():
              r"x-vcpu-dirty-limit-period: 1000 ms\nvcpu-dirty-limit: 1 MB/s\nannounce-initial: 60 ms\nannounce-max: 550 ms\nannounce-rounds: 5\nannounce-step: 100 ms\n"
              r"tls-creds: ''\ntls-hostname: 'box'\ntls-authz: ''\nmultifd-channels: 9\nmultifd-compression: zstd\nmultifd-zlib-level: 1\nmultifd-zstd-level: 3\n\Z")
         says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\npostcopy-ram: off\npostcopy-blocktime: off\npause-before-switchover: off\nmultifd: off\n"
-             r"xbzrle: off\nx-ignore-shared: off\nvalidate-uuid: off\nbackground-snapshot: off\ndirty-limit: off\n\Z")
+             r"xbzrle: off\nx-ignore-shared: off\nvalidate-uuid: off\nbackground-snapshot: off\ndirty-limit: off\nrelease-ram: off\n\Z")
         for line, word in (("migrate_set_parameter nosuch 1", "nosuch"), ("migrate_set_capability nosuch on", "nosuch"),
                            ("migrate_set_capability events maybe", "maybe"),
                            ("migrate_set_parameter downtime-limit 2000001", "2000000"),

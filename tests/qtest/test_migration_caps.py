@@ -69,7 +69,7 @@ def check(m, value, base=AT, size=SIZE):
 def names():
     """What suites and libvirt switch on and set, and what is said to what cannot be."""
     with start() as m:
-        for name in "xbzrle", "x-ignore-shared", "validate-uuid", "background-snapshot":
+        for name in "xbzrle", "x-ignore-shared", "validate-uuid", "background-snapshot", "release-ram":
             switch(m, name)
             tap.equal({"capability": name, "state": True} in m.qmp.command("query-migrate-capabilities"), True, name)
             switch(m, name, state=False)
@@ -77,7 +77,7 @@ def names():
                 capabilities=[{"capability": "dirty-limit", "state": True}])
         for one, other in (("xbzrle", "multifd"), ("postcopy-ram", "x-ignore-shared"), ("background-snapshot", "postcopy-ram"),
                            ("background-snapshot", "return-path"), ("background-snapshot", "multifd"),
-                           ("background-snapshot", "x-ignore-shared"), ("postcopy-ram", "multifd")):
+                           ("background-snapshot", "x-ignore-shared"), ("background-snapshot", "release-ram")):
             refused(m, f"{one} and {other} cannot be had together", "migrate-set-capabilities",
                     capabilities=[{"capability": name, "state": True} for name in (other, one)])
             tap.equal(any(c["state"] for c in m.qmp.command("query-migrate-capabilities")), False, "nothing was switched on")

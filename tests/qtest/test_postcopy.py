@@ -103,10 +103,10 @@ class Pair:
         finally:
             self.here.close()
 
-    def begin(self, *names):
-        """Most of the memory is here when the machine is there."""
+    def begin(self, *names, here=()):
+        """Most of the memory is here when the machine is there. @here: capabilities of this end alone."""
         fill(self.here, self.places)
-        on(self.here, "postcopy-ram", *names)
+        on(self.here, "postcopy-ram", *names, *here)
         on(self.there, "postcopy-ram", *names)
         self.here.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW, "max-postcopy-bandwidth": SLOW})
         self.here.qmp.command("migrate", uri=self.uri)
@@ -153,6 +153,91 @@ def moved(words):
             for status in ("active", "postcopy-active", "completed"):
                 m.qmp.event("MIGRATION", status=status)
         pair.there.qmp.command("device_add", driver="virtio-rng-pci")
+
+
+def kept(m, shared):
+    """Bytes of memory that the program has of the host's."""
+    with open(f"/proc/{m.process.pid}/status", encoding="ascii") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return int(lines["RssShmem" if shared else "RssAnon"].split()[0]) << 10
+
+
+RELEASED = (0x100000000, 16 * MIB)
+
+
+def given_back(kind, release):
+    """What has come to the other end is given back to the host, while the rest still follows, and over a connection that
+    is lost; without the capability it stays."""
+    words = ["-object", f"{kind},id=m0,size=16M", "-device", f"pc-dimm,id=d0,memdev=m0,addr={RELEASED[0]:#x}"]
+    shared = kind != "memory-backend-ram"
+    with Folder() as at, Pair(at, words, places=(RELEASED,)) as pair:
+        fill(pair.here, pair.places)
+        full = kept(pair.here, shared)
+        pair.begin(here=["release-ram"] if release else [])
+        pair.follows()
+        if release:
+            def falls():
+                tap.equal(pair.here.qmp.command("query-migrate")["status"], "postcopy-active")
+                return full - kept(pair.here, shared) > 4 * MIB
+            vm.wait_until(falls, "memory is given back")
+        pair.there.qmp.command("migrate-pause")
+        for m in pair.here, pair.there:
+            wait(m, "postcopy-paused")
+        pair.here.qmp.command("migrate", uri=pair.uri, resume=True)
+        pair.done()
+        less = full - kept(pair.here, shared)
+        tap.equal(less > 15 * MIB, release, f"{full} - {less}")
+        if release:
+            refused(pair.here, "release-ram", "cont")
+        else:
+            tap.equal(less < 2 * MIB, True, f"{full} - {less}")
+            check(pair.here, [RELEASED])
+
+
+def given_back_too_early():
+    """What has gone stays until the machine runs there: it does not, and goes on here."""
+    with Folder() as at, start() as m:
+        fill(m, [BOOT])
+        on(m, "postcopy-ram", "release-ram")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW})
+        with Liar(m, at("liar")) as liar:
+            liar.until(ADVICE, b"release")
+            liar.sock.sendall(record(ANSWER))
+            m.qmp.command("migrate-start-postcopy")
+            liar.until(END, b"postcopy")
+            liar.until(END)  # all of it has come
+            liar.sock.sendall(record(HAS, b"", struct.pack("<Q", 1024)) + record(REFUSAL, b"", b"why"))
+            tap.equal("why" in wait(m, "failed")["error-desc"], True)
+        check(m, [BOOT])
+        m.qmp.command("cont")
+
+
+def several(release, at_once):
+    """Memory goes over several connections before, and what follows over one; one that is lost is replaced by one."""
+    names = ["multifd", *(["release-ram"] if release else []), *([] if at_once else ["pause-before-switchover"])]
+    with Folder() as at, Pair(at, [], there_words=[], places=(BOOT,), where="defer") as pair:
+        pair.uri = f"unix:{at('meet')}"
+        for m in pair.here, pair.there:
+            on(m, "postcopy-ram", *names)
+        pair.there.qmp.command("migrate-incoming", uri=pair.uri)
+        pair.here.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW // 4 if at_once else 0, "max-postcopy-bandwidth": SLOW // 2})
+        if at_once:
+            fill(pair.here, pair.places)
+        else:
+            pair.here(f"memset {BOOT[0]:#x} {BOOT[1]:#x} 0x77")
+        pair.here.qmp.command("migrate", uri=pair.uri)
+        wait(pair.here, "active" if at_once else "pre-switchover")
+        pair.here.qmp.command("migrate-start-postcopy")
+        if not at_once:  # pages change that have gone
+            fill(pair.here, pair.places)
+            pair.here.qmp.command("migrate-continue", state="pre-switchover")
+        pair.follows()
+        pair.there.qmp.command("migrate-pause")
+        for m in pair.here, pair.there:
+            wait(m, "postcopy-paused")
+        pair.here.qmp.command("migrate", uri=pair.uri, resume=True)
+        info = pair.done()
+        tap.equal(info["ram"]["multifd-bytes"] > 0, True, str(info))
 
 
 def large_pages():
@@ -359,7 +444,7 @@ def waits_before():
 
 HEADER = b"DIMMABLE" + struct.pack("<I", 2)
 HEADER += struct.pack("<I", zlib.crc32(HEADER))
-END, ANSWER, ADVICE, LACKS, REQUEST, RUNS, REFUSAL, RESUME = 5, 6, 20, 21, 22, 23, 24, 25
+END, ANSWER, ADVICE, LACKS, REQUEST, RUNS, REFUSAL, RESUME, HAS = 5, 6, 20, 21, 22, 23, 24, 25, 26
 
 
 def record(kind, name=b"", data=b""):
@@ -413,12 +498,14 @@ def source_is_told_lies():
         (None, "postcopy-paused", ""),
         (lambda ram: record(RUNS) + record(REFUSAL, b"", b"why"), "postcopy-paused", "and it does"),
         (lambda ram: record(REFUSAL, b"", b"why \xff"), "failed", "why"),
+        (lambda ram: record(HAS, b"", struct.pack("<Q", 1 << 63)), "postcopy-paused", "it must be 0 to"),
+        (lambda ram: record(HAS, b"", b"xyz"), "postcopy-paused", "has 3 bytes"),
     )
     with Folder() as at:
         for number, (lie, status, words) in enumerate(lies):
             with start() as m:
                 m("memset 0x100000 0x400000 0x5a")
-                on(m, "postcopy-ram")
+                on(m, "postcopy-ram", "release-ram")
                 m.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW, "max-postcopy-bandwidth": SLOW})
                 with Liar(m, at(f"liar{number}")) as liar:
                     advice = liar.until(ADVICE)[2]
@@ -513,6 +600,13 @@ def main():
     tests = [(f"memory follows: {name}", lambda words=words: moved(words)) for name, words in kinds.items()]
     tests += [
         ("memory follows: large pages", large_pages),
+        ("given back: memory of its own", lambda: given_back("memory-backend-ram", True)),
+        ("given back: a memfd", lambda: given_back("memory-backend-memfd", True)),
+        ("given back: not wanted", lambda: given_back("memory-backend-ram", False)),
+        ("given back: it never ran there", given_back_too_early),
+        ("several connections: at once", lambda: several(False, True)),
+        ("several connections: after a round", lambda: several(False, False)),
+        ("several connections: and given back", lambda: several(True, True)),
         ("refused: a private copy of a file", lambda: cannot_come_late(
             dimm("memory-backend-file", **{"mem-path": shm}), "cannot do that", "m0", "private copy", "share=on")),
         ("refused: a file of a disk", lambda: cannot_come_late(
