@@ -105,8 +105,8 @@ def port():
 
 # ---- TLS ----
 
-def follows():
-    """Memory that follows, by TLS, over a connection that is lost at either end; who comes without a certificate gets nothing."""
+def follows(*names):
+    """Memory that follows, with the capabilities @names, by TLS, over a connection that is lost at either end; who comes without a certificate gets nothing."""
     if not vm.memory_may_follow():
         raise tap.Skip("the host lets nobody wait for memory")
     with folder() as name, port() as number:
@@ -116,7 +116,7 @@ def follows():
             for m, side in (here, "client"), (there, "server"):
                 creds(m, f"{name}/pki", side)
                 params(m, tls_creds="t", tls_hostname="localhost")
-                switch(m, "postcopy-ram", "events")
+                switch(m, "postcopy-ram", "events", *names)
             there.qmp.command("migrate-incoming", uri=uri)
             params(here, max_bandwidth=2 * MIB, max_postcopy_bandwidth=MIB)
             here.qmp.command("migrate", uri=uri)
@@ -580,7 +580,7 @@ def quits_among_many():
 
 def main():
     tap.run([(f"migration-tls/{name}", test) for name, test in (
-        ("by TLS", by_tls), ("memory follows", follows), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("quits beside silent ones", quits_beside_silent_ones), ("bad parameters", bad_parameters))] +
+        ("by TLS", by_tls), ("memory follows", follows), ("memory follows several connections", lambda: follows("multifd", "release-ram")), ("by descriptor", by_descriptor), ("refused", refused), ("silent", silent), ("quits beside silent ones", quits_beside_silent_ones), ("bad parameters", bad_parameters))] +
             [(f"multifd/{name}", test) for name, test in (
                 ("packed", packed), ("rounds", rounds), ("ends differ", ends_differ), ("a channel dies", channel_dies), ("cancelled", cancelled), ("quits", quits), ("quits at the end", quits_at_the_end), ("quits among many", quits_among_many),
                 ("strangers", strangers), ("hostile", hostile))])

@@ -5,7 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "memory/ram-resident.h"
+#include "migration/large-page.h"
 #include "migration/page-maps.h"
+#include "migration/postcopy-release.h"
 #include "migration/userfault.h"
 #include "util/error.h"
 
@@ -128,6 +131,19 @@ static void test_records(void)
     g_assert_false(is_taken(blocks, "b", (PageRange[]){ { 1, 2 }, { 4, 5 } }, 32, true));
 }
 
+static void test_has(void)
+{
+    uint64_t pages = 0;
+    Record record = { .kind = RECORD_HAS,
+                      .data = (const uint8_t *)&(uint64_t){ 7 },
+                      .size = sizeof(pages) };
+
+    g_assert_true(postcopy_read_has(&record, &pages, NULL));
+    g_assert_cmpuint(pages, ==, 7);
+    record.size--;
+    g_assert_false(postcopy_read_has(&record, &pages, NULL));
+}
+
 static void test_resume(void)
 {
     uint8_t id[POSTCOPY_ID_SIZE] = { 1, 2, 3 }, other[POSTCOPY_ID_SIZE] = { 1, 2, 4 };
@@ -159,6 +175,118 @@ static void test_silent(void)
     g_assert_nonnull(strstr(err->message, "cancelled"));
     stream_free(stream);
     close(ends[1]);
+}
+
+/* ---- what is given back ---- */
+
+static uint64_t pages_of(const RamBlock *block)
+{
+    return ram_block_resident(block, block->size) / RAM_PAGE;
+}
+
+static void test_release(void)
+{
+    g_autoptr(GPtrArray) blocks = new_blocks();
+    RamBlock *a = blocks->pdata[0], *b = blocks->pdata[1];
+    PostcopyRelease *release = postcopy_release_new(blocks);
+
+    memset(a->host, 1, a->size);
+    memset(b->host, 2, b->size);
+    postcopy_release_has(release, 0, &(PageRange){ 0, 10 });
+    postcopy_release_has(release, 0, &(PageRange){ 10, 10 });
+    postcopy_release_sent(release, 0, &(PageRange){ 100, 4 });
+    postcopy_release_sent(release, 1, &(PageRange){ 50, 8 });
+    g_assert_false(postcopy_release_arrived(release, 13, NULL));
+    g_assert_true(postcopy_release_arrived(release, 2, NULL));
+    g_assert_cmpuint(pages_of(a), ==, PAGES); /* it may go on here yet */
+    postcopy_release_runs(release);
+    g_assert_cmpuint(pages_of(a), ==, PAGES - 22);
+    g_assert_cmpuint(pages_of(b), ==, PAGES);
+    g_assert_false(postcopy_release_arrived(release, 1, NULL));
+    g_assert_true(postcopy_release_arrived(release, 7, NULL));
+    g_assert_cmpuint(pages_of(a), ==, PAGES - 24);
+    g_assert_cmpuint(pages_of(b), ==, PAGES - 3);
+    g_assert_cmpuint(b->host[52 * RAM_PAGE], ==, 0);
+    g_assert_cmpuint(b->host[53 * RAM_PAGE], ==, 2);
+    g_assert_cmpuint(a->host[103 * RAM_PAGE], ==, 0);
+    g_assert_cmpuint(a->host[104 * RAM_PAGE], ==, 1);
+    postcopy_release_lost(release); /* the rest stays, and all is counted anew */
+    g_assert_false(postcopy_release_arrived(release, 1, NULL));
+    g_assert_cmpuint(b->host[53 * RAM_PAGE], ==, 2);
+    postcopy_release_sent(release, 1, &(PageRange){ 53, 1 });
+    g_assert_true(postcopy_release_arrived(release, 0, NULL));
+    g_assert_cmpuint(b->host[53 * RAM_PAGE], ==, 2);
+    postcopy_release_all(release);
+    g_assert_cmpuint(b->host[53 * RAM_PAGE], ==, 0);
+    g_assert_cmpuint(b->host[54 * RAM_PAGE], ==, 2);
+    postcopy_release_free(release);
+}
+
+/* A file that others can open keeps what is in it; one without a name does not. */
+static void test_release_files(void)
+{
+    for (int named = 0; named < 2; named++) {
+        g_autofree char *path = g_strdup("/tmp/test-postcopy-XXXXXX");
+        const int fd = named ? g_mkstemp(path) : memfd_create("test", 0);
+        g_autoptr(GPtrArray) blocks =
+            g_ptr_array_new_with_free_func((GDestroyNotify)ram_block_unref);
+
+        g_assert_cmpint(ftruncate(fd, PAGES * RAM_PAGE), ==, 0);
+        RamBlock *block = ram_block_new("file", PAGES * RAM_PAGE, fd, true, true, 0, NULL);
+        g_ptr_array_add(blocks, block);
+        PostcopyRelease *release = postcopy_release_new(blocks);
+        memset(block->host, 5, block->size);
+        postcopy_release_runs(release);
+        postcopy_release_has(release, 0, &(PageRange){ 3, 2 });
+        g_assert_cmpuint(block->host[3 * RAM_PAGE], ==, named ? 5 : 0);
+        g_assert_cmpuint(block->host[5 * RAM_PAGE], ==, 5);
+        postcopy_release_free(release);
+        if (named) {
+            unlink(path);
+        }
+    }
+}
+
+/* ---- large pages ---- */
+
+static uint64_t put_at[4];
+static unsigned puts_done;
+
+static bool note_put(void *opaque, RamBlock *block, uint64_t offset, uint64_t size,
+                     const uint8_t *data, GError **errp)
+{
+    g_assert_cmpuint(size, ==, block->page_size);
+    g_assert_cmpuint(data[0], ==, 0);
+    g_assert_cmpuint(data[RAM_PAGE], ==, 3);
+    put_at[puts_done++] = offset;
+    return true;
+}
+
+static void test_large_page(void)
+{
+    const uint64_t size = 8 * RAM_PAGE;
+    RamBlock block = { .name = (char *)"large", .size = 4 * size, .page_size = size };
+    g_autofree uint8_t *data = g_malloc(2 * size);
+    LargePage page = { 0 };
+
+    memset(data, 3, 2 * size);
+    memset(data + size - RAM_PAGE, 0, RAM_PAGE); /* where the second one begins */
+    g_assert_true(large_page_init(&page, size, NULL));
+    g_assert_true(large_page_add(&page, &block, size, RAM_PAGE, NULL, note_put, NULL, NULL));
+    g_assert_cmpuint(puts_done, ==, 0);
+    g_assert_true(large_page_add(&page, &block, size + RAM_PAGE, 2 * size - RAM_PAGE, data,
+                                 note_put, NULL, NULL));
+    g_assert_cmpuint(puts_done, ==, 2);
+    g_assert_true(put_at[0] == size && put_at[1] == 2 * size);
+    /* One that does not begin, and one that does not go on. */
+    g_assert_false(large_page_add(&page, &block, RAM_PAGE, RAM_PAGE, NULL, note_put, NULL, NULL));
+    g_assert_true(large_page_add(&page, &block, 0, RAM_PAGE, NULL, note_put, NULL, NULL));
+    g_assert_false(
+        large_page_add(&page, &block, 2 * RAM_PAGE, RAM_PAGE, NULL, note_put, NULL, NULL));
+    large_page_forget(&page);
+    g_assert_false(large_page_add(&page, &block, RAM_PAGE, RAM_PAGE, NULL, note_put, NULL, NULL));
+    g_assert_cmpuint(puts_done, ==, 2);
+    large_page_clear(&page);
 }
 
 /* ---- those who wait ---- */
@@ -209,7 +337,11 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/postcopy/maps", test_maps);
     g_test_add_func("/postcopy/records", test_records);
+    g_test_add_func("/postcopy/has", test_has);
     g_test_add_func("/postcopy/resume", test_resume);
+    g_test_add_func("/postcopy/release", test_release);
+    g_test_add_func("/postcopy/release-files", test_release_files);
+    g_test_add_func("/postcopy/large-page", test_large_page);
     g_test_add_func("/postcopy/silent", test_silent);
     g_test_add_func("/postcopy/waits", test_waits);
     return g_test_run();
