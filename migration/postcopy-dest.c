@@ -246,7 +246,7 @@ static bool put_missing(PageMap *map, uint64_t offset, uint64_t size, const uint
                                        range.count * RAM_PAGE);
         }
     }
-    dest.came += size / RAM_PAGE;
+    dest.came += ok ? size / RAM_PAGE : 0; /* the other end gives back what has come */
     const bool news = is_news();
     g_mutex_unlock(&dest.lock);
     if (news) {
