@@ -112,7 +112,7 @@ static void do_object_add(Hmp *hmp, char **argv)
 static void do_device_add(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
-    struct json_object *props = keyval_or_json_parse(argv[0], "driver", &err);
+    struct json_object *props = keyval_device_parse(argv[0], &err);
 
     if (props && !asked_for_help(hmp, props, "driver", help_devices, help_device_type)) {
         monitor_device_add(props, &err);

@@ -157,7 +157,7 @@ static bool names_drives(const Startup *startup)
         const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
 
         if (strcmp(use->option->name, "device") == 0) {
-            struct json_object *props = keyval_or_json_parse(use->arg, "driver", NULL);
+            struct json_object *props = keyval_device_parse(use->arg, NULL);
             const char *type = props ? keyval_get_text(props, "driver") : NULL;
 
             found = type && g_strv_contains(types, type);

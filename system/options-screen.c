@@ -52,7 +52,7 @@ static bool gives_card(const OptionUse *use)
     bool is_card = false;
 
     if (strcmp(use->option->name, "device") == 0) {
-        struct json_object *props = keyval_or_json_parse(use->arg, "driver", NULL), *driver;
+        struct json_object *props = keyval_device_parse(use->arg, NULL), *driver;
 
         if (props && json_object_object_get_ex(props, "driver", &driver)) {
             const ObjectType *type = device_type_called(json_object_get_string(driver));

@@ -22,7 +22,7 @@ bool option_do_usbdevice(Startup *startup, const char *arg, GError **errp)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
         if (strcmp(types[i][0], arg) == 0) {
-            struct json_object *props = keyval_or_json_parse(types[i][1], "driver", errp);
+            struct json_object *props = keyval_device_parse(types[i][1], errp);
             bool ok = props && device_add(props, errp);
 
             json_object_put(props);

@@ -594,7 +594,7 @@ bool option_add_objects_for_nodes(Startup *startup, GError **errp)
 
 static bool do_device(Startup *startup, const char *arg, GError **errp)
 {
-    struct json_object *props = keyval_or_json_parse(arg, "driver", errp);
+    struct json_object *props = keyval_device_parse(arg, errp);
     bool ok = props && failover_device_add(props, errp);
 
     json_object_put(props);

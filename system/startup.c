@@ -99,7 +99,7 @@ static bool option_given(const Startup *startup, const char *const *names)
 /* Is the device of -device, or of a -global in its long form, one of @types? */
 static bool driver_is(const char *arg, const char *const *types)
 {
-    struct json_object *props = keyval_or_json_parse(arg, "driver", NULL);
+    struct json_object *props = keyval_device_parse(arg, NULL);
     const char *type = props ? keyval_get_text(props, "driver") : NULL;
     bool is = type && g_strv_contains(types, type);
 

@@ -141,8 +141,15 @@ static struct json_object *one_more_text(struct json_object *before, const char 
     return text_new(texts);
 }
 
-/* Member c of member b of member a, for "a.b.c". */
-static bool add_pair(struct json_object *obj, const char *key, const char *text, GError **errp)
+/* "a.b" as it is, and not member b of a; but "a.0" is an element of the list a. */
+static bool is_flat(char *const *parts)
+{
+    return parts[1] && !g_ascii_isdigit(*parts[1]);
+}
+
+/* Member c of member b of member a, for "a.b.c"; with @flat only what belongs to lists. */
+static bool add_pair(struct json_object *obj, const char *key, const char *text, bool flat,
+                     GError **errp)
 {
     g_auto(GStrv) parts = split_key(key, errp);
     struct json_object *member = NULL;
@@ -150,6 +157,10 @@ static bool add_pair(struct json_object *obj, const char *key, const char *text,
 
     if (!parts) {
         return false;
+    }
+    if (flat && is_flat(parts)) {
+        json_object_object_add(obj, key, one_more_text(json_object_object_get(obj, key), text));
+        return true;
     }
     for (; part[1]; part++) {
         if (!json_object_object_get_ex(obj, *part, &member)) {
@@ -238,7 +249,7 @@ static struct json_object *make_lists(struct json_object *obj, const char *path,
 /* ---- key=value ---- */
 
 static bool parse_pairs(struct json_object *obj, const char *text, const char *implied_key,
-                        GError **errp)
+                        bool flat, GError **errp)
 {
     const char *p = text;
 
@@ -264,21 +275,27 @@ static bool parse_pairs(struct json_object *obj, const char *text, const char *i
                       text);
             return false;
         }
-        if (!add_pair(obj, key, value, errp)) {
+        if (!add_pair(obj, key, value, flat, errp)) {
             return false;
         }
     }
     return true;
 }
 
-struct json_object *keyval_parse(const char *text, const char *implied_key, GError **errp)
+static struct json_object *parse(const char *text, const char *implied_key, bool flat,
+                                 GError **errp)
 {
     struct json_object *obj = json_object_new_object();
     struct json_object *made =
-        parse_pairs(obj, text, implied_key, errp) ? make_lists(obj, NULL, errp) : NULL;
+        parse_pairs(obj, text, implied_key, flat, errp) ? make_lists(obj, NULL, errp) : NULL;
 
     json_object_put(obj);
     return made;
+}
+
+struct json_object *keyval_parse(const char *text, const char *implied_key, GError **errp)
+{
+    return parse(text, implied_key, false, errp);
 }
 
 static bool merge(struct json_object *into, struct json_object *from, const char *path,
@@ -314,6 +331,11 @@ bool keyval_merge(struct json_object *into, struct json_object *from, GError **e
 struct json_object *keyval_or_json_parse(const char *text, const char *implied_key, GError **errp)
 {
     return *text == '{' ? json_parse_object(text, errp) : keyval_parse(text, implied_key, errp);
+}
+
+struct json_object *keyval_device_parse(const char *text, GError **errp)
+{
+    return *text == '{' ? json_parse_object(text, errp) : parse(text, "driver", true, errp);
 }
 
 /* ---- values ---- */

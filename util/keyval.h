@@ -23,6 +23,11 @@ struct json_object *keyval_parse(const char *text, const char *implied_key, GErr
 /* As keyval_parse(), but text that begins with "{" is JSON, with values that have types. */
 struct json_object *keyval_or_json_parse(const char *text, const char *implied_key, GError **errp);
 
+/* The same for a device, whose type is `driver`, which may come first: properties of devices have
+ * names with dots ("zoned", and "zoned.zone_size"), so that "a.b=1" is the member "a.b"; "a.0=1" is
+ * an element of the list a even so. */
+struct json_object *keyval_device_parse(const char *text, GError **errp);
+
 /* Add the members of @from to @into: those of an object that both have to that of @into, others in
  * place of what @into has. An error, with some of it done perhaps, if one has an object where the
  * other has not. */

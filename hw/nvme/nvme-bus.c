@@ -5,8 +5,10 @@
 
 #include "hw/core/boot-order.h"
 #include "hw/core/bus.h"
+#include "hw/core/runstate.h"
 #include "hw/nvme/nvme.h"
 #include "util/error.h"
+#include "util/units.h"
 
 struct NvmeBus {
     Bus parent;
@@ -21,9 +23,19 @@ NvmeNs *nvme_ns(const Nvme *n, uint32_t nsid)
     return nsid >= 1 && nsid <= NVME_NAMESPACES ? n->ns[nsid - 1] : NULL;
 }
 
+NvmeNs *nvme_active_ns(const Nvme *n, uint32_t nsid)
+{
+    NvmeNs *ns = nvme_ns(n, nsid);
+
+    return ns && ns->zones && (n->cc & NVME_CC_CSS) != NVME_CC_CSS_SETS ? NULL : ns;
+}
+
+/* Zones are made once: what an image grows by later is in none. */
 uint64_t nvme_ns_blocks(const NvmeNs *ns)
 {
-    return block_backend_size(ns->conf->backend) / ns->conf->logical;
+    uint64_t blocks = block_backend_size(ns->conf->backend) / ns->conf->logical;
+
+    return ns->zones ? MIN(blocks, ns->zones->count * ns->zones->size) : blocks;
 }
 
 static void resized(void *opaque)
@@ -74,7 +86,23 @@ static bool find_number(const Nvme *n, uint32_t *nsid, GError **errp)
     return *nsid;
 }
 
-bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, GError **errp)
+/* An image that a machine that comes has not got yet has its zones with that machine's state. */
+static bool add_zones(NvmeNs *ns, const NvmeZoneConf *conf, GError **errp)
+{
+    uint64_t blocks = nvme_ns_blocks(ns);
+
+    if (!conf || !conf->zoned) {
+        return true;
+    }
+    if (!blocks && runstate_get() != RUN_STATE_INMIGRATE) {
+        error_set(errp, "zoned=on: the drive is empty, and has no place for a zone");
+        return false;
+    }
+    return (ns->zones = nvme_zones_new(conf, blocks, ns->conf->logical, errp));
+}
+
+bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, const NvmeZoneConf *zoned,
+                 GError **errp)
 {
     static const BlockBackendOps ops = { .resized = resized };
 
@@ -85,6 +113,10 @@ bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, GError *
     ns->controller = n;
     if (!block_conf_realize(ns->conf, dev, BLOCK_SECTOR, NVME_SERIAL_MAX, false, loop_main(), &ops,
                             ns, errp)) {
+        return false;
+    }
+    if (!add_zones(ns, zoned, errp)) {
+        block_conf_unrealize(ns->conf);
         return false;
     }
     ns->blocks = nvme_ns_blocks(ns);
@@ -106,6 +138,7 @@ void nvme_ns_remove(NvmeNs *ns)
             ns->controller->ns[ns->nsid - 1] = NULL;
         }
         block_conf_unrealize(ns->conf);
+        g_clear_pointer(&ns->zones, nvme_zones_free);
     }
 }
 
@@ -119,9 +152,11 @@ typedef struct NvmeNsDevice {
     char *uuid;    /* NULL: none */
     uint64_t eui64;
     bool shared, detached;
+    NvmeZoneConf zones;
     /* wiring */
     Nvme *home; /* where the user has put it, if that is in a subsystem */
     NvmeNs ns;
+    GBytes *zones_state; /* of ns.zones, in a saved machine; NULL: not zoned */
 } NvmeNsDevice;
 OBJECT_CAST_DEFINE(NvmeNsDevice, NVME_NS_DEVICE, TYPE_NVME_NS)
 
@@ -200,7 +235,7 @@ static bool ns_realize(Device *dev, GError **errp)
     if (!set_uuid(s, errp)) {
         return false;
     }
-    if (!nvme_ns_add(&s->ns, n, dev, s->nsid, errp)) {
+    if (!nvme_ns_add(&s->ns, n, dev, s->nsid, &s->zones, errp)) {
         return false;
     }
     s->nsid = s->ns.nsid;
@@ -217,7 +252,45 @@ static void ns_unrealize(Device *dev)
 {
     boot_order_remove(dev);
     nvme_ns_remove(&NVME_NS_DEVICE(dev)->ns);
+    g_clear_pointer(&NVME_NS_DEVICE(dev)->zones_state, g_bytes_unref);
 }
+
+static void ns_pre_save(void *obj)
+{
+    NvmeNsDevice *s = obj;
+
+    g_clear_pointer(&s->zones_state, g_bytes_unref);
+    s->zones_state = s->ns.zones ? nvme_zones_save(s->ns.zones) : NULL;
+}
+
+static bool ns_post_load(void *obj, GError **errp)
+{
+    NvmeNsDevice *s = obj;
+    g_autoptr(GBytes) saved = g_steal_pointer(&s->zones_state);
+
+    if (!saved != !s->ns.zones) {
+        error_set(errp, "namespace %u is zoned here or where it comes from, and not in both places",
+                  s->nsid);
+        return false;
+    }
+    return !saved || nvme_zones_load(s->ns.zones, saved, errp);
+}
+
+static const StateField ns_fields[] = {
+    STATE_BLOB(NvmeNsDevice, zones_state),
+    {},
+};
+static const StateTable ns_state = { .name = TYPE_NVME_NS,
+                                     .version = 1,
+                                     .fields = ns_fields,
+                                     .pre_save = ns_pre_save,
+                                     .post_load = ns_post_load };
+
+#define ZONE_PROPERTY(NAME, KIND, member, initial, text)                                \
+    {                                                                                   \
+        .name = (NAME), .kind = (KIND), .offset = offsetof(NvmeNsDevice, zones.member), \
+        .has_default = true, .default_int = (initial), .description = (text)            \
+    }
 
 static const Property ns_properties[] = {
     BLOCK_CONF_PROPERTIES(offsetof(NvmeNsDevice, conf)),
@@ -247,6 +320,17 @@ static const Property ns_properties[] = {
       .kind = PROP_UINT64,
       .offset = offsetof(NvmeNsDevice, eui64),
       .description = "EUI-64 of the namespace, for the guest; 0: none" },
+    ZONE_PROPERTY("zoned", PROP_BOOL, zoned, false, "it has zones, which are written in order"),
+    ZONE_PROPERTY("zoned.zone_size", PROP_SIZE, size, 128 * MIB, "bytes of a zone"),
+    ZONE_PROPERTY("zoned.zone_capacity", PROP_SIZE, capacity, 0,
+                  "bytes of it that can be written; 0: all"),
+    ZONE_PROPERTY("zoned.max_active", PROP_UINT32, max_active, 0,
+                  "zones that can be open or closed; 0: all"),
+    ZONE_PROPERTY("zoned.max_open", PROP_UINT32, max_open, 0, "zones that can be open; 0: all"),
+    ZONE_PROPERTY("zoned.descr_ext_size", PROP_UINT32, extension, 0,
+                  "bytes that the guest has in the descriptor of a zone, a multiple of 64"),
+    ZONE_PROPERTY("zoned.cross_read", PROP_BOOL, cross_read, false,
+                  "a read may go on in the next zone"),
     { 0 },
 };
 
@@ -256,6 +340,7 @@ static const DeviceClass ns_class = {
     .bus = TYPE_NVME_BUS,
     .realize = ns_realize,
     .unrealize = ns_unrealize,
+    .state = &ns_state,
 };
 
 static const ObjectType ns_type = {

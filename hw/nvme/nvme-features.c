@@ -74,6 +74,10 @@ NvmeStatus nvme_get_features(Nvme *n, const NvmeCommand *cmd, uint32_t *result)
 {
     unsigned id = cmd->cdw10 & 0xff, select = cmd->cdw10 >> SELECT_SHIFT & 7;
 
+    if (id == NVME_FEATURE_COMMAND_SETS) { /* there is one combination, which is the first */
+        *result = 0;
+        return select <= SELECT_SUPPORTED ? NVME_OK : NVME_BAD_FIELD;
+    }
     if (id == NVME_FEATURE_TIMESTAMP && select != SELECT_SUPPORTED) {
         return get_timestamp(n, cmd);
     }
@@ -120,6 +124,9 @@ NvmeStatus nvme_set_features(Nvme *n, const NvmeCommand *cmd, uint32_t *result)
     }
     if (id == NVME_FEATURE_TIMESTAMP) {
         return set_timestamp(n, cmd);
+    }
+    if (id == NVME_FEATURE_COMMAND_SETS) {
+        return cmd->cdw11 & 0x1ff ? NVME_NO_COMMAND_SETS : NVME_OK;
     }
     if (id == NVME_FEATURE_QUEUES) {
         return set_queues(n, cmd, result);

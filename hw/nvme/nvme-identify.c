@@ -10,12 +10,16 @@ enum {
     CNS_CONTROLLER,
     CNS_ACTIVE,
     CNS_DESCRIPTORS,
+    CNS_SET_NAMESPACE = 0x05,
+    CNS_SET_CONTROLLER = 0x06,
+    CNS_SET_ACTIVE = 0x07,
     CNS_ALLOCATED = 0x10,
     CNS_ALLOCATED_NAMESPACE,
     CNS_CONTROLLERS_OF,
-    CNS_CONTROLLERS
+    CNS_CONTROLLERS,
+    CNS_SETS = 0x1c,
 };
-enum { DESCRIPTOR_EUI64 = 1, DESCRIPTOR_UUID = 3 };
+enum { DESCRIPTOR_EUI64 = 1, DESCRIPTOR_UUID = 3, DESCRIPTOR_CSI = 4 };
 
 #define MODEL "QEMU NVMe Ctrl"
 
@@ -103,7 +107,7 @@ static NvmeStatus tell(const NvmeNs *ns, const NvmeCommand *cmd, uint8_t *id)
     blocks = nvme_ns_blocks(ns);
     unit = MIN(block_conf_granularity(ns->conf) / ns->conf->logical - 1, UINT16_MAX);
     put(id + 0, blocks, 8); /* NSZE, NCAP, NUSE */
-    put(id + 8, blocks, 8);
+    put(id + 8, ns->zones ? blocks / ns->zones->size * ns->zones->capacity : blocks, 8);
     put(id + 16, blocks, 8);
     id[30] = ns->shared;   /* NMIC */
     id[24] = 1 << 4;       /* NSFEAT: granularities follow */
@@ -121,7 +125,7 @@ static NvmeStatus tell(const NvmeNs *ns, const NvmeCommand *cmd, uint8_t *id)
 
 static NvmeStatus namespace(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
 {
-    return tell(nvme_ns(n, cmd->nsid), cmd, id);
+    return tell(nvme_active_ns(n, cmd->nsid), cmd, id);
 }
 
 static NvmeStatus allocated_namespace(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
@@ -159,8 +163,13 @@ static NvmeStatus all_controllers(const Nvme *n, const NvmeCommand *cmd, uint8_t
     return controllers(n, cmd, 0, id);
 }
 
-/* Numbers above that of the command. */
-static NvmeStatus list(const Nvme *n, const NvmeCommand *cmd, bool all, uint8_t *id)
+static int csi_of(const NvmeNs *ns)
+{
+    return ns->zones ? NVME_CSI_ZONED : NVME_CSI_NVM;
+}
+
+/* Numbers above that of the command; @csi: of the namespaces of that command set, -1: of any. */
+static NvmeStatus list(const Nvme *n, const NvmeCommand *cmd, bool all, int csi, uint8_t *id)
 {
     unsigned count = 0;
 
@@ -168,7 +177,9 @@ static NvmeStatus list(const Nvme *n, const NvmeCommand *cmd, bool all, uint8_t 
         return NVME_BAD_NAMESPACE;
     }
     for (uint32_t i = cmd->nsid + 1; i <= NVME_NAMESPACES; i++) {
-        if (all ? allocated(n, i) : nvme_ns(n, i)) {
+        const NvmeNs *ns = all ? allocated(n, i) : nvme_active_ns(n, i);
+
+        if (ns && (csi < 0 || csi_of(ns) == csi)) {
             put(id + 4 * count++, i, 4);
         }
     }
@@ -177,18 +188,18 @@ static NvmeStatus list(const Nvme *n, const NvmeCommand *cmd, bool all, uint8_t 
 
 static NvmeStatus active(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
 {
-    return list(n, cmd, false, id);
+    return list(n, cmd, false, -1, id);
 }
 
 static NvmeStatus all_allocated(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
 {
-    return list(n, cmd, true, id);
+    return list(n, cmd, true, -1, id);
 }
 
 static NvmeStatus descriptors(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
 {
     static const uint8_t none[16];
-    const NvmeNs *ns = nvme_ns(n, cmd->nsid);
+    const NvmeNs *ns = nvme_active_ns(n, cmd->nsid);
 
     if (!ns) {
         return NVME_BAD_NAMESPACE;
@@ -205,7 +216,63 @@ static NvmeStatus descriptors(const Nvme *n, const NvmeCommand *cmd, uint8_t *id
         id[0] = DESCRIPTOR_UUID;
         id[1] = sizeof(ns->uuid);
         memcpy(id + 4, ns->uuid, sizeof(ns->uuid));
+        id += 4 + sizeof(ns->uuid);
     }
+    id[0] = DESCRIPTOR_CSI;
+    id[1] = 1;
+    id[4] = (uint8_t)csi_of(ns);
+    return NVME_OK;
+}
+
+/* ---- what is of one command set ---- */
+
+static uint8_t csi_named(const NvmeCommand *cmd)
+{
+    return (uint8_t)(cmd->cdw11 >> 24);
+}
+
+static bool is_known(uint8_t csi)
+{
+    return csi == NVME_CSI_NVM || csi == NVME_CSI_ZONED;
+}
+
+static NvmeStatus set_namespace(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
+{
+    const NvmeNs *ns = nvme_active_ns(n, cmd->nsid);
+
+    if (!ns) {
+        return cmd->nsid >= 1 && cmd->nsid <= NVME_NAMESPACES ? NVME_OK : NVME_BAD_NAMESPACE;
+    }
+    if (csi_named(cmd) != csi_of(ns)) {
+        return NVME_BAD_FIELD;
+    }
+    if (ns->zones) { /* Zoned Namespace Command Set 1.1, section 4.1.5.1 */
+        put(id + 2, ns->zones->cross_read, 2);               /* OZCS */
+        put(id + 4, (uint64_t)ns->zones->max_active - 1, 4); /* MAR, MOR: all ones for no limit */
+        put(id + 8, (uint64_t)ns->zones->max_open - 1, 4);
+        put(id + 2816, ns->zones->size, 8); /* LBAFE 0: ZSZE, ZDES */
+        id[2816 + 8] = (uint8_t)(ns->zones->extension / 64);
+    }
+    return NVME_OK;
+}
+
+static NvmeStatus set_controller(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
+{
+    if (csi_named(cmd) == NVME_CSI_ZONED) {
+        id[0] = n->zasl;
+    }
+    return is_known(csi_named(cmd)) ? NVME_OK : NVME_BAD_FIELD;
+}
+
+static NvmeStatus set_active(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
+{
+    return is_known(csi_named(cmd)) ? list(n, cmd, false, csi_named(cmd), id) : NVME_BAD_FIELD;
+}
+
+/* Those that can be there together: one combination. */
+static NvmeStatus sets(const Nvme *n, const NvmeCommand *cmd, uint8_t *id)
+{
+    put(id, 1 << NVME_CSI_NVM | 1 << NVME_CSI_ZONED, 8);
     return NVME_OK;
 }
 
@@ -214,6 +281,10 @@ static NvmeStatus (*const structures[])(const Nvme *n, const NvmeCommand *cmd, u
     [CNS_CONTROLLER] = controller,
     [CNS_ACTIVE] = active,
     [CNS_DESCRIPTORS] = descriptors,
+    [CNS_SET_NAMESPACE] = set_namespace,
+    [CNS_SET_CONTROLLER] = set_controller,
+    [CNS_SET_ACTIVE] = set_active,
+    [CNS_SETS] = sets,
     [CNS_ALLOCATED] = all_allocated,
     [CNS_ALLOCATED_NAMESPACE] = allocated_namespace,
     [CNS_CONTROLLERS_OF] = controllers_of,

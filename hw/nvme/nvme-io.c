@@ -13,6 +13,13 @@ typedef struct Range {
     uint64_t from;
 } Range;
 
+/* How a command is begun, and what its completion has if it ends at once. */
+typedef struct Start {
+    uint16_t sqid; /* 0: there is none, it is the flush of a shutdown */
+    bool placed;   /* as in NvmeRequest */
+    uint64_t result;
+} Start;
+
 /* A command under way. */
 typedef struct NvmeRequest {
     Nvme *n;
@@ -24,6 +31,9 @@ typedef struct NvmeRequest {
     /* steps that follow each other: ranges, or namespaces to flush */
     Range *ranges;
     unsigned steps, next;
+    NvmeZone *zone;  /* that is being reset */
+    bool placed;     /* its place in a zone is taken, and in `cmd` */
+    uint64_t result; /* for its completion */
     /* The next step into `block`; false: there is none. NULL: one step is all. */
     bool (*step)(struct NvmeRequest *r);
 } NvmeRequest;
@@ -42,7 +52,7 @@ static void keep(NvmeRequest *r)
 {
     NvmeKept *kept = &r->n->kept[r->n->kept_count++];
 
-    *kept = (NvmeKept){ r->cmd, r->sqid };
+    *kept = (NvmeKept){ r->cmd, r->sqid | (r->placed ? NVME_KEPT_PLACED : 0) };
 }
 
 static NvmeStatus status_of(const NvmeRequest *r)
@@ -97,6 +107,7 @@ static void finish(NvmeRequest *r, NvmeStatus status)
 {
     Nvme *n = r->n;
     uint16_t sqid = r->sqid, cid = r->cmd.cid;
+    uint64_t result = r->result;
     bool cancelled = n->cancelling;
 
     free_request(r, r->block.op == BLOCK_READ);
@@ -108,7 +119,7 @@ static void finish(NvmeRequest *r, NvmeStatus status)
         return;
     }
     n->cqs[n->sqs[sqid].cqid].promised--;
-    nvme_complete(n, sqid, cid, status, 0);
+    nvme_complete(n, sqid, cid, status, status == NVME_OK ? result : 0);
     n->finishing = true;
     nvme_run(n);
     n->finishing = false;
@@ -132,12 +143,14 @@ static void request_done(BlockRequest *block)
 
 /* ---- the beginning ---- */
 
-static NvmeRequest *new_request(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, NvmeNs *ns)
+static NvmeRequest *new_request(Nvme *n, const Start *start, const NvmeCommand *cmd, NvmeNs *ns)
 {
     NvmeRequest *r = g_new0(NvmeRequest, 1);
 
     r->n = n;
-    r->sqid = sqid;
+    r->sqid = start->sqid;
+    r->placed = start->placed;
+    r->result = start->result;
     r->cmd = *cmd;
     r->ns = ns;
     g_queue_push_tail(&n->running, r);
@@ -196,14 +209,54 @@ static void count(Nvme *n, bool write, uint64_t bytes)
     *(write ? &n->write_units : &n->read_units) += bytes / BLOCK_SECTOR;
 }
 
-static NvmeStatus read_write(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, NvmeNs *ns)
+static bool is_write(const NvmeCommand *cmd)
 {
-    bool write = cmd->opcode == NVME_WRITE;
+    return cmd->opcode != NVME_READ;
+}
+
+/* Whether what may be read or written is, where there are zones; what is written takes its place,
+ * which is in *@cmd then. */
+static NvmeStatus take_place(Nvme *n, Start *start, NvmeCommand *cmd, NvmeNs *ns)
+{
+    uint64_t lba = (uint64_t)cmd->cdw11 << 32 | cmd->cdw10, count = (cmd->cdw12 & 0xffff) + 1;
+    NvmeStatus status;
+
+    if (!ns->zones) {
+        return NVME_OK;
+    }
+    if (!is_write(cmd)) {
+        return nvme_zones_check_read(ns->zones, lba, count);
+    }
+    if (!start->placed) {
+        status = cmd->opcode == NVME_ZONE_APPEND
+                     ? nvme_zones_append(ns->zones, &lba, count, n->auto_transition)
+                     : nvme_zones_write(ns->zones, lba, count, n->auto_transition);
+        if (status != NVME_OK) {
+            return status;
+        }
+        cmd->cdw10 = (uint32_t)lba;
+        cmd->cdw11 = (uint32_t)(lba >> 32);
+        start->placed = true;
+    }
+    start->result = cmd->opcode == NVME_ZONE_APPEND ? lba : 0;
+    return NVME_OK;
+}
+
+static uint64_t data_max(const Nvme *n, const NvmeCommand *cmd)
+{
+    return cmd->opcode == NVME_ZONE_APPEND && n->zasl ? (uint64_t)NVME_DATA_PAGE << n->zasl
+                                                      : nvme_data_max(n);
+}
+
+static NvmeStatus read_write(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs *ns)
+{
+    bool write = is_write(cmd);
     uint64_t offset, bytes;
     NvmeStatus status = find_blocks(ns, cmd, &offset, &bytes);
+    NvmeCommand placed = *cmd;
     NvmeMapping map;
 
-    if (status == NVME_OK && bytes > nvme_data_max(n)) {
+    if (status == NVME_OK && bytes > data_max(n, cmd)) {
         status = NVME_BAD_FIELD;
     }
     if (status != NVME_OK) {
@@ -214,7 +267,15 @@ static NvmeStatus read_write(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, Nvm
     if (status != NVME_OK) {
         return status;
     }
-    NvmeRequest *r = new_request(n, sqid, cmd, ns);
+    status = take_place(n, start, &placed, ns);
+    if (status == NVME_OK) {
+        status = find_blocks(ns, &placed, &offset, &bytes); /* where an append goes */
+    }
+    if (status != NVME_OK) {
+        nvme_unmap(&map, false);
+        return status;
+    }
+    NvmeRequest *r = new_request(n, start, &placed, ns);
     set_block(r, write ? BLOCK_WRITE : BLOCK_READ, offset, bytes);
     r->map = map;
     r->block.iov = (const struct iovec *)(void *)map.iov->data;
@@ -225,15 +286,19 @@ static NvmeStatus read_write(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, Nvm
     return begin(r);
 }
 
-static NvmeStatus write_zeroes(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, NvmeNs *ns)
+static NvmeStatus write_zeroes(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs *ns)
 {
     uint64_t offset, bytes;
     NvmeStatus status = find_blocks(ns, cmd, &offset, &bytes);
+    NvmeCommand placed = *cmd;
 
+    if (status == NVME_OK) {
+        status = take_place(n, start, &placed, ns);
+    }
     if (status != NVME_OK) {
         return status;
     }
-    NvmeRequest *r = new_request(n, sqid, cmd, ns);
+    NvmeRequest *r = new_request(n, start, cmd, ns);
     set_block(r, BLOCK_WRITE_ZEROES, offset, bytes);
     r->block.unmap = cmd->cdw12 & NVME_ZEROES_DEALLOCATE;
     r->block.and_flush = cmd->cdw12 & NVME_RW_FUA || is_writethrough(n);
@@ -258,7 +323,7 @@ static bool next_range(NvmeRequest *r)
     return false;
 }
 
-static NvmeStatus dataset(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, NvmeNs *ns)
+static NvmeStatus dataset(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs *ns)
 {
     unsigned ranges = (cmd->cdw10 & 0xff) + 1;
     uint64_t blocks = nvme_ns_blocks(ns);
@@ -273,11 +338,58 @@ static NvmeStatus dataset(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, NvmeNs
     if (status != NVME_OK || !(cmd->cdw11 & NVME_DATASET_DEALLOCATE)) {
         return status; /* the rest is advice */
     }
-    NvmeRequest *r = new_request(n, sqid, cmd, ns);
+    NvmeRequest *r = new_request(n, start, cmd, ns);
     r->ranges = g_memdup2(list, ranges * sizeof(Range));
     r->steps = ranges;
     r->step = next_range;
     return begin(r);
+}
+
+/* ---- zones ---- */
+
+/* The blocks of a zone go to the host, and then it is empty. */
+static bool next_zone(NvmeRequest *r)
+{
+    NvmeZones *zones = r->ns->zones;
+    uint64_t block = r->ns->conf->logical;
+
+    if (r->zone) {
+        nvme_zones_reset(zones, r->zone);
+    }
+    r->zone = r->next < r->steps ? nvme_zones_to_reset(zones, r->next) : NULL;
+    if (!r->zone || (unsigned)(r->zone - zones->zones) >= r->steps) {
+        r->zone = NULL;
+        return false;
+    }
+    r->next = (unsigned)(r->zone - zones->zones) + 1;
+    set_block(r, BLOCK_WRITE_ZEROES, nvme_zones_start(zones, r->zone) * block,
+              zones->capacity * block);
+    r->block.unmap = true;
+    return true;
+}
+
+static NvmeStatus zone_send(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs *ns)
+{
+    NvmeZone *zone;
+    NvmeStatus status;
+
+    if ((cmd->cdw13 & 0xff) != NVME_ZONE_RESET) {
+        return nvme_zone_send(n, cmd, ns);
+    }
+    status = nvme_zone_named(ns, cmd, &zone);
+    if (status != NVME_OK) {
+        return status;
+    }
+    NvmeRequest *r = new_request(n, start, cmd, ns);
+    r->next = zone ? (unsigned)(zone - ns->zones->zones) : 0;
+    r->steps = zone ? r->next + 1 : ns->zones->count;
+    r->step = next_zone;
+    return begin(r);
+}
+
+static NvmeStatus zone_receive(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs *ns)
+{
+    return nvme_zone_receive(n, cmd, ns);
 }
 
 /* ---- flushing (section 6.8) ---- */
@@ -294,9 +406,9 @@ static bool next_namespace(NvmeRequest *r)
     return false;
 }
 
-static NvmeStatus flush(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, NvmeNs *ns)
+static NvmeStatus flush(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs *ns)
 {
-    NvmeRequest *r = new_request(n, sqid, cmd, ns);
+    NvmeRequest *r = new_request(n, start, cmd, ns);
 
     set_block(r, BLOCK_FLUSH, 0, 0);
     r->step = ns ? only_step : next_namespace;
@@ -307,7 +419,9 @@ void nvme_io_shutdown(Nvme *n)
 {
     static const NvmeCommand none;
 
-    if (flush(n, 0, &none, NULL) != NVME_LATER) {
+    Start start = { 0 };
+
+    if (flush(n, &start, &none, NULL) != NVME_LATER) {
         nvme_shutdown_done(n);
     }
 }
@@ -317,16 +431,22 @@ void nvme_io_shutdown(Nvme *n)
 static const struct {
     uint8_t opcode;
     bool writes, for_all; /* NVME_ALL_NAMESPACES is one, too */
-    NvmeStatus (*run)(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, NvmeNs *ns);
+    bool zoned;           /* there must be zones */
+    NvmeStatus (*run)(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs *ns);
 } commands[] = {
-    { NVME_FLUSH, false, true, flush },      { NVME_WRITE, true, false, read_write },
-    { NVME_READ, false, false, read_write }, { NVME_WRITE_ZEROES, true, false, write_zeroes },
-    { NVME_DATASET, true, false, dataset },
+    { NVME_FLUSH, false, true, false, flush },
+    { NVME_WRITE, true, false, false, read_write },
+    { NVME_READ, false, false, false, read_write },
+    { NVME_WRITE_ZEROES, true, false, false, write_zeroes },
+    { NVME_DATASET, true, false, false, dataset },
+    { NVME_ZONE_SEND, true, false, true, zone_send },
+    { NVME_ZONE_RECEIVE, false, false, true, zone_receive },
+    { NVME_ZONE_APPEND, true, false, true, read_write },
 };
 
-NvmeStatus nvme_io(Nvme *n, uint16_t sqid, const NvmeCommand *cmd)
+static NvmeStatus start_command(Nvme *n, Start *start, const NvmeCommand *cmd)
 {
-    NvmeNs *ns = nvme_ns(n, cmd->nsid);
+    NvmeNs *ns = nvme_active_ns(n, cmd->nsid);
     unsigned i = 0;
 
     while (i < G_N_ELEMENTS(commands) && commands[i].opcode != cmd->opcode) {
@@ -341,10 +461,22 @@ NvmeStatus nvme_io(Nvme *n, uint16_t sqid, const NvmeCommand *cmd)
     if (!ns && !(commands[i].for_all && cmd->nsid == NVME_ALL_NAMESPACES)) {
         return NVME_BAD_NAMESPACE;
     }
+    if (commands[i].zoned && !ns->zones) {
+        return NVME_BAD_OPCODE;
+    }
     if (commands[i].writes && !ns->conf->backend->writable) {
         return NVME_WRITE_PROTECTED;
     }
-    return commands[i].run(n, sqid, cmd, ns);
+    return commands[i].run(n, start, cmd, ns);
+}
+
+NvmeStatus nvme_io(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, uint64_t *result)
+{
+    Start start = { .sqid = sqid };
+    NvmeStatus status = start_command(n, &start, cmd);
+
+    *result = status == NVME_OK ? start.result : 0;
+    return status;
 }
 
 void nvme_io_again(Nvme *n)
@@ -355,11 +487,13 @@ void nvme_io_again(Nvme *n)
     n->kept_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint16_t sqid = (uint16_t)kept[i].sqid;
-        NvmeStatus status = nvme_io(n, sqid, &kept[i].command);
+        Start start = { .sqid = sqid, .placed = kept[i].sqid & NVME_KEPT_PLACED };
+        NvmeStatus status = start_command(n, &start, &kept[i].command);
 
         if (status != NVME_LATER) {
             n->cqs[n->sqs[sqid].cqid].promised--;
-            nvme_complete(n, sqid, kept[i].command.cid, status, 0);
+            nvme_complete(n, sqid, kept[i].command.cid, status,
+                          status == NVME_OK ? start.result : 0);
         }
     }
 }
@@ -388,7 +522,7 @@ void nvme_io_end(Nvme *n, uint16_t sqid)
 
     drain(n);
     for (uint32_t i = 0; i < n->kept_count; i++) {
-        if (n->kept[i].sqid == sqid) {
+        if ((uint16_t)n->kept[i].sqid == sqid) {
             n->cqs[n->sqs[sqid].cqid].promised--;
         } else {
             n->kept[kept++] = n->kept[i];

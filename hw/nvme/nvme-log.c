@@ -98,7 +98,7 @@ static void fill_changed(const Nvme *n, uint8_t *page)
     }
 }
 
-static void fill_effects(const Nvme *n, uint8_t *page)
+static void fill_effects(const Nvme *n, bool zoned, uint8_t *page)
 {
     static const uint8_t admin[] = { NVME_DELETE_SQ,  NVME_CREATE_SQ,    NVME_GET_LOG_PAGE,
                                      NVME_DELETE_CQ,  NVME_CREATE_CQ,    NVME_IDENTIFY,
@@ -106,6 +106,7 @@ static void fill_effects(const Nvme *n, uint8_t *page)
                                      NVME_ASYNC_EVENT };
     static const uint8_t io[] = { NVME_FLUSH, NVME_WRITE, NVME_READ, NVME_WRITE_ZEROES,
                                   NVME_DATASET };
+    static const uint8_t zone[] = { NVME_ZONE_SEND, NVME_ZONE_RECEIVE, NVME_ZONE_APPEND };
 
     for (unsigned i = 0; i < sizeof(admin); i++) {
         page[4 * admin[i]] = 1; /* supported */
@@ -116,18 +117,33 @@ static void fill_effects(const Nvme *n, uint8_t *page)
 
         page[1024 + 4 * io[i]] = changes ? 3 : 1;
     }
+    for (unsigned i = 0; zoned && i < sizeof(zone); i++) {
+        page[1024 + 4 * zone[i]] = zone[i] == NVME_ZONE_RECEIVE ? 1 : 3;
+    }
+}
+
+static void fill_nvm_effects(const Nvme *n, uint8_t *page)
+{
+    fill_effects(n, false, page);
+}
+
+static void fill_zoned_effects(const Nvme *n, uint8_t *page)
+{
+    fill_effects(n, true, page);
 }
 
 static const struct {
     uint8_t log;
     uint32_t size;
     void (*fill)(const Nvme *n, uint8_t *page); /* NULL: all zero, no entry */
+    uint8_t csi;                                /* the command set that it is of */
 } pages[] = {
     { LOG_ERROR, 64, NULL },
     { LOG_SMART, SMART_BYTES, fill_smart },
     { LOG_FIRMWARE, 512, fill_firmware },
     { LOG_CHANGED, 4096, fill_changed },
-    { LOG_EFFECTS, 4096, fill_effects },
+    { LOG_EFFECTS, 4096, fill_nvm_effects },
+    { LOG_EFFECTS, 4096, fill_zoned_effects, NVME_CSI_ZONED },
 };
 
 NvmeStatus nvme_get_log_page(Nvme *n, const NvmeCommand *cmd, uint32_t *result)
@@ -143,6 +159,12 @@ NvmeStatus nvme_get_log_page(Nvme *n, const NvmeCommand *cmd, uint32_t *result)
     }
     if (i == G_N_ELEMENTS(pages)) {
         return NVME_BAD_LOG_PAGE;
+    }
+    while (log == LOG_EFFECTS && i < G_N_ELEMENTS(pages) && pages[i].csi != cmd->cdw14 >> 24) {
+        i++;
+    }
+    if (i == G_N_ELEMENTS(pages)) {
+        return NVME_BAD_FIELD;
     }
     if (offset & 3 || offset >= pages[i].size) {
         return NVME_BAD_FIELD;

@@ -52,7 +52,7 @@ static void interrupt(Nvme *n, const NvmeCq *cq)
 
 /* ---- completions ---- */
 
-void nvme_complete(Nvme *n, uint16_t sqid, uint16_t cid, NvmeStatus status, uint32_t result)
+void nvme_complete(Nvme *n, uint16_t sqid, uint16_t cid, NvmeStatus status, uint64_t result)
 {
     const NvmeSq *sq = &n->sqs[sqid];
     NvmeCq *cq = &n->cqs[sq->cqid];
@@ -81,16 +81,17 @@ void nvme_complete(Nvme *n, uint16_t sqid, uint16_t cid, NvmeStatus status, uint
 static void start(Nvme *n, uint16_t sqid, const NvmeCommand *cmd)
 {
     NvmeCq *cq = &n->cqs[n->sqs[sqid].cqid];
-    uint32_t result = 0;
+    uint32_t dword = 0;
+    uint64_t result = 0;
 
     cq->promised++;
-    NvmeStatus status = sqid ? nvme_io(n, sqid, cmd) : nvme_admin(n, cmd, &result);
+    NvmeStatus status = sqid ? nvme_io(n, sqid, cmd, &result) : nvme_admin(n, cmd, &dword);
     if (status == NVME_LATER && sqid) {
         return;
     }
     cq->promised--;
     if (status != NVME_LATER) {
-        nvme_complete(n, sqid, cmd->cid, status, result);
+        nvme_complete(n, sqid, cmd->cid, status, sqid ? result : dword);
     }
     if (!sqid) {
         nvme_tell_events(n);

@@ -45,6 +45,11 @@ void nvme_reset_controller(Nvme *n, bool all)
         n->timestamp_set = false;
         n->timestamp = 0;
         n->timestamp_ns = 0;
+        for (unsigned i = 0; i < NVME_NAMESPACES; i++) { /* of a subsystem: when that is reset */
+            if (n->ns[i] && n->ns[i]->zones && !n->ns[i]->subsys) {
+                nvme_zones_power_off(n->ns[i]->zones);
+            }
+        }
         n->reads = n->writes = n->read_units = n->write_units = 0;
     }
     nvme_update_interrupt(n);
@@ -56,9 +61,9 @@ static void enable(Nvme *n)
     uint32_t sq_size = (n->aqa & 0xfff) + 1, cq_size = (n->aqa >> 16 & 0xfff) + 1;
     uint64_t page = nvme_page(n);
 
-    if ((n->cc & NVME_CC_MPS) >> NVME_CC_MPS_SHIFT > NVME_CAP_MPSMAX ||
-        n->cc & (NVME_CC_CSS | NVME_CC_AMS) || sq_size < 2 || cq_size < 2 || n->asq % page ||
-        n->acq % page) {
+    if ((n->cc & NVME_CC_MPS) >> NVME_CC_MPS_SHIFT > NVME_CAP_MPSMAX || n->cc & NVME_CC_AMS ||
+        (n->cc & NVME_CC_CSS && (n->cc & NVME_CC_CSS) != NVME_CC_CSS_SETS) || sq_size < 2 ||
+        cq_size < 2 || n->asq % page || n->acq % page) {
         nvme_fatal(n);
         return;
     }
@@ -96,7 +101,8 @@ static uint32_t read_register(void *opaque, unsigned offset)
 {
     const Nvme *n = opaque;
     const uint64_t cap = NVME_CAP_MQES | NVME_CAP_CQR | (uint64_t)TIMEOUT << NVME_CAP_TO_SHIFT |
-                         NVME_CAP_CSS_NVM | (uint64_t)NVME_CAP_MPSMAX << NVME_CAP_MPS_SHIFT |
+                         NVME_CAP_CSS_NVM | NVME_CAP_CSS_SETS |
+                         (uint64_t)NVME_CAP_MPSMAX << NVME_CAP_MPS_SHIFT |
                          (n->cmb ? NVME_CAP_CMBS : 0);
     bool cmb = n->cmb && n->cmbmsc & NVME_CMBMSC_CRE;
     const struct {

@@ -27,13 +27,15 @@ enum {
 #define NVME_CAP_CQR       (UINT64_C(1) << 16)
 #define NVME_CAP_TO_SHIFT  24 /* units of 500 ms */
 #define NVME_CAP_CSS_NVM   (UINT64_C(1) << 37)
-#define NVME_CAP_MPSMAX    4u /* 64 KiB */
+#define NVME_CAP_CSS_SETS  (UINT64_C(1) << 43) /* several command sets */
+#define NVME_CAP_MPSMAX    4u                  /* 64 KiB */
 #define NVME_CAP_MPS_SHIFT 52
 #define NVME_CAP_CMBS      (UINT64_C(1) << 57)
 
 enum {
     NVME_CC_EN = 1 << 0,
     NVME_CC_CSS = 7 << 4,
+    NVME_CC_CSS_SETS = 6 << 4,
     NVME_CC_MPS_SHIFT = 7,
     NVME_CC_MPS = 15 << 7,
     NVME_CC_AMS = 7 << 11,
@@ -73,6 +75,17 @@ enum {
     NVME_DATASET_DEALLOCATE = 1 << 2, /* cdw11 */
 };
 
+/* The command sets (CSI), and commands of the zoned one. */
+enum {
+    NVME_CSI_NVM = 0,
+    NVME_CSI_ZONED = 2,
+    NVME_ZONE_SEND = 0x79,
+    NVME_ZONE_RECEIVE = 0x7a,
+    NVME_ZONE_APPEND = 0x7d,
+    NVME_ZONE_SELECT_ALL = 1 << 8, /* cdw13 */
+    NVME_ZONE_PARTIAL = 1 << 16,   /* cdw13 */
+};
+
 #define NVME_ALL_NAMESPACES UINT32_MAX
 
 /* Section 4.6.1: the status field, without the phase bit. */
@@ -101,6 +114,13 @@ typedef enum NvmeStatus {
     NVME_IS_PRIVATE = 0x0119 | NVME_DNR,
     NVME_NOT_ATTACHED = 0x011a | NVME_DNR,
     NVME_BAD_CONTROLLERS = 0x011c | NVME_DNR,
+    NVME_NO_COMMAND_SETS = 0x012b | NVME_DNR, /* that there would be together */
+    NVME_ZONE_BOUNDARY = 0x01b8 | NVME_DNR,
+    NVME_ZONE_IS_FULL = 0x01b9 | NVME_DNR,
+    NVME_BAD_WRITE = 0x01bc | NVME_DNR, /* not at the write pointer */
+    NVME_TOO_MANY_ACTIVE = 0x01bd | NVME_DNR,
+    NVME_TOO_MANY_OPEN = 0x01be | NVME_DNR,
+    NVME_BAD_TRANSITION = 0x01bf | NVME_DNR,
     NVME_WRITE_FAULT = 0x0280,
     NVME_READ_ERROR = 0x0281,
     /* Not the guest's: a completion comes later. */
@@ -117,7 +137,7 @@ typedef struct NvmeCommand {
 } NvmeCommand;
 
 typedef struct NvmeCompletion {
-    uint32_t result, reserved;
+    uint64_t result;
     uint16_t sq_head, sqid;
     uint16_t cid, status; /* with the phase bit, which is bit 0 */
 } NvmeCompletion;
@@ -133,6 +153,7 @@ enum {
     NVME_FEATURE_VECTOR = 0x09,
     NVME_FEATURE_EVENTS = 0x0b,
     NVME_FEATURE_TIMESTAMP = 0x0e,
+    NVME_FEATURE_COMMAND_SETS = 0x19,
     NVME_FEATURES = 0x0c, /* those whose value is a dword are below it */
 };
 

@@ -186,6 +186,17 @@ static void subsys_unrealize(Device *dev)
     nvme_bus_free(g_steal_pointer(&NVME_SUBSYS(dev)->bus));
 }
 
+static void subsys_reset(Device *dev)
+{
+    const NvmeSubsys *s = NVME_SUBSYS(dev);
+
+    for (unsigned i = 0; i < NVME_NAMESPACES; i++) {
+        if (s->ns[i] && s->ns[i]->zones) {
+            nvme_zones_power_off(s->ns[i]->zones);
+        }
+    }
+}
+
 static void subsys_pre_save(void *obj)
 {
     NvmeSubsys *s = obj;
@@ -242,6 +253,7 @@ static const DeviceClass subsys_class = {
     .flags = DEVICE_USER_CREATABLE,
     .realize = subsys_realize,
     .unrealize = subsys_unrealize,
+    .reset = subsys_reset,
     .state = &subsys_state,
 };
 

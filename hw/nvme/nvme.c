@@ -75,6 +75,12 @@ static bool check(const Nvme *n, GError **errp)
             "mdts=%u: a command has at most 4 KiB times 2 to the power of this, 1 to %u; 0: no "
             "limit",
             n->mdts, MDTS_MAX);
+    } else if (n->zasl > MDTS_MAX || (n->mdts && n->zasl > n->mdts)) {
+        error_set(
+            errp,
+            "zoned.zasl=%u: a zone append has at most 4 KiB times 2 to the power of this, and "
+            "no more than other commands, for which mdts=%u; at most %u",
+            n->zasl, n->mdts, MDTS_MAX);
     } else if (n->cmb_mib > CMB_MAX_MIB || n->cmb_mib & (n->cmb_mib - 1)) {
         error_set(errp, "cmb_size_mb=%u: it is 0, or a power of two up to %u", n->cmb_mib,
                   CMB_MAX_MIB);
@@ -112,7 +118,7 @@ static bool add_own(Nvme *n, GError **errp)
         return true;
     }
     n->own = (NvmeNs){ .conf = &n->conf };
-    if (!nvme_ns_add(&n->own, n, dev, 1, errp)) {
+    if (!nvme_ns_add(&n->own, n, dev, 1, NULL, errp)) {
         return false;
     }
     if (!boot_order_add(dev, n->conf.boot_index, dev, NVME_FIRMWARE_KIND, "/namespace@1,0", errp)) {
@@ -222,7 +228,9 @@ static bool load_kept(Nvme *n, GError **errp)
     }
     n->kept_count = (uint32_t)(size / sizeof(*kept));
     for (uint32_t i = 0; i < n->kept_count; i++) {
-        if (kept[i].sqid >= NVME_QUEUES || !n->sqs[kept[i].sqid].size) {
+        uint64_t sqid = kept[i].sqid & ~NVME_KEPT_PLACED;
+
+        if (!sqid || sqid >= NVME_QUEUES || !n->sqs[sqid].size) {
             error_set(errp, "a command was kept of a queue that is not there");
             n->kept_count = 0;
             return false;
@@ -326,6 +334,10 @@ static const Property nvme_properties[] = {
     NVME_PROPERTY("msix_qsize", PROP_UINT32, vectors, NVME_QUEUES, "vectors of MSI-X"),
     NVME_PROPERTY("mdts", PROP_UINT8, mdts, 7,
                   "a command has at most 4 KiB << mdts of data; 0: no limit"),
+    NVME_PROPERTY("zoned.zasl", PROP_UINT8, zasl, 0,
+                  "a zone append has at most 4 KiB << zasl of data; 0: as mdts says"),
+    NVME_PROPERTY("zoned.auto_transition", PROP_BOOL, auto_transition, true,
+                  "a zone that is implicitly open is closed when another one is to be opened"),
     { .name = "subsys",
       .kind = PROP_LINK,
       .offset = offsetof(Nvme, subsys),

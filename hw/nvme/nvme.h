@@ -13,6 +13,7 @@
 
 #include "hw/block/block-conf.h"
 #include "hw/nvme/nvme-regs.h"
+#include "hw/nvme/nvme-zones.h"
 #include "hw/pci/pci.h"
 #include "memory/dma.h"
 
@@ -47,6 +48,7 @@ typedef struct NvmeNs {
     Nvme *controller;          /* that it is for; in a subsystem, of one that is not shared */
     bool shared;               /* it may be attached to several controllers of the subsystem */
     bool detached;             /* to none, until the guest attaches it */
+    NvmeZones *zones;          /* NULL: it is not zoned; owned */
     uint64_t blocks;           /* when it was last looked at; 0: its image is not there yet */
 } NvmeNs;
 
@@ -81,9 +83,12 @@ typedef struct NvmeCq {
     uint32_t promised; /* entries that commands under way will take */
 } NvmeCq;
 
+/* Its place in a zone is taken: the write pointer is behind it. */
+#define NVME_KEPT_PLACED (UINT64_C(1) << 32)
+
 typedef struct NvmeKept {
     NvmeCommand command;
-    uint64_t sqid;
+    uint64_t sqid; /* | NVME_KEPT_PLACED */
 } NvmeKept;
 
 /* Asynchronous events: what the guest is told when it has asked to be (section 5.2). */
@@ -100,6 +105,8 @@ struct Nvme {
     BlockConf conf; /* of the namespace that `drive` makes; only `serial` and `boot_index` else */
     uint32_t max_pairs, queues, vectors, cmb_mib; /* queues: pairs and the admin one; 0: not said */
     Object *subsys;                               /* NvmeSubsys; NULL: none */
+    uint8_t zasl;         /* what a zone append has at most, as mdts; 0: as that is */
+    bool auto_transition; /* zones that are implicitly open are closed where others are opened */
     uint8_t mdts; /* a command has at most 4 KiB << mdts of data; 0: as much as it can say */
     /* wiring */
     struct NvmeBus *bus;
@@ -140,11 +147,15 @@ OBJECT_CAST_DEFINE(Nvme, NVME, TYPE_NVME)
 NvmeBus *nvme_bus_new(Device *owner, GError **errp);
 void nvme_bus_free(NvmeBus *bus);
 /* Take the backend that ns->conf names, and add it to @n as number @nsid (0: the first that is
- * free). @dev: what the user knows it by. Nothing is left behind on failure. */
-bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, GError **errp);
+ * free). @dev: what the user knows it by. @zoned: its zones; NULL, or not zoned: none. Nothing is
+ * left behind on failure. */
+bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, const NvmeZoneConf *zoned,
+                 GError **errp);
 void nvme_ns_remove(NvmeNs *ns);
 /* NULL: there is none of that number. */
 NvmeNs *nvme_ns(const Nvme *n, uint32_t nsid);
+/* The same, of those that the guest can use with the command sets that it has chosen (CC.CSS). */
+NvmeNs *nvme_active_ns(const Nvme *n, uint32_t nsid);
 /* Let the guest of @n know that there is something new about namespace @nsid. */
 void nvme_ns_changed(Nvme *n, uint32_t nsid);
 /* Logical blocks of it. */
@@ -184,7 +195,7 @@ void nvme_run(Nvme *n);
 /* Has the completion queue of @sqid room that is promised to nobody? */
 bool nvme_has_room(const Nvme *n, uint16_t sqid);
 /* There must be room. */
-void nvme_complete(Nvme *n, uint16_t sqid, uint16_t cid, NvmeStatus status, uint32_t result);
+void nvme_complete(Nvme *n, uint16_t sqid, uint16_t cid, NvmeStatus status, uint64_t result);
 /* Raise or lower the interrupt pin, as the queues want it. */
 void nvme_update_interrupt(Nvme *n);
 void nvme_doorbell(Nvme *n, uint32_t number, uint32_t value);
@@ -211,7 +222,8 @@ void nvme_tell_events(Nvme *n);
 
 /* ---- nvme-io.c ---- */
 
-NvmeStatus nvme_io(Nvme *n, uint16_t sqid, const NvmeCommand *cmd);
+/* *@result: what its completion has, if it is through. */
+NvmeStatus nvme_io(Nvme *n, uint16_t sqid, const NvmeCommand *cmd, uint64_t *result);
 /* Do again what was kept. */
 void nvme_io_again(Nvme *n);
 /* Flush all namespaces, and then nvme_shutdown_done(). */
@@ -220,6 +232,14 @@ void nvme_io_shutdown(Nvme *n);
 void nvme_io_cancel(Nvme *n);
 /* Wait for what is under way; what was kept of queue @sqid is forgotten. */
 void nvme_io_end(Nvme *n, uint16_t sqid);
+
+/* ---- nvme-zone-io.c ---- */
+
+/* Zone Management Receive, and Send, but for NVME_ZONE_RESET; @ns is zoned. */
+NvmeStatus nvme_zone_receive(Nvme *n, const NvmeCommand *cmd, NvmeNs *ns);
+NvmeStatus nvme_zone_send(Nvme *n, const NvmeCommand *cmd, NvmeNs *ns);
+/* The zone that a Zone Management Send is for; *@zone NULL and NVME_OK: all. */
+NvmeStatus nvme_zone_named(NvmeNs *ns, const NvmeCommand *cmd, NvmeZone **zone);
 
 /* ---- nvme-data.c: where a command's data are (section 4.3) ---- */
 

@@ -43,6 +43,10 @@ static void populate(Machine *machine)
     driver_add("nvme,id=two,addr=11,serial=two");
     driver_add("nvme-ns,bus=two,drive=n1,logical_block_size=4096");
     driver_add("nvme-ns,bus=two,drive=n2,nsid=7");
+    driver_add_node("null-co,node-name=n3,size=128k,read-zeroes=on");
+    driver_add(
+        "nvme-ns,bus=two,drive=n3,nsid=2,zoned=on,zoned.zone_size=16k,zoned.zone_capacity=12k,"
+        "zoned.max_active=5,zoned.max_open=3,zoned.descr_ext_size=64");
 }
 
 /* ---- accesses ---- */
@@ -81,7 +85,10 @@ static void step_start(FuzzInput *in)
     set(n, NVME_ASQ, queue(n, 0, false), 8);
     set(n, NVME_ACQ, queue(n, 0, true), 8);
     set(n, NVME_CMBMSC, how & 2 ? buffer(n) | 3 : 0, 8);
-    set(n, NVME_CC, 0x460000 | NVME_CC_EN | (how >> 4 & 1) << NVME_CC_MPS_SHIFT, 4);
+    set(n, NVME_CC,
+        0x460000 | NVME_CC_EN | (how & 0x20 ? NVME_CC_CSS_SETS : 0) |
+            (how >> 4 & 1) << NVME_CC_MPS_SHIFT,
+        4);
     for (unsigned q = 1; q < QUEUES; q++) {
         const NvmeCommand completions = { .opcode = NVME_CREATE_CQ,
                                           .prp = { queue(n, q, true) },
@@ -164,6 +171,7 @@ static void step_admin(FuzzInput *in)
     c.prp[1] = take_address(in, n);
     c.cdw10 = (uint32_t)fuzz_take(in, 4);
     c.cdw11 = (uint32_t)fuzz_take(in, 4);
+    c.cdw14 = c.opcode == NVME_GET_LOG_PAGE ? c.cdw11 & 0xff000000 : 0;
     submit(n, 0, &c, slot, !(how & 0x80));
 }
 
@@ -186,6 +194,24 @@ static void step_io(FuzzInput *in)
     submit(n, q, &c, slot, !(how & 0x80));
 }
 
+/* Commands for zones, of the second controller. */
+static void step_zones(FuzzInput *in)
+{
+    static const uint8_t codes[] = { NVME_ZONE_SEND, NVME_ZONE_APPEND, NVME_WRITE,
+                                     NVME_ZONE_RECEIVE };
+    unsigned how = (unsigned)fuzz_take(in, 1), slot = how & 15;
+    uint8_t zone = (uint8_t)fuzz_take(in, 1), more = (uint8_t)fuzz_take(in, 1);
+    NvmeCommand c = { .opcode = codes[how >> 4 & 3], .cid = (uint16_t)slot, .nsid = 2 };
+
+    c.prp[0] = take_address(in, 1);
+    c.cdw10 = (zone & 15) * 32 + (zone >> 4);
+    c.cdw12 = c.opcode == NVME_ZONE_RECEIVE ? more * 8u : more & 7;
+    c.cdw13 = c.opcode == NVME_ZONE_RECEIVE
+                  ? (zone >> 4 & 3) | (more & 15u) << 8 | (how & 0x40 ? NVME_ZONE_PARTIAL : 0)
+                  : more | (how & 0x40 ? NVME_ZONE_SELECT_ALL : 0);
+    submit(1, 1, &c, slot, !(how & 0x80));
+}
+
 static void step_config(FuzzInput *in)
 {
     driver_take_config(in, 2);
@@ -202,7 +228,8 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     step_start,    step_register, step_doorbell,    step_data,       step_list,     step_admin,
     step_io,       step_config,   step_shutdown,    step_io,         step_io,       step_admin,
     fuzz_step_run, step_list,     fuzz_step_settle, fuzz_step_time,  step_io,       step_admin,
-    step_start,    step_doorbell, step_io,          fuzz_step_reset, step_register,
+    step_start,    step_doorbell, step_io,          fuzz_step_reset, step_register, step_zones,
+    step_zones,    step_zones,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

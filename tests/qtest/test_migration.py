@@ -110,6 +110,8 @@ MACHINES = {
     "q35-nvme": ["-machine", "q35", "-device", "nvme-subsys,id=s0", "-device", "nvme,id=n0,serial=x,subsys=s0", "-device",
                  "nvme,id=n1,serial=x,subsys=s0", "-blockdev", "null-co,node-name=d0", "-blockdev", "null-co,node-name=d1", "-device",
                  "nvme-ns,bus=n0,drive=d0", "-device", "nvme-ns,bus=n1,drive=d1,shared=off"],
+    "q35-nvme-zones": ["-machine", "q35", "-device", "nvme,serial=x", "-blockdev", "null-co,node-name=d0", "-device",
+                       "nvme-ns,drive=d0,zoned=on,zoned.zone_size=1M,zoned.descr_ext_size=64"],
     "pc-nvme": ["-machine", "pc", "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device",
                 "nvme,id=n0,serial=x,drive=d0,cmb_size_mb=1", "-blockdev", "null-co,node-name=d1", "-device", "nvme-ns,drive=d1"],
     "pc-adapters": ["-machine", "pc", *[word for name in ADAPTERS for word in ("-device", f"{name},id={name}")],

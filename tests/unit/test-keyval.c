@@ -106,6 +106,29 @@ static void test_merge(void)
     json_object_put(all);
 }
 
+/* Names of properties may have dots. */
+static void test_device(void)
+{
+    static const char *const cases[][2] = {
+        { "ns,z=on,z.size=1,z.a.b=2,z.size=3",
+          "{\"driver\":\"ns\",\"z\":\"on\",\"z.size\":\"3\",\"z.a.b\":\"2\"}" },
+        { "ns,z.size=1,z=on", "{\"driver\":\"ns\",\"z.size\":\"1\",\"z\":\"on\"}" },
+        { "x,l.0=a,l.1.b=c", "{\"driver\":\"x\",\"l\":[\"a\",{\"b\":\"c\"}]}" },
+        { "{\"driver\":\"x\",\"z.size\":1}", "{\"driver\":\"x\",\"z.size\":1}" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) err = NULL;
+        struct json_object *made = keyval_device_parse(cases[i][0], &err);
+
+        g_assert_no_error(err);
+        g_assert_cmpstr(json_object_to_json_string_ext(made, JSON_C_TO_STRING_PLAIN), ==,
+                        cases[i][1]);
+        json_object_put(made);
+    }
+    g_assert_null(keyval_device_parse("x,z.=1", NULL));
+}
+
 static void test_keyval(void)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(keyval_cases); i++) {
@@ -301,6 +324,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/keyval/pairs", test_keyval);
+    g_test_add_func("/keyval/pairs-device", test_device);
     g_test_add_func("/keyval/json", test_json);
     g_test_add_func("/keyval/conflicts", test_conflicts);
     g_test_add_func("/keyval/merge", test_merge);
