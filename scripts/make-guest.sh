@@ -111,7 +111,7 @@ if [ ! -f vmlinuz-generic ] || ! have_generic_modules; then
     rm -rf "root/lib/modules/$generic" root/boot/*"-$generic"
 fi
 [ -x root/bin/busybox ] || unpack busybox-static
-for package in numactl libnuma1 libc6 dmidecode; do
+for package in numactl libnuma1 libc6 dmidecode util-linux; do
     [ -d "root/usr/share/doc/$package" ] || unpack "$package"
 done
 if [ ! -f vmlinux ]; then
@@ -122,7 +122,7 @@ if [ ! -f initrd ] || [ ! -f initrd-more ] || [ ! -f initrd-generic ] || [ "$src
     mkdir -p initramfs/bin initramfs/proc initramfs/sys initramfs/dev initramfs/tmp
     mkdir -p initramfs-more/bin initramfs-more/lib64 initramfs-more/lib
     cp root/bin/busybox initramfs/bin/busybox
-    cp root/usr/bin/numactl root/usr/sbin/dmidecode initramfs-more/bin/
+    cp root/usr/bin/numactl root/usr/sbin/dmidecode "$(find root/sbin/ root/usr/sbin/ -name blkzone | head -n 1)" initramfs-more/bin/
     for library in ld-linux-x86-64.so.2 libc.so.6 libnuma.so.1; do
         cp -L "$(find root -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)" "initramfs-more/lib/$library"
     done

@@ -156,6 +156,7 @@ typedef struct NvmeNsDevice {
     /* wiring */
     Nvme *home; /* where the user has put it, if that is in a subsystem */
     NvmeNs ns;
+    /* state */
     GBytes *zones_state; /* of ns.zones, in a saved machine; NULL: not zoned */
 } NvmeNsDevice;
 OBJECT_CAST_DEFINE(NvmeNsDevice, NVME_NS_DEVICE, TYPE_NVME_NS)

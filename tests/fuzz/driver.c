@@ -15,7 +15,7 @@
 
 void driver_add(const char *text)
 {
-    struct json_object *props = keyval_parse(text, "driver", NULL);
+    struct json_object *props = keyval_device_parse(text, NULL);
     g_autoptr(GError) err = NULL;
 
     if (!device_add(props, &err)) {

@@ -4,6 +4,7 @@
 ahci with sd and sr, and nvme; what the guest writes is in the files of the host."""
 import hashlib
 import os
+import re
 import sys
 import tempfile
 
@@ -183,7 +184,44 @@ def two_ways():
             tap.equal(guest.run("ls /sys/block | grep -c -E '^nvme[01]c'").strip(), "3", "two paths to the disk that is shared, and one to the other")
 
 
+def zoned():
+    """A namespace with zones, as blkzone and plain writes see it: in order all is well, elsewhere it is an error."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Image(folder, "image", 16)
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M", initrd="initrd-more", extra=[
+                "-device", "nvme,id=n0,serial=x,zoned.zasl=3", "-drive", f"if=none,id=d0,file={image.path},format=raw", "-device",
+                "nvme-ns,drive=d0,zoned=on,zoned.zone_size=2M,zoned.zone_capacity=1M,zoned.max_open=4,zoned.max_active=6"]) as guest:
+            guest.wait_ready()
+            wait_for(guest, "(: < /dev/nvme0n1) 2> /dev/null")
+            queue = "/sys/block/nvme0n1/queue"
+            tap.equal(guest.run(f"cd {queue}; cat zoned nr_zones chunk_sectors max_open_zones max_active_zones zone_append_max_bytes").split(),
+                      ["host-managed", "8", "4096", "4", "6", "32768"])
+
+            def zones():
+                return re.findall(r"len (\S+), cap (\S+), wptr (\S+) .*zcond: ?([0-9]+)", guest.run("blkzone report /dev/nvme0n1"))
+            empty = ("0x001000", "0x000800", "0x000000", "1")
+            tap.equal(zones(), [empty] * 8)
+
+            def write(seek, count=1):
+                """Whether so many pieces of 64 KiB can be written from there on."""
+                return guest.run(f"dd if=/tmp/pattern of=/dev/nvme0n1 bs=64k seek={seek} count={count} oflag=direct conv=notrunc 2>/dev/null && echo yes || echo no").strip()
+            guest.run("head -c 1048576 /dev/urandom > /tmp/pattern", timeout=120)
+            tap.equal([write(0, 2), write(32, 16), write(2), write(4), write(0), write(64 + 1)], ["yes", "yes", "yes", "no", "no", "no"])
+            found = zones()
+            tap.equal((found[0], found[1][3], found[2:]), ((*empty[:2], "0x000180", "2"), "14", [empty] * 6))
+            with open(image.path, "rb") as file:
+                file.seek(2 * MIB)
+                tap.equal(hashlib.sha256(file.read(MIB)).hexdigest(), guest.run("sha256sum < /tmp/pattern").split()[0])
+            guest.run("blkzone open -o 0x2000 -l 0x1000 /dev/nvme0n1; blkzone close -o 0 -l 0x1000 /dev/nvme0n1; blkzone finish -o 0x3000 -l 0x1000 /dev/nvme0n1")
+            tap.equal([zone[3] for zone in zones()], ["4", "14", "3", "14", "1", "1", "1", "1"])
+            guest.run("blkzone reset -o 0x1000 -l 0x1000 /dev/nvme0n1")
+            tap.equal((zones()[1], write(32)), (empty, "yes"))
+            guest.run("blkzone reset /dev/nvme0n1")
+            tap.equal(zones(), [empty] * 8)
+
+
 tap.run([
+    ("NVMe zones", zoned),
     ("NVMe by two ways", two_ways),
     ("virtio-scsi on pc", lambda: scsi("pc")),
     ("virtio-scsi on q35, in a root port", lambda: scsi("q35", "-device", "pcie-root-port,id=rp,chassis=1,addr=3")),

@@ -112,7 +112,7 @@ static void realize_all(Machine *machine, const GPtrArray *devices)
 static void add_device(const char *text)
 {
     g_autoptr(GError) err = NULL;
-    struct json_object *props = keyval_parse(text, "driver", NULL);
+    struct json_object *props = keyval_device_parse(text, NULL);
 
     device_add(props, &err);
     g_assert_no_error(err);
@@ -507,6 +507,7 @@ static void add_disks_and_nets(void)
     add_device("ide-cd");
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
     add_disk("nvme-ns,bus=nv", 9);
+    add_disk("nvme-ns,bus=nv,zoned=on,zoned.descr_ext_size=64", 39);
     add_device("nvme-subsys,id=ss");
     add_device("nvme,id=nw,serial=x,subsys=ss,multifunction=on,addr=18.4");
     add_disk("nvme-ns,bus=nw", 30);
