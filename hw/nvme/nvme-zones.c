@@ -192,11 +192,11 @@ static NvmeStatus write_zone(NvmeZones *zones, NvmeZone *zone, uint64_t at, uint
     if (zone->state == NVME_ZONE_FULL) {
         return NVME_ZONE_IS_FULL;
     }
-    if (at > zones->capacity || count > zones->capacity - at) {
-        return NVME_ZONE_BOUNDARY;
-    }
     if (at != zone->wp) {
         return NVME_BAD_WRITE;
+    }
+    if (count > zones->capacity - at) {
+        return NVME_ZONE_BOUNDARY;
     }
     status = take(zones, zone->state == NVME_ZONE_EMPTY, opens, make_room);
     if (status != NVME_OK) {

@@ -111,7 +111,7 @@ def written(n):
     tap.equal(n.status(1, 8, 1, cdw10=10, cdw12=374), BOUNDARY, "more than there is")
     tap.equal((n.zones()[1][0], n.status(1, 8, 1, cdw10=10, cdw12=373)), ((IMPLICIT, 0, 10), 0))
     tap.equal((n.zones()[1][0], n.write(384), n.write(0), n.append(0)), ((FULL, 0, (1 << 64) - 1), IS_FULL, IS_FULL, (IS_FULL, 0)))
-    tap.equal(n.write(ZONE + 400), BOUNDARY, "behind the capacity")
+    tap.equal((n.write(ZONE + 400), n.write(ZONE - 1)), (BAD_WRITE, IS_FULL), "behind the capacity")
     tap.equal((n.status(1, 2, 1, cdw10=ZONE - 1, cdw12=1), n.status(1, 2, 1, cdw10=ZONE - 2, cdw12=1)), (BOUNDARY, 0), "a read of two zones")
     tap.equal((n.send(RESET, ZONE), n.zones()[1][1], n.read(1, ZONE)), (0, (EMPTY, ZONE, ZONE), bytes(512)), "its blocks are gone")
     tap.equal((n.send(RESET, 0, ALL), n.states(), n.read(1, 0)), (0, [EMPTY] * 4, bytes(512)))
