@@ -61,7 +61,9 @@ static const struct RefusedOption {
     { "portrait", "there is no graphical display that could be turned" },
     { "rotate", "there is no graphical display that could be turned" },
     { "runas", "the program stays the user that started it; start it as the right one" },
-    { "sd", "there is no SD card" },
+    { "sd",
+      "no machine here has a slot for SD cards of its own; use -drive if=none,id=ID,file=FILE, and "
+      "-device sdhci-pci -device sd-card,drive=ID" },
     { "singlestep",
       "instructions are not traced one by one this way; -d help lists what can be logged" },
     { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },

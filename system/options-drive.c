@@ -233,6 +233,13 @@ static bool refuse_scsi(Startup *startup, const DriveArg *arg, GError **errp)
     return false;
 }
 
+static bool refuse_sd(Startup *startup, const DriveArg *arg, GError **errp)
+{
+    error_set(errp, "if=sd: no machine here has a slot for SD cards of its own; use if=none,id=ID, "
+                    "and -device sdhci-pci -device sd-card,drive=ID");
+    return false;
+}
+
 bool option_do_drive(Startup *startup, const char *arg, GError **errp)
 {
     g_autoptr(DriveArg) drive = drive_parse(arg, errp);
@@ -241,6 +248,7 @@ bool option_do_drive(Startup *startup, const char *arg, GError **errp)
         [DRIVE_INTERFACE_IDE] = add_ide,      [DRIVE_INTERFACE_NONE] = add_disk,
         [DRIVE_INTERFACE_VIRTIO] = add_disk,  [DRIVE_INTERFACE_PFLASH] = add_flash,
         [DRIVE_INTERFACE_SCSI] = refuse_scsi, [DRIVE_INTERFACE_FLOPPY] = option_add_floppy,
+        [DRIVE_INTERFACE_SD] = refuse_sd,
     };
 
     return drive && adders[drive->options->q_if](startup, drive, errp);

@@ -193,6 +193,7 @@ ScsiBus *scsi_bus_new(Object *controller, Device *card, Loop *loop, const ScsiBu
         bus->parent.hotplug = &hotplug;
         bus->ops = ops;
         bus->card = card;
+        bus->kind = "scsi";
         bus->loop = loop;
         bus->max_channel = max_channel;
         bus->max_target = max_target;
@@ -209,6 +210,7 @@ static void bus_init(Object *obj)
 static void bus_finalize(Object *obj)
 {
     g_ptr_array_unref(SCSI_BUS(obj)->units);
+    g_free(SCSI_BUS(obj)->place);
 }
 
 static const BusClass bus_class_table = { .attach = attach,

@@ -37,7 +37,11 @@ struct ScsiBus {
     /* wiring */
     const ScsiBusOps *ops;
     Device *card; /* that firmware finds the controller by; borrowed */
-    Loop *loop;   /* that requests run on */
+    /* The name that firmware has for it ("scsi"), borrowed for good, and its place below the card's
+     * ("/storage@1"; NULL: it is the card). A controller that is at another bus sets them. */
+    const char *kind;
+    char *place;
+    Loop *loop; /* that requests run on */
     unsigned max_channel, max_target, max_lun;
     bool asks_sense;  /* its drivers ask for sense data by REQUEST SENSE; the controller sets it */
     GPtrArray *units; /* of ScsiDevice *, in order of their places */

@@ -124,20 +124,22 @@ static const ScsiDeviceClass *class_of(const ScsiDevice *dev)
 
 static bool start_unit(ScsiDevice *dev, GError **errp)
 {
+    const ScsiBus *bus = bus_of(dev);
     ScsiUnit *unit = &dev->unit;
 
     unit->kind = class_of(dev)->kind;
     unit->conf = &dev->conf;
     unit->luns = list_luns;
     unit->opaque = dev;
-    unit->autosense = !bus_of(dev)->asks_sense;
+    unit->autosense = !bus->asks_sense;
     unit->drive = dev->conf.backend->name ? dev->conf.drive : "";
     unit->id = dev->parent.id ? dev->parent.id : dev->conf.backend->device;
-    dev->below = g_strdup_printf("/channel@%x/disk@%x,%x", dev->channel, dev->target, dev->lun);
+    dev->below = g_strdup_printf("%s/channel@%x/disk@%x,%x", bus->place ? bus->place : "",
+                                 dev->channel, dev->target, dev->lun);
     return scsi_unit_realize(unit, errp) &&
-           boot_geometry_add(&dev->parent, &dev->conf.lchs, bus_of(dev)->card, "scsi", dev->below,
+           boot_geometry_add(&dev->parent, &dev->conf.lchs, bus->card, bus->kind, dev->below,
                              errp) &&
-           boot_order_add(&dev->parent, dev->conf.boot_index, bus_of(dev)->card, "scsi", dev->below,
+           boot_order_add(&dev->parent, dev->conf.boot_index, bus->card, bus->kind, dev->below,
                           errp);
 }
 

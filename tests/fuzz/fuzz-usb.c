@@ -43,6 +43,8 @@ static void populate(Machine *machine)
     driver_add("usb-mouse,bus=u.0,port=1");
     driver_add("usb-storage,bus=u.0,port=2,drive=n1");
     driver_add_node("null-co,node-name=n2,size=1M,read-zeroes=on");
+    driver_add_node("null-co,node-name=n4,size=1M,read-zeroes=on");
+    driver_add_node("null-co,node-name=n5,size=1M,read-zeroes=on");
     driver_add("ich9-usb-ehci1,addr=12,id=e");
     driver_add("ich9-usb-uhci1,addr=13,masterbus=e.0,firstport=1");
     driver_add_node("null-co,node-name=n3,size=1M,read-zeroes=on");
@@ -54,6 +56,10 @@ static void populate(Machine *machine)
     driver_add("usb-storage,bus=o.0,port=2,drive=n3");
     driver_add("usb-tablet,bus=e.0,port=1");
     driver_add("usb-storage,bus=e.0,port=2,drive=n2");
+    driver_add("usb-bot,id=bot,bus=e.0,port=4");
+    driver_add("scsi-hd,bus=bot.0,drive=n4");
+    driver_add("usb-uas,id=uas,bus=x.0,port=4");
+    driver_add("scsi-hd,bus=uas.0,drive=n5");
     driver_add("usb-mouse,bus=e.0,port=3,usb_version=1");
 }
 

@@ -359,8 +359,8 @@ static unsigned wait_code(QUsb *u, unsigned slot, unsigned dci, unsigned *left)
     return code;
 }
 
-static unsigned send(QUsb *u, unsigned slot, const uint8_t *cdb, unsigned size, unsigned bytes,
-                     bool in)
+static unsigned send_to(QUsb *u, unsigned slot, uint8_t lun, const uint8_t *cdb, unsigned size,
+                        unsigned bytes, bool in)
 {
     uint8_t cbw[31] = { 'U', 'S', 'B', 'C', 1, 2, 3, 4 };
 
@@ -368,11 +368,18 @@ static unsigned send(QUsb *u, unsigned slot, const uint8_t *cdb, unsigned size, 
     cbw[9] = (uint8_t)(bytes >> 8);
     cbw[10] = (uint8_t)(bytes >> 16);
     cbw[12] = in ? 0x80 : 0;
+    cbw[13] = lun;
     cbw[14] = (uint8_t)size;
     memcpy(cbw + 15, cdb, MIN(size, sizeof(cbw) - 15)); /* as many as there is room for */
     qtest_memwrite(u->qt, CBW, cbw, sizeof(cbw));
     qusb_submit(u, slot, BULK_OUT, CBW, sizeof(cbw));
     return wait_code(u, slot, BULK_OUT, NULL);
+}
+
+static unsigned send(QUsb *u, unsigned slot, const uint8_t *cdb, unsigned size, unsigned bytes,
+                     bool in)
+{
+    return send_to(u, slot, 0, cdb, size, bytes, in);
 }
 
 /* The status of the command, and what of the data the disk did not move. */
@@ -457,6 +464,92 @@ static void test_disk(void)
     qtest_quit(u.qt);
 }
 
+/* ---- a bus of disks ---- */
+
+static const uint8_t inquire[6] = { 0x12, 0, 0, 0, 36 }, test_ready[6] = { 0 };
+
+/* The first byte of what LUN @lun says that it is. */
+static unsigned kind_of(QUsb *u, unsigned slot, uint8_t lun)
+{
+    g_assert_cmpuint(send_to(u, slot, lun, inquire, 6, 36, true), ==, QUSB_SUCCESS);
+    qusb_submit(u, slot, BULK_IN, DATA, 36);
+    g_assert_cmpuint(wait_code(u, slot, BULK_IN, NULL), ==, QUSB_SUCCESS);
+    assert_status(u, slot, 0, 0);
+    return qtest_readb(u->qt, DATA);
+}
+
+static unsigned max_lun(QUsb *u, unsigned slot)
+{
+    unsigned length = 1;
+
+    g_assert_cmpuint(qusb_control(u, slot, TO_HOST | CLASS | INTERFACE, 0xfe, 0, 0, &length), ==,
+                     QUSB_SUCCESS);
+    return qtest_readb(u->qt, DATA);
+}
+
+/* Disks and CDs at their LUNs; what is not there; one that goes in the midst of a command, and one
+ * that comes. */
+static void test_bot(void)
+{
+    static const uint8_t write[10] = { 0x2a, 0, 0, 0, 0, 8, 0, 0, 4 };
+    QUsb u;
+    unsigned slot;
+
+    qusb_start(&u, "-blockdev null-co,node-name=d,size=1M,read-zeroes=on "
+                   "-device usb-bot,id=b,serial=S8 "
+                   "-device scsi-hd,id=h,bus=b.0,drive=d -device scsi-cd,bus=b.0,lun=3");
+    slot = disk(&u, 1);
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x303, 255, "060353003800");
+    g_assert_cmpuint(max_lun(&u, slot), ==, 3);
+    g_assert_cmphex(kind_of(&u, slot, 0), ==, 0);
+    g_assert_cmphex(kind_of(&u, slot, 3), ==, 5);
+    g_assert_cmphex(kind_of(&u, slot, 1), ==, 0x7f);
+    g_assert_cmpuint(send_to(&u, slot, 1, test_ready, 6, 0, false), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 1, 0);
+    /* After power-up the first command of each is told of that. */
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_cmpuint(send_to(&u, slot, 0, test_ready, 6, 0, false), ==, QUSB_SUCCESS);
+        assert_status(&u, slot, i ? 0 : 1, 0);
+    }
+    /* It goes when half of the data have come. */
+    g_assert_cmpuint(send_to(&u, slot, 0, write, 10, 2048, false), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_OUT, DATA, 1024);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_OUT, NULL), ==, QUSB_SUCCESS);
+    qtest_qmp_ok(u.qt, "device_del", "{'id': 'h'}");
+    qusb_submit(&u, slot, BULK_OUT, DATA, 1024);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_OUT, NULL), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 1, 0);
+    g_assert_cmphex(kind_of(&u, slot, 0), ==, 0x7f);
+    qtest_qmp_ok(u.qt, "device_add",
+                 "{'driver': 'scsi-hd', 'bus': 'b.0', 'drive': 'd', 'lun': 15, 'id': 'l'}");
+    g_assert_cmpuint(max_lun(&u, slot), ==, 15);
+    g_assert_cmphex(kind_of(&u, slot, 15), ==, 0);
+    qtest_quit(u.qt);
+}
+
+/* One that is plugged later is not seen before it is attached; one without units has no LUN. */
+static void test_attached(void)
+{
+    QUsb u;
+    unsigned slot;
+
+    qusb_start(&u, "-device usb-kbd");
+    qtest_qmp_ok(u.qt, "device_add", "{'driver': 'usb-bot', 'id': 'b'}");
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC + 16) & 1, ==, 0);
+    qtest_qmp_ok(u.qt, "qom-set",
+                 "{'path': '/machine/peripheral/b', 'property': 'attached', 'value': true}");
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC + 16) & 1, ==, 1);
+    slot = disk(&u, 2);
+    g_assert_cmpuint(max_lun(&u, slot), ==, 0);
+    g_assert_cmpuint(send(&u, slot, test_ready, 6, 0, false), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 1, 0);
+    qtest_qmp_ok(u.qt, "qom-set",
+                 "{'path': '/machine/peripheral/b', 'property': 'attached', 'value': false}");
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC + 16) & 1, ==, 0);
+    qtest_qmp_ok(u.qt, "device_del", "{'id': 'b'}");
+    qtest_quit(u.qt);
+}
+
 /* Nothing that the guest gives makes it do anything but tell of errors. */
 static void test_hostile(void)
 {
@@ -501,6 +594,13 @@ static const QTestRefused refused[] = {
     { "-device qemu-xhci,id=x -device usb-kbd,port=1 -device usb-kbd,port=1", "there already" },
     { "-device qemu-xhci,p2=1,id=x -device usb-kbd -device usb-kbd", "has no free port" },
     { "-device qemu-xhci -device usb-storage", "drive" },
+    { "-device qemu-xhci -device usb-bot,id=b " DISK "-device scsi-hd,bus=b.0,drive=d,lun=16",
+      "has LUNs up to 15" },
+    { "-device qemu-xhci -device usb-bot,id=b " DISK "-device scsi-hd,bus=b.0,drive=d,scsi-id=1",
+      "has targets up to 0" },
+    { "-device qemu-xhci -device usb-uas,id=b " DISK "-device scsi-hd,bus=b.0,drive=d,lun=256",
+      "has LUNs up to 255" },
+    { "-device qemu-xhci -device usb-bot,attached=on", "by qom-set" },
     { "-device qemu-xhci -device usb-serial", "chardev '' not found" },
     { "-device qemu-xhci -device usb-kbd,usb_version=3", "usb_version=3: it is 1 or 2" },
 };
@@ -579,6 +679,8 @@ int main(int argc, char **argv)
     g_test_add_func("/usb/hub", test_hub);
     g_test_add_func("/usb/serial", test_serial);
     g_test_add_func("/usb/disk", test_disk);
+    g_test_add_func("/usb/bot", test_bot);
+    g_test_add_func("/usb/attached", test_attached);
     g_test_add_func("/usb/hostile", test_hostile);
     g_test_add_func("/usb/isochronous", test_isochronous);
     qtest_add_refused("/usb/refused", refused, G_N_ELEMENTS(refused));

@@ -538,6 +538,7 @@ def refused():
             (["if=none,format=null-co,iops=10,iops_size=20,throttling.iops-size=20"], "throttling.iops-size older"),
             (["if=none,format=raw,driver=null-co"], "driver=null-co format=raw"),
             (["if=scsi,format=null-co"], "if=none virtio-scsi-pci scsi-hd,drive="),
+            (["if=sd,format=null-co"], "if=none sdhci-pci sd-card,drive="),
             (["if=none"], "file="),
             (["if=none,format=raw"], "file="),
             (["if=none,format=null-co,colour=red"], "'colour' 'latency-ns'"),

@@ -121,6 +121,8 @@ MACHINES = {
                "-device", "usb-mouse,bus=x.0,port=4", "-device", "usb-tablet,bus=n.0", "-chardev", "null,id=us", "-device", "usb-serial,bus=n.0,chardev=us", "-device", "usb-hub,bus=n.0,port=3", "-device", "usb-kbd,bus=n.0,port=3.8", "-device", "piix3-usb-uhci,id=u",
                "-device", "usb-kbd,bus=u.0", "-device", "usb-mouse,bus=u.0", "-device", "piix4-usb-uhci",
                "-blockdev", "null-co,node-name=d1", "-device", "usb-storage,bus=x.0,drive=d1,serial=S",
+               *[word for kind in ("bot", "uas") for word in ("-device", f"usb-{kind},bus=n.0,id={kind}", "-blockdev", f"null-co,node-name=d{kind}",
+                                                              "-device", f"scsi-hd,bus={kind}.0,drive=d{kind}")],
                *[word for n in range(1, 7) for word in ("-device", f"ich9-usb-uhci{n}")]],
     "pc-sd": ["-machine", "pc", "-device", "sdhci-pci", "-blockdev", "null-co,node-name=d0,size=1048576", "-device", "sd-card,drive=d0"],
     "pc-hda": ["-machine", "pc", "-audiodev", "none,id=a", "-device", "intel-hda,id=h6", "-device", "ich9-intel-hda,id=h9",

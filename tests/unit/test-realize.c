@@ -550,6 +550,8 @@ static void add_usb_and_sound(bool q35)
     add_device("usb-kbd,bus=x.0");
     add_device("usb-mouse,bus=x.0,port=3");
     add_disk("usb-storage,bus=x.0", 10);
+    add_device("usb-bot,id=bot,bus=e.0");
+    add_device("usb-uas,id=uas,bus=e.0");
     add_device("usb-hub,bus=n.0,port=2");
     add_device("usb-serial,bus=n.0,chardev=usbserial");
     add_device("usb-redir,bus=n.0,chardev=usbredir,filter=-1:-1:-1:-1:1");
