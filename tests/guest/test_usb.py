@@ -135,6 +135,37 @@ def companions():
         tap.equal(guest.run("dmesg | grep -c 'reset .* USB device' || true").strip(), "0", "resets")
 
 
+def bus_of_disks():
+    """A SCSI bus by each transport, with a disk and a CD; one that is plugged, gets a disk, is attached, is written to, and goes."""
+    with tempfile.NamedTemporaryFile() as image, machine(
+            (*USB, "xhci-hcd", "xhci-pci", *DISK, "uas", "cdrom", "sr_mod"), "-M", "q35", "-device", "qemu-xhci,id=x", "-device", "usb-bot,id=b",
+            "-device", "usb-uas,id=u", *[word for bus in "bu" for word in (
+                "-blockdev", f"null-co,node-name=n{bus},size=16M,read-zeroes=on", "-device", f"scsi-hd,bus={bus}.0,drive=n{bus},serial=S{bus}",
+                "-device", f"scsi-cd,bus={bus}.0,lun=1")]) as guest:
+        wait_for(guest, "ls /sys/block", "sr1")
+        wait_for(guest, "ls /sys/block", "sdb")
+        drivers = guest.run("for d in /sys/bus/usb/devices/*:1.0; do basename $(readlink $d/driver); done").split()
+        tap.equal({"uas", "usb-storage"} <= set(drivers), True, drivers)
+        for name in "sda", "sdb":
+            guest.run(f"dd if=/dev/{name} of=/dev/null bs=64k", timeout=120)
+        for kind in "usb-uas", "usb-bot":
+            image.truncate(0)
+            image.truncate(16 << 20)
+            guest.qmp.command("blockdev-add", driver="raw", **{"node-name": "n"}, file={"driver": "file", "filename": image.name})
+            guest.qmp.command("device_add", driver=kind, id="c")
+            guest.qmp.command("device_add", driver="scsi-hd", id="d", bus="c.0", drive="n")
+            guest.qmp.command("qom-set", path="/machine/peripheral/c", property="attached", value=True)
+            wait_for(guest, "cat /proc/partitions", "sdc")
+            guest.run(f"dd if=/bin/busybox of=/dev/sdc bs=64k count={SIZE >> 16} && sync", timeout=120)
+            guest.qmp.command("device_del", id="c")
+            vm.wait_until(lambda: "sdc" not in guest.run("cat /proc/partitions"), "the disk has gone")
+            guest.qmp.command("blockdev-del", **{"node-name": "n"})
+            image.seek(0)
+            with open(f"{BUILD}/guest/initramfs/bin/busybox", "rb") as wanted:
+                tap.equal(image.read(SIZE) == wanted.read(SIZE), True, "what was written")
+        tap.equal(guest.run("dmesg | grep -c 'reset .* USB device\\|uas_eh' || true").strip(), "0", "resets")
+
+
 # Says so at the serial port, and stands.
 BOOT = b"\xba\xf8\x03" + b"".join(bytes([0xb0, letter, 0xee]) for letter in b"USB-BOOTED") + b"\xfa\xf4\xeb\xfd"
 
@@ -161,6 +192,7 @@ CASES = [
     ("SeaBIOS and EHCI", lambda: boots("-M", "q35", "-usb")),
     ("people", people),
     ("EHCI, companions and OHCI", companions),
+    ("a bus of disks", bus_of_disks),
 ]
 
 
