@@ -2,6 +2,7 @@
 /* The instructions that depend on CPUID, as tables (SDM vol. 2, CPUID and under each instruction;
  * APM vol. 3 appendix D). */
 #include "accel/soft/isa.h"
+#include "target/i386/hyperv.h"
 
 /* A set of two rows needs one of the two bits. */
 static const struct {
@@ -177,6 +178,9 @@ bool soft_isa_offered(const X86CpuModel *model, const ZydisDecodedInstruction *r
     if (!asked_sets[raw->meta.isa_set] && !asked_mnemonics[raw->mnemonic] &&
         raw->meta.isa_ext != ZYDIS_ISA_EXT_X87) {
         return true;
+    }
+    if (raw->mnemonic == ZYDIS_MNEMONIC_VMMCALL && x86_hv_is_asked(model)) {
+        return true; /* also without SVM: a hypercall */
     }
     /* LAHF and SAHF: missing in 64-bit code only. */
     if (raw->meta.isa_set == ZYDIS_ISA_SET_LAHF && mode == 64 &&

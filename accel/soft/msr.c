@@ -8,9 +8,11 @@
 #include <stddef.h>
 
 #include "accel/soft/control.h"
+#include "accel/soft/hyperv.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/uop.h"
 #include "util/clock.h"
+#include "target/i386/hyperv.h"
 #include "target/i386/svm.h"
 #include "util/log.h"
 
@@ -287,6 +289,7 @@ static const MsrEntry entries[] = {
     /* Bit 1: LFENCE waits for all loads before it; here it does, and the bit stays set. */
     { MSR_AMD64_DE_CFG, MSR_AMD64_DE_CFG, .value = 2, .ignore_writes = true, .amd = true },
     { MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, .ignore_writes = true, .amd = true },
+    { HV_MSR_FIRST, HV_MSR_LAST, .read = soft_hv_read, .write = soft_hv_write },
 };
 
 static const MsrEntry *find(const SoftCpu *s, uint32_t msr)

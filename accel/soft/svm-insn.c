@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VMRUN VMLOAD VMSAVE VMMCALL STGI CLGI INVLPGA (APM vol. 3). SKINIT is not offered, and #UD.
+ * VMRUN VMLOAD VMSAVE VMMCALL STGI CLGI INVLPGA (APM vol. 3). SKINIT is not offered, and #UD. And
+ * VMCALL, which is Intel's VMMCALL (SDM vol. 3 chapter 31): for Hyper-V's interface.
  */
 #include "accel/soft/decode.h"
+#include "accel/soft/hyperv.h"
 #include "accel/soft/segment.h"
 #include "accel/soft/svm.h"
 #include "accel/soft/uop.h"
@@ -71,11 +73,22 @@ static const Uop *run_vmsave(SoftCpu *s, const Uop *op)
     return op + 1;
 }
 
-/* Without a host that wants it, it is no instruction. */
+/* Without a host that wants it, and without Hyper-V's interface, it is no instruction. */
 static const Uop *run_vmmcall(SoftCpu *s, const Uop *op)
 {
     intercept(s, op, SVM_EXIT_VMMCALL);
-    soft_raise(s, op, EXC_UD, -1);
+    if (s->cpu.svm.guest || !soft_hv_call(s, true)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    return op + 1;
+}
+
+static const Uop *run_vmcall(SoftCpu *s, const Uop *op)
+{
+    if (s->cpu.svm.guest || !soft_hv_call(s, false)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    return op + 1;
 }
 
 static const Uop *run_stgi(SoftCpu *s, const Uop *op)
@@ -108,8 +121,8 @@ static const Uop *run_invlpga(SoftCpu *s, const Uop *op)
 
 static bool emit(SoftDecoder *d, const SoftInsn *in)
 {
-    static UopFn *const fns[] = { run_vmrun, run_vmload, run_vmsave, run_vmmcall,
-                                  run_stgi,  run_clgi,   run_invlpga };
+    static UopFn *const fns[] = { run_vmrun, run_vmload, run_vmsave,  run_vmmcall,
+                                  run_stgi,  run_clgi,   run_invlpga, run_vmcall };
     Uop *u = soft_emit(d, in, fns[d->arg]);
 
     u->size = (uint8_t)(in->raw.address_width / 8);
@@ -121,5 +134,6 @@ const SoftFamilyEntry soft_family_svm[] = {
     { ZYDIS_MNEMONIC_VMRUN, emit, 0 },   { ZYDIS_MNEMONIC_VMLOAD, emit, 1 },
     { ZYDIS_MNEMONIC_VMSAVE, emit, 2 },  { ZYDIS_MNEMONIC_VMMCALL, emit, 3 },
     { ZYDIS_MNEMONIC_STGI, emit, 4 },    { ZYDIS_MNEMONIC_CLGI, emit, 5 },
-    { ZYDIS_MNEMONIC_INVLPGA, emit, 6 }, { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
+    { ZYDIS_MNEMONIC_INVLPGA, emit, 6 }, { ZYDIS_MNEMONIC_VMCALL, emit, 7 },
+    { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };

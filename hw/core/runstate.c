@@ -449,18 +449,18 @@ void runstate_internal_error(void)
     }
 }
 
-void runstate_guest_panicked(void)
+void runstate_guest_panicked(const GuestPanicInformation *info)
 {
     bool pause = actions.panic == PANIC_ACTION_PAUSE || (actions.panic == PANIC_ACTION_SHUTDOWN &&
                                                          actions.shutdown == SHUTDOWN_ACTION_PAUSE);
 
     if (pause) {
-        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_PAUSE);
+        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_PAUSE, info);
         runstate_stop(RUN_STATE_GUEST_PANICKED);
     } else if (actions.panic == PANIC_ACTION_NONE) {
-        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_RUN);
+        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_RUN, info);
     } else {
-        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_POWEROFF);
+        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_POWEROFF, info);
         if (actions.panic == PANIC_ACTION_EXIT_FAILURE) {
             exit_status = EXIT_FAILURE;
         }

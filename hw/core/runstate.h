@@ -77,7 +77,7 @@ void runstate_go_on(void);
 void runstate_finish_reset(void);
 /* The guest says that it has panicked (GUEST_PANICKED, and what -action panic= says), or that its
  * crash kernel takes over (GUEST_CRASHLOADED; it goes on). Also in a vCPU thread. */
-void runstate_guest_panicked(void);
+void runstate_guest_panicked(const GuestPanicInformation *info);
 void runstate_guest_crashloaded(void);
 /* The engine cannot go on (RUN_STATE_INTERNAL_ERROR), after a message on stderr. */
 void runstate_internal_error(void);

@@ -5,6 +5,7 @@
 
 #include "hw/i386/cpu.h"
 #include "target/i386/cpu-features.h"
+#include "target/i386/hyperv.h"
 
 static const X86CpuModel *model_of(Object *obj)
 {
@@ -120,6 +121,9 @@ GETTER(get_auto_levels, json_object_new_boolean, auto_levels)
 GETTER(get_cache_info, json_object_new_boolean, host_cache_info)
 GETTER(get_phys_bits, json_object_new_uint64, phys_bits)
 GETTER(get_limit, json_object_new_uint64, host_phys_bits_limit)
+GETTER(get_hv_vendor, json_object_new_string, hv_vendor)
+GETTER(get_hv_spinlocks, json_object_new_uint64,
+       hv_spinlocks ? model_of(obj)->hv_spinlocks : X86_HV_SPINLOCKS_NEVER)
 GETTER(get_tsc_hz, json_object_new_uint64, tsc_hz)
 GETTER(get_host_bits, json_object_new_boolean, host_phys_bits)
 GETTER(get_check, json_object_new_boolean, check)
@@ -166,6 +170,9 @@ static const Property others[] = {
     SAID("host-phys-bits-limit", "uint8", get_limit, "and then at most so many; 0: no limit"),
     SAID("tsc-frequency", "int", get_tsc_hz, "Hz of the time stamp counter; 0: as it comes"),
     SAID("l3-cache", "bool", get_l3, "CPUID tells of a third level of caches"),
+    SAID("hv-spinlocks", "uint32", get_hv_spinlocks,
+         "Hyper-V's: tries before a guest tells that it spins"),
+    SAID("hv-vendor-id", "string", get_hv_vendor, "Hyper-V's: another name for it"),
     SAID("check", "bool", get_check, "a warning for features that cannot be had"),
     SAID("enforce", "bool", get_enforce, "an error for them"),
     READ("feature-words", "X86CPUFeatureWordInfo", get_words, "what it has, by registers of CPUID"),

@@ -3,6 +3,7 @@
 
 #include "accel/vcpu.h"
 #include "hw/i386/cpu-properties.h"
+#include "hw/i386/hyperv.h"
 #include "hw/intc/apic.h"
 #include "memory/smm.h"
 #include "qom/global.h"
@@ -22,6 +23,7 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
     cpu->model = xdev->model;
     cpu->device = xdev;
     cpu->has_smm = memory_smram() != NULL;
+    cpu->hv = hyperv_partition_join(cpu->index);
     apic_create(cpu, &dev->parent);
     x86_cpu_reset(cpu);
     if (!vcpu_create(cpu, errp)) {

@@ -21,6 +21,7 @@
 #include "hw/i386/firmware.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/fpu-error.h"
+#include "hw/i386/hyperv.h"
 #include "hw/i386/port92.h"
 #include "hw/i386/smi.h"
 #include "hw/input/i8042.h"
@@ -292,7 +293,7 @@ bool x86_machine_init(Machine *machine, GError **errp)
     if (!x86_cpu_model_parse(&model, with_globals, errp) || !x86_lay_out(x86, &model, errp) ||
         !acpi_check_hmat(machine, errp) || !x86_init_smm(x86, errp) || !x86_init_boot(x86, errp) ||
         !firmware_init_rom(x86, errp) || !x86_init_ram(x86, errp) ||
-        !x86_init_cpus(x86, &model, errp)) {
+        !hyperv_create(machine, &model, errp) || !x86_init_cpus(x86, &model, errp)) {
         return false;
     }
     x86_init_interrupts(x86);

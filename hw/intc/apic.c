@@ -8,6 +8,7 @@
 #include "hw/intc/apic-internal.h"
 #include "util/timer.h"
 
+#include "target/i386/hyperv.h"
 #include "util/log.h"
 
 #define MSR_X2APIC       0x800u
@@ -389,16 +390,27 @@ void apic_tpr_set(void *opaque, uint8_t cr8)
     apic_update(apic);
 }
 
+/* Hyper-V's names for registers, which can be used in xAPIC mode, too (TLFS section 10.2). 0: it is
+ * none of them. */
+static unsigned hv_register(const Apic *apic, uint32_t msr)
+{
+    static const uint8_t regs[] = { REG_EOI, REG_ICR, REG_TPR };
+
+    return msr >= HV_MSR_EOI && msr <= HV_MSR_TPR && apic_enabled(apic) ? regs[msr - HV_MSR_EOI]
+                                                                        : 0;
+}
+
 static bool apic_msr_read(void *opaque, uint32_t msr, uint64_t *value)
 {
     const Apic *apic = opaque;
-    uint32_t reg = msr - MSR_X2APIC;
+    unsigned hv_reg = hv_register(apic, msr);
+    uint32_t reg = hv_reg ? hv_reg : msr - MSR_X2APIC;
 
     if (msr == MSR_TSC_DEADLINE) {
         *value = apic_timer_deadline(apic);
         return true;
     }
-    if (!apic_is_x2(apic) || reg >= REG_COUNT || !x2apic_regs[reg].read) {
+    if ((!hv_reg && !apic_is_x2(apic)) || reg >= REG_COUNT || !x2apic_regs[reg].read) {
         return false;
     }
     *value = reg == REG_ICR ? apic->icr : apic_read_reg(apic, reg);
@@ -408,18 +420,21 @@ static bool apic_msr_read(void *opaque, uint32_t msr, uint64_t *value)
 static bool apic_msr_write(void *opaque, uint32_t msr, uint64_t value)
 {
     Apic *apic = opaque;
-    uint32_t reg = msr - MSR_X2APIC;
+    unsigned hv_reg = hv_register(apic, msr);
+    uint32_t reg = hv_reg ? hv_reg : msr - MSR_X2APIC;
 
     if (msr == MSR_TSC_DEADLINE) {
         apic_timer_set_deadline(apic, value);
         return true;
     }
-    if (!apic_is_x2(apic) || reg >= REG_COUNT || !x2apic_regs[reg].write ||
+    if ((!hv_reg && !apic_is_x2(apic)) || reg >= REG_COUNT || !x2apic_regs[reg].write ||
         (uint32_t)value & x2apic_regs[reg].reserved || (reg != REG_ICR && value >> 32)) {
         return false;
     }
     if (reg == REG_ICR) {
-        apic->icr = value & (0xffffffff00000000ull | ICR_WRITABLE);
+        uint64_t dest = apic_is_x2(apic) ? 0xffffffff00000000ull : 0xff00000000000000ull;
+
+        apic->icr = value & (dest | ICR_WRITABLE);
         apic_send_icr(apic);
     } else if (reg == REG_SELF_IPI) {
         apic->icr = 1u << 18 | value; /* fixed, to self */

@@ -25,7 +25,7 @@ static void pvpanic_write(void *opaque, hwaddr addr, uint64_t value, unsigned si
 
     value &= s->events;
     if (value & PVPANIC_PANICKED) {
-        runstate_guest_panicked();
+        runstate_guest_panicked(NULL);
     } else if (value & PVPANIC_CRASHLOADED) {
         runstate_guest_crashloaded();
     }

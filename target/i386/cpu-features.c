@@ -221,6 +221,15 @@ static const Row rows[] = {
     { "kvm-msi-ext-dest-id", X86_FEAT_KVM_EAX, 15, 0 },
     { "kvmclock-stable-bit", X86_FEAT_KVM_EAX, 24, 0 },
     { "kvm", X86_FEAT_KVM_EAX, 0, WHOLE },
+    /* Bits of X86_HV_*. */
+    { "hv-relaxed", X86_FEAT_HV, 0, SOFT },
+    { "hv-vapic", X86_FEAT_HV, 1, SOFT },
+    { "hv-vpindex", X86_FEAT_HV, 2, SOFT },
+    { "hv-runtime", X86_FEAT_HV, 3, SOFT },
+    { "hv-time", X86_FEAT_HV, 4, SOFT },
+    { "hv-reset", X86_FEAT_HV, 5, SOFT },
+    { "hv-frequencies", X86_FEAT_HV, 6, SOFT },
+    { "hv-crash", X86_FEAT_HV, 7, SOFT },
     /* Not CPUID's. */
     { "pmu", X86_FEAT_OTHER, 0, 0 },
 };

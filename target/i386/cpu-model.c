@@ -8,6 +8,7 @@
 
 #include "qapi/qapi-types.h"
 #include "target/i386/cpu-named.h"
+#include "target/i386/hyperv.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -261,6 +262,7 @@ static void make_model(X86CpuModel *m, const Known *known)
         set = offered();
         m->levels[X86_RANGE_BASIC].min = 0xd;
         m->levels[X86_RANGE_EXTENDED].min = 0x80000008;
+        set.words[X86_FEAT_HV] = 0; /* only for who asks */
         m->phys_bits = host_phys_bits();
         m->family = 15;
         m->model = 107;
@@ -383,6 +385,37 @@ static bool set_tsc(X86CpuModel *model, uint64_t hz, GError **errp)
     return true;
 }
 
+/* Hyper-V's: not for engines of which CPUID would promise what they do not do. */
+static bool set_hv(X86CpuModel *model, const CpuModelProperties *given, GError **errp)
+{
+    if (has_engine_host && (given->has_hv_spinlocks || given->hv_vendor_id)) {
+        error_set(
+            errp,
+            "%s: with the kvm engine there are no enlightenments of Hyper-V; use -accel soft, "
+            "or leave out what begins with hv-",
+            given->has_hv_spinlocks ? "hv-spinlocks" : "hv-vendor-id");
+        return false;
+    }
+    if (given->has_hv_spinlocks && given->hv_spinlocks < X86_HV_SPINLOCKS_MIN) {
+        error_set(errp, "hv-spinlocks must be a number from %u (0x%x) to %u, not %u",
+                  X86_HV_SPINLOCKS_MIN, X86_HV_SPINLOCKS_MIN, X86_HV_SPINLOCKS_NEVER,
+                  given->hv_spinlocks);
+        return false;
+    }
+    if (given->hv_vendor_id && strlen(given->hv_vendor_id) >= sizeof(model->hv_vendor)) {
+        error_set(errp, "hv-vendor-id must have at most %zu characters: '%s' is longer",
+                  sizeof(model->hv_vendor) - 1, given->hv_vendor_id);
+        return false;
+    }
+    if (given->has_hv_spinlocks) {
+        model->hv_spinlocks = given->hv_spinlocks;
+    }
+    if (given->hv_vendor_id) {
+        g_strlcpy(model->hv_vendor, given->hv_vendor_id, sizeof(model->hv_vendor));
+    }
+    return true;
+}
+
 static bool set_migratable(X86CpuModel *model, bool on, GError **errp)
 {
     const Known *known = find_model(model->name, errp);
@@ -482,7 +515,8 @@ static bool set_properties(X86CpuModel *model, const CpuModelProperties *given, 
         (given->vendor && !set_vendor(model, given->vendor, errp)) ||
         (given->has_tsc_frequency && !set_tsc(model, given->tsc_frequency, errp)) ||
         (given->has_migratable && !set_migratable(model, given->migratable, errp)) ||
-        !set_cache_info(model, given, errp) || !x86_cpu_set_levels(model, given, errp)) {
+        !set_cache_info(model, given, errp) || !x86_cpu_set_levels(model, given, errp) ||
+        !set_hv(model, given, errp)) {
         return false;
     }
     model->family = given->has_family ? given->family : model->family;
@@ -523,7 +557,9 @@ static void set_no_feature(const char *name, GError **errp)
 {
     if (g_str_has_prefix(name, "hv-") || g_str_has_prefix(name, "hv_")) {
         error_set(errp,
-                  "there are no Hyper-V enlightenments ('%s'): leave out what begins with hv-",
+                  "there is no '%s'; of Hyper-V's enlightenments there are hv-relaxed, hv-vapic, "
+                  "hv-spinlocks, hv-vpindex, hv-runtime, hv-time, hv-reset, hv-frequencies, "
+                  "hv-crash and hv-vendor-id",
                   name);
     } else {
         error_set(errp,
@@ -620,6 +656,8 @@ static struct json_object *parse_elements(char **parts)
 
         if (**p == '+' || **p == '-') {
             add_pair(props, *p + 1, **p == '+' ? "on" : "off");
+        } else if (g_str_has_prefix(name, "hv_")) { /* an older spelling */
+            add_pair(props, g_strdelimit(name, "_", '-'), equals ? equals + 1 : "on");
         } else {
             add_pair(props, name, equals ? equals + 1 : "on");
         }

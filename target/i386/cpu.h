@@ -167,7 +167,8 @@ struct X86Cpu {
     /* wiring */
     const X86ApicOps *apic_ops;
     void *apic;
-    void *device; /* the X86CpuDevice, for messages and queries */
+    struct X86HvPartition *hv; /* hyperv.h; NULL: nothing of Hyper-V's */
+    void *device;              /* the X86CpuDevice, for messages and queries */
     /* Make the vCPU thread look at `interrupts` and `exit_request` soon. Any thread. Set by
      * accel/vcpu.c. */
     void (*kick)(X86Cpu *cpu);

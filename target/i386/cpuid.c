@@ -5,6 +5,7 @@
 #include <cpuid.h>
 #include <string.h>
 
+#include "target/i386/hyperv.h"
 #include "target/i386/svm.h"
 
 /* ---- topology ---- */
@@ -278,9 +279,15 @@ static void leaf_d(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 
 /* ---- the other ranges ---- */
 
+/* Where these leaves are: after Hyper-V's, if there are such. */
+static uint32_t own_base(const X86Cpu *cpu)
+{
+    return x86_hv_is_on(cpu) ? 0x40000100 : 0x40000000;
+}
+
 static void leaf_hypervisor(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
-    r->eax = 0x40000010;
+    r->eax = own_base(cpu) + 0x10;
     memcpy(&r->ebx, "Dimm", 4);
     memcpy(&r->ecx, "able", 4);
     memcpy(&r->edx, "VM\0\0", 4);
@@ -428,6 +435,13 @@ void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, X86CpuidRegs 
     memset(out, 0, sizeof(*out));
     if ((!hypervisor && leaf >> 28 == 4) || beyond(&cpu->model, leaf)) {
         return;
+    }
+    if (leaf >> 28 == 4 && x86_hv_is_on(cpu)) {
+        if (leaf < own_base(cpu)) {
+            x86_hv_cpuid(cpu, leaf, out);
+            return;
+        }
+        leaf -= own_base(cpu) - 0x40000000;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(leaves); i++) {
         if (leaves[i].leaf == leaf) {

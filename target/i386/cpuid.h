@@ -30,11 +30,13 @@ typedef enum X86FeatureWord {
     X86_FEAT_7_1_EAX,
     X86_FEAT_D_1_EAX,
     X86_FEAT_EXT8_EBX, /* 0x80000008 */
-    /* only with an engine that runs guests on the host CPU: */
+    /* X86_FEAT_HV is for the software CPU; others only with an engine that runs guests on the host
+     * CPU: */
     X86_FEAT_SVM_EDX,  /* 0x8000000a */
     X86_FEAT_KVM_EAX,  /* 0x40000001 of KVM's interface */
     X86_FEAT_ARCH_CAP, /* low half of MSR IA32_ARCH_CAPABILITIES */
     X86_FEAT_CORE_CAP, /* low half of MSR IA32_CORE_CAPABILITIES */
+    X86_FEAT_HV,       /* enlightenments of Hyper-V: X86_HV_* of hyperv.h */
     X86_FEAT_OTHER,    /* what people switch as if it were a feature */
     X86_FEAT_WORDS,
 } X86FeatureWord;
@@ -116,7 +118,9 @@ typedef struct X86CpuModel {
     uint8_t family, model, stepping;
     char brand[49];
     char vendor[13];
-    uint64_t tsc_hz; /* what the user wants; 0: as it comes */
+    uint32_t hv_spinlocks; /* tries before a guest of Hyper-V tells that it spins; 0: not given */
+    char hv_vendor[13];    /* of Hyper-V's leaves; empty: its own */
+    uint64_t tsc_hz;       /* what the user wants; 0: as it comes */
     /* What else the user said, or what is so by itself; it has had its effect already. */
     bool check, enforce, migratable, host_phys_bits;
     /* The guest is told that its TSC is invariant, as the software CPU's always is, though that is

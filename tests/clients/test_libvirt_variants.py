@@ -180,7 +180,7 @@ REFUSED = [
                                                 "</hostdev>"), "dead:beef" if os.path.exists("/sys/bus/usb/devices") else "/sys/bus/usb/devices"),
     ("an input device that is not there", more("<input type='evdev'><source dev='/nowhere/event0' grab='all'/></input>"), "/nowhere/event0"),
     ("the same, by virtio", more("<input type='passthrough' bus='virtio'><source evdev='/nowhere/event0'/></input>"), "/nowhere/event0"),
-    ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
+    ("an enlightenment of Hyper-V that is not there", features("<hyperv><tlbflush state='on'/></hyperv>"), "there is no 'hv-tlbflush'"),
     ("a doorbell without its server", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server path='@FOLDER@/none'/></shmem>"),
      "/none"),
     ("virtio-pmem", more(PMEM_XML), "virtio-pmem memory device info is not handled yet"),

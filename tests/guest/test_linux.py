@@ -442,6 +442,33 @@ def migrated(guest, uri):
     tap.equal(info["status"], "completed", str(info))
 
 
+HYPERV = ("-cpu", "qemu64,hv-relaxed,hv-vapic,hv-spinlocks=0x1fff,hv-vpindex,hv-runtime,hv-time,hv-reset,hv-frequencies,hv-crash")
+
+
+def hyperv():
+    """Linux finds Hyper-V, takes its clock and ends interrupts by its registers; a DIMM comes, it is moved, the DIMM leaves."""
+    clock = "cat /sys/devices/system/clocksource/clocksource0/current_clocksource"
+    dimm = ("-object", f"memory-backend-ram,id=m-d0,size={256 * MIB}", "-device", "pc-dimm,id=d0,memdev=m-d0,slot=0")
+    with tempfile.TemporaryDirectory() as folder, machine(HYPERV, cpus=2) as guest:
+        guest.wait_ready()
+        tap.equal(guest.run("dmesg | grep -c 'Hypervisor detected: Microsoft Hyper-V'"), "1")
+        tap.equal(guest.run("dmesg | grep -c 'Hyper-V: Host Build'"), "1")
+        tap.equal(guest.run(clock), "hyperv_clocksource_tsc_page")
+        total = guest.mem_total()
+        guest.plug("d0", 256 * MIB)
+        check_memory(guest, total, dimms_of(guest))
+        with machine([*HYPERV, *dimm, "-incoming", f"unix:{folder}/s"], cpus=2) as there:
+            migrated(guest, f"unix:{folder}/s")
+            there.qmp.event("RESUME")
+            before = float(there.run("cut -d' ' -f1 /proc/uptime"))
+            there.run("sleep 1")
+            tap.equal(float(there.run("cut -d' ' -f1 /proc/uptime")) > before, True)
+            tap.equal(there.run(clock), "hyperv_clocksource_tsc_page")
+            there.unplug("d0")
+            check_memory(there, total, [])
+            tap.equal(there.run("dmesg | grep -iE 'bug:|oops|call trace|unchecked MSR|stall|clocksource.*unstable'", check=False), "")
+
+
 # So many MB in a file, no page of which is as another one. Random numbers and SHA-256 would be most of the test.
 VARIED = "(n=0; while [ $n -lt {0} ]; do n=$((n + 1)); echo $n; cat /tmp/random; done) > /tmp/{1}"
 
@@ -494,7 +521,7 @@ GROUPS = {
     "reset": [("reset with a DIMM plugged", reset_with_dimm), ("reset by the guest", reset_by_guest),
               ("a reset forgets a request", pending_request_and_reset),
               ("what comes before ACPI is on", before_acpi)],
-    "migration": [("saved, loaded, saved, loaded", goes_and_comes)],
+    "migration": [("saved, loaded, saved, loaded", goes_and_comes), ("with Hyper-V's interface", hyperv)],
     "numa": [("numactl agrees with the objects", numactl_agrees),
              ("boot DIMMs with movable_node go", boot_dimms_go),
              ("boot DIMMs without movable_node stay", boot_dimms_stay),

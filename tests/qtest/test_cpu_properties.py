@@ -179,7 +179,7 @@ def listed():
 
 
 def refused():
-    """Not to be set any more; -global is for them, too; Hyper-V's are not there, which is said."""
+    """Not to be set any more; -global is for them, too; those of Hyper-V's that are not there, which is said."""
     with start("qemu64", "-global", "qemu64-x86_64-cpu.popcnt=off", "-smp", "1,maxcpus=2") as m:
         tap.equal(get(m, "popcnt"), False, "-global")
         for name, value in (("avx", True), ("family", 6), ("filtered-features", [])):
@@ -189,16 +189,23 @@ def refused():
                 tap.equal(name in error.desc, True, error.desc)
             else:
                 raise AssertionError(f"{name} was set")
-        try:
-            get(m, "hv-relaxed")
-        except vm.QmpError as error:
-            tap.equal("hv-relaxed" in error.desc, True, error.desc)
-        else:
-            raise AssertionError("there is hv-relaxed")
     status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,host-cache-info=on")
     tap.equal((status, "host-cache-info=on" in text and "max" in text), (1, True), text)
-    status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,hv-relaxed=on")
-    tap.equal((status, "hv-relaxed" in text), (1, True), text)
+    status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,hv-synic=on")
+    tap.equal((status, "there is no 'hv-synic'" in text), (1, True), text)
+
+
+def hyperv():
+    """Enlightenments are properties; a machine with some can be told from others by what it has for them."""
+    with start("qemu64,hv-time,hv_relaxed,hv-spinlocks=0x1fff,hv-vendor-id=Us") as m:
+        tap.equal([get(m, name) for name in ("hv-time", "hv-relaxed", "hv-crash", "hv-spinlocks", "hv-vendor-id")],
+                  [True, True, False, 0x1fff, "Us"])
+        model = m.qmp.command("query-cpu-model-expansion", type="full", model={"name": "qemu64", "props": {"hv-time": True}})["model"]
+        tap.equal((model["props"]["hv-time"], model["props"]["hv-vapic"]), (True, False))
+        tap.equal(any(p["type"] == "child<hyperv-partition>" for p in m.qmp.command("qom-list", path="/machine/unattached")), True)
+    with start("max") as m:
+        tap.equal([get(m, name) for name in ("hv-time", "hv-spinlocks", "hv-vendor-id")], [False, 0xffffffff, ""], "max asks for none")
+        tap.equal(any(p["type"] == "child<hyperv-partition>" for p in m.qmp.command("qom-list", path="/machine/unattached")), False)
 
 
 tap.run([
@@ -212,4 +219,5 @@ tap.run([
     ("features of one CPU", of_one),
     ("what is listed", listed),
     ("what is refused", refused),
+    ("Hyper-V's enlightenments", hyperv),
 ])

@@ -44,6 +44,7 @@ MACHINES = {
                 "-object", "memory-backend-ram,id=m0,size=256M", "-object", "memory-backend-ram,id=l0,size=1M",
                 "-device", "cxl-type3,bus=down,memdev=m0,lsa=l0"],
     "pc-pxb": ["-machine", "pc", "-device", "pxb,id=x0,bus_nr=80", "-device", "virtio-rng-pci,bus=x0"],
+    "pc-hyperv": ["-machine", "pc", "-cpu", "qemu64,hv-time,hv-relaxed", "-smp", "2"],
     "pc-serial": ["-machine", "pc", "-serial", "null", "-serial", "null"],
     "pc-debug": ["-machine", "pc", "-debugcon", "null", "-device", "isa-debug-exit"],
     "pc-misc": ["-machine", "pc", "-action", "panic=none", "-device", "pvpanic", "-device", "pvpanic-pci", "-device", "i6300esb", "-device", "ib700", "-device", "pci-serial", "-device", "pc-testdev",

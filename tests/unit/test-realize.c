@@ -358,7 +358,8 @@ static const char *const of_none[] = { "kvm-pit",
                                        "ccid-card-emulated",
                                        "virtio-input-host-device",
                                        "virtio-input-host-pci",
-                                       "vmport", /* of a board */
+                                       "vmport",           /* of a board */
+                                       "hyperv-partition", /* of a board, by its -cpu */
                                        "vmmouse",
                                        "virtio-balloon-pci-non-transitional",
                                        "cirrus-vga", /* one a machine: test_card() */
