@@ -105,7 +105,7 @@ bool hyperv_create(Machine *machine, const X86CpuModel *model, GError **errp)
     if (!x86_hv_is_asked(model)) {
         return true;
     }
-    Device *dev = device_new_onboard(TYPE_HYPERV);
+    Device *dev = device_new_onboard_named(TYPE_HYPERV, "hyperv");
     X86HvPartition *hv = &HYPERV(dev)->partition;
 
     hv->vp_count = machine->smp.maxcpus;

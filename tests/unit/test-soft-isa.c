@@ -123,7 +123,8 @@ static const char without_instructions[] =
     "lwp tce perfctr-core perfctr-nb ibrs amd-no-ssb npt lbrv svm-lock nrip-save tsc-scale "
     "vmcb-clean flushbyasid decodeassists pause-filter pfthreshold avic v-vmsave-vmload vgif "
     "svme-addr-chk rdctl-no ibrs-all rsba skip-l1dfl-vmentry ssb-no mds-no pschange-mc-no "
-    "tsx-ctrl taa-no split-lock-detect i64 xd pclmuldq ffxsr ";
+    "tsx-ctrl taa-no split-lock-detect i64 xd pclmuldq ffxsr "
+    "hv-relaxed hv-vapic hv-vpindex hv-runtime hv-time hv-reset hv-frequencies hv-crash ";
 
 /* No feature of ours announces them. */
 static const char never[] =
