@@ -64,7 +64,8 @@ static const StateTable vp_state = { .name = "hyperv-vp", .version = 1, .fields 
 /* The threads that ran them are others now. */
 static bool hyperv_loaded(void *opaque, GError **errp)
 {
-    X86HvPartition *hv = &((Hyperv *)opaque)->partition;
+    Hyperv *dev = opaque;
+    X86HvPartition *hv = &dev->partition;
 
     for (unsigned i = 0; i < hv->vp_count; i++) {
         hv->vps[i].runtime_stale = true;

@@ -67,10 +67,10 @@ enum {
 
 typedef struct X86HvVp {
     uint64_t assist_page; /* MSR */
-    /* Of the vCPU's own thread: what it was told last of how long it ran, in 100 ns; what its
-     * thread's time counts from; and whether that is to be worked out anew, from `runtime`. */
-    uint64_t runtime, runtime_base;
-    bool runtime_stale;
+    uint64_t runtime;     /* 100 ns, as last told; own thread, as what follows */
+    /* derived */
+    uint64_t runtime_base; /* what its thread's time counts from */
+    bool runtime_stale;    /* that is to be worked out anew from `runtime` */
 } X86HvVp;
 
 /* All but what is said to be of a thread: machine lock. */

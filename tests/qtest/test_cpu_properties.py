@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a CPU's object tells: each feature, what was asked for and is not there, family, model and the like, as programs that
 manage machines ask for them."""
+import struct
+import tempfile
+
 import machine
 import vm
 
@@ -208,6 +211,37 @@ def hyperv():
         tap.equal(any(p["type"] == "child<hyperv-partition>" for p in m.qmp.command("qom-list", path="/machine")), False)
 
 
+def wrmsr(msr, value):
+    """In 16-bit code."""
+    return struct.pack("<2sI2sI2sI2s", b"\x66\xb9", msr, b"\x66\xb8", value & 0xffffffff, b"\x66\xba", value >> 32, b"\x0f\x30")
+
+
+def hyperv_tells(code, *words):
+    """What runs on the software CPU writes those MSRs at its start."""
+    with tempfile.NamedTemporaryFile() as rom:
+        rom.write((code + b"\xf4").ljust(0xfff0, b"\0") + b"\xe9\x0d\x00".ljust(16, b"\0"))
+        rom.flush()
+        with vm.Vm(machine.PROGRAM, memory="64M", accel="soft", serial=False,
+                   extra=["-cpu", "qemu64,hv-crash,hv-reset", "-bios", rom.name, *words, "-S"]) as m:
+            m.qmp.command("cont")
+            yield m
+
+
+def hyperv_crash():
+    """Hyper-V's crash registers come with GUEST_PANICKED."""
+    code = b"".join(wrmsr(0x40000100 + i, 0x1122334400000000 + i) for i in range(5)) + wrmsr(0x40000105, 1 << 63)
+    for m in hyperv_tells(code, "-action", "panic=pause"):
+        tap.equal(m.qmp.event("GUEST_PANICKED")["data"],
+                  {"action": "pause", "info": {"type": "hyper-v", **{f"arg{i + 1}": 0x1122334400000000 + i for i in range(5)}}})
+        tap.equal(m.qmp.command("query-status")["status"], "guest-panicked")
+
+
+def hyperv_reset():
+    """Its RESET resets the machine."""
+    for m in hyperv_tells(wrmsr(0x40000003, 1), "-action", "reboot=shutdown,shutdown=pause"):
+        tap.equal(m.qmp.event("SHUTDOWN")["data"], {"guest": True, "reason": "guest-reset"})
+
+
 tap.run([
     ("features", features),
     ("numbers and names", numbers),
@@ -220,4 +254,6 @@ tap.run([
     ("what is listed", listed),
     ("what is refused", refused),
     ("Hyper-V's enlightenments", hyperv),
+    ("Hyper-V's crash registers", hyperv_crash),
+    ("Hyper-V's reset", hyperv_reset),
 ])
