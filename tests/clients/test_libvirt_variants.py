@@ -166,6 +166,9 @@ VARIANTS = [
     ("an IOMMU of Intel", {**features("<ioapic driver='qemu'/>"), **more(
         "<iommu model='intel'><driver intremap='on' caching_mode='on' eim='on' iotlb='on' aw_bits='48'/></iommu>")}),
     ("an IOMMU of virtio", more("<iommu model='virtio'/>")),
+    ("enlightenments of Hyper-V", features(
+        "<hyperv><relaxed state='on'/><vapic state='on'/><spinlocks state='on' retries='8191'/><vpindex state='on'/><runtime state='on'/>"
+        "<reset state='on'/><vendor_id state='on' value='Microsoft Hv'/><frequencies state='on'/></hyperv>")),
     ("an old machine", {"machine='q35'": "machine='pc-q35-6.2'"}),
 ] + [(f"the balloon {model}", {NO_BALLOON: f"<memballoon model='{model}' autodeflate='on' freePageReporting='on'>"
                                           "<stats period='5'/></memballoon>"})
