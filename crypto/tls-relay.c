@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -300,6 +301,8 @@ static void set_shaken(TlsRelay *relay)
     g_mutex_unlock(&relay->lock);
 }
 
+static atomic_uint running; /* threads */
+
 static gpointer relay_thread(gpointer opaque)
 {
     TlsRelay *relay = opaque;
@@ -332,6 +335,7 @@ static gpointer relay_thread(gpointer opaque)
     g_cond_broadcast(&relay->changed);
     g_mutex_unlock(&relay->lock);
     relay_unref(relay);
+    atomic_fetch_sub(&running, 1); /* the last that this thread does */
     return NULL;
 }
 
@@ -352,8 +356,10 @@ TlsRelay *tls_relay_new(TlsSetup *setup, int fd, int wait_ms, TlsRelayFn *fn, vo
     relay->user = relay->plain = -1;
     g_mutex_init(&relay->lock);
     g_cond_init(&relay->changed);
+    atomic_fetch_add(&running, 1);
     GThread *thread = g_thread_try_new("tls", relay_thread, relay, errp);
     if (!thread) {
+        atomic_fetch_sub(&running, 1);
         g_prefix_error(errp, "TLS: ");
         relay->refs = 1;
         relay_unref(relay);
@@ -436,4 +442,9 @@ GError *tls_relay_error(TlsRelay *relay)
 int tls_relay_fd(const TlsRelay *relay)
 {
     return relay->fd;
+}
+
+bool tls_relays_are_over(void)
+{
+    return atomic_load(&running) == 0;
 }

@@ -41,5 +41,8 @@ void tls_relay_linger(TlsRelay *relay, int wait_ms);
 GError *tls_relay_error(TlsRelay *relay);
 /* The socket to the other end, to ask it for its address; borrowed. */
 int tls_relay_fd(const TlsRelay *relay);
+/* Does no thread of any of them run any more? For the end of the program: while one does, it should
+ * go without exit(), which unloads the libraries that the thread is in. Any thread. */
+bool tls_relays_are_over(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "crypto/tls-relay.h"
 #include "hw/core/runstate.h"
 #include "system/startup.h"
 #include "ui/gl.h"
@@ -42,7 +43,7 @@ int main(int argc, char **argv)
         }
     }
     startup_cleanup(&startup, status == 0);
-    if (!gl_stop()) {
+    if (!gl_stop() || !tls_relays_are_over()) {
         fflush(NULL);
         _exit(status);
     }

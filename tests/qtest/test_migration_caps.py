@@ -158,7 +158,7 @@ def differences():
     with Folder() as at, start(["-incoming", f"unix:{at('meet')}"]) as there, start() as here:
         fill(here, 0x11)
         switch(here, "xbzrle", "events", "pause-before-switchover")
-        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0, "downtime-limit": 0, "xbzrle-cache-size": 16 * MIB})
+        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW, "downtime-limit": 0, "xbzrle-cache-size": 16 * MIB})
         here.qmp.command("migrate", uri=f"unix:{at('meet')}")
         number = 0
 
@@ -169,7 +169,7 @@ def differences():
             number += 1
             for page in range(64):
                 here(f"writel {AT + page * 4096 + 64 + number % 100 * 8:#x} {number:#x}")
-        here.qmp.command("migrate-set-parameters", **{"downtime-limit": 60000})
+        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0, "downtime-limit": 60000})
         vm.wait_until(lambda: status(here) == "pre-switchover", "the end that waits")
         here.qmp.command("migrate-continue", state="pre-switchover")
         info = ends(here, "completed")["xbzrle-cache"]
@@ -177,16 +177,7 @@ def differences():
         tap.equal(info["cache-size"], 16 * MIB)
         tap.equal(there(f"read {AT:#x} {SIZE:#x}") == here(f"read {AT:#x} {SIZE:#x}"), True)
         print(f"# {info}")
-        tap.equal(info["pages"] == 0 or info["bytes"] < info["pages"] * 2048, True, str(info))
-        return info["pages"]
-
-
-def differences_at_all():
-    """Whether pages go so depends on when the machine stops: in some of ten times they do."""
-    for _ in range(10):
-        if differences():
-            return
-    raise AssertionError("no page went as what differs")
+        tap.equal(0 < info["bytes"] < info["pages"] * 2048, True, str(info))
 
 
 # ---- shared files ----
@@ -323,7 +314,7 @@ def dimm(backend, **props):
 
 def main():
     tests = [
-        ("by name", names), ("no limits without CPUs", no_limits), ("announcements", announcements), ("differences", differences_at_all),
+        ("by name", names), ("no limits without CPUs", no_limits), ("announcements", announcements), ("differences", differences),
         ("shared files", stays_shared), ("UUIDs", uuids),
     ]
     if vm.memory_may_follow():
