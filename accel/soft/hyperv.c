@@ -58,24 +58,37 @@ static bool write_guest_os_id(SoftCpu *s, uint64_t value)
 }
 
 /* TLFS section 12.7: HV_REFERENCE_TSC_PAGE. Of this CPU's TSC, to which the others are equal unless
- * a guest has set them apart. */
+ * a guest has set them apart. The TSC has no sign: it is before the clock or after it. */
 static bool write_reference_tsc(SoftCpu *s, uint64_t value)
 {
-    int64_t ahead = s->cpu.msr.tsc_offset;
-    uint64_t units = to_units(ahead < 0 ? -(uint64_t)ahead : (uint64_t)ahead);
+    uint64_t now = (uint64_t)clock_ns(), tsc = now + (uint64_t)s->cpu.msr.tsc_offset;
     const struct {
         uint32_t sequence, reserved;
-        uint64_t scale;
-        int64_t offset;
+        uint64_t scale, offset;
     } page = { .sequence = 1,
                .scale = TSC_SCALE,
-               .offset = ahead < 0 ? (int64_t)units : -(int64_t)units };
+               .offset = tsc < now ? to_units(now - tsc) : -to_units(tsc - now) };
 
     if (value & HV_PAGE_ENABLE && !fill_page(value, &page, sizeof(page))) {
         return false;
     }
     s->cpu.hv->reference_tsc = value & (SOFT_PAGE_MASK | HV_PAGE_ENABLE);
     return true;
+}
+
+/* A page of sequence 0 tells guests to take TIME_REF_COUNT. Where it lies may have gone. */
+void soft_hv_tsc_changed(SoftCpu *s)
+{
+    const uint32_t sequence = 0;
+
+    if (!x86_hv_has(&s->cpu, X86_HV_TIME)) {
+        return;
+    }
+    soft_machine_enter(s);
+    if (s->cpu.hv->reference_tsc & HV_PAGE_ENABLE) {
+        fill_page(s->cpu.hv->reference_tsc, &sequence, sizeof(sequence));
+    }
+    soft_machine_leave(s);
 }
 
 static X86HvVp *vp_of(SoftCpu *s)
@@ -267,8 +280,11 @@ static uint64_t call(uint64_t input)
     if (input & CALL_RESERVED) {
         return HV_STATUS_INVALID_HYPERCALL_INPUT;
     }
-    return (uint16_t)input == HV_CALL_NOTIFY_LONG_SPIN_WAIT ? HV_STATUS_SUCCESS
-                                                            : HV_STATUS_INVALID_HYPERCALL_CODE;
+    if ((uint16_t)input != HV_CALL_NOTIFY_LONG_SPIN_WAIT) {
+        return HV_STATUS_INVALID_HYPERCALL_CODE;
+    }
+    /* a simple call, which is not repeated */
+    return input >> 32 ? HV_STATUS_INVALID_HYPERCALL_INPUT : HV_STATUS_SUCCESS;
 }
 
 bool soft_hv_call(SoftCpu *s, bool is_vmmcall)

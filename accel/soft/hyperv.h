@@ -13,6 +13,10 @@
 bool soft_hv_read(SoftCpu *s, uint32_t msr, uint64_t *value);
 bool soft_hv_write(SoftCpu *s, uint32_t msr, uint64_t value);
 
+/* The guest has changed this CPU's TSC: a reference TSC page is of use no more, until the guest
+ * writes that MSR again. Read section open; it leaves it for a while. */
+void soft_hv_tsc_changed(SoftCpu *s);
+
 /* VMCALL, or if @is_vmmcall VMMCALL, outside a guest of SVM: a hypercall, whose answer is in
  * registers afterwards; false: #UD. */
 bool soft_hv_call(SoftCpu *s, bool is_vmmcall);

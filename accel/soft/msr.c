@@ -43,21 +43,24 @@ static bool read_tsc(SoftCpu *s, uint32_t msr, uint64_t *value)
     return true;
 }
 
-static bool write_tsc(SoftCpu *s, uint32_t msr, uint64_t value)
+static void move_tsc(SoftCpu *s, uint64_t delta)
 {
-    uint64_t delta = value - soft_tsc(s);
-
     s->cpu.msr.tsc_offset = (int64_t)((uint64_t)s->cpu.msr.tsc_offset + delta);
     s->cpu.msr.tsc_adjust += delta;
+    if (delta) {
+        soft_hv_tsc_changed(s);
+    }
+}
+
+static bool write_tsc(SoftCpu *s, uint32_t msr, uint64_t value)
+{
+    move_tsc(s, value - soft_tsc(s));
     return true;
 }
 
 static bool write_tsc_adjust(SoftCpu *s, uint32_t msr, uint64_t value)
 {
-    uint64_t delta = value - s->cpu.msr.tsc_adjust;
-
-    s->cpu.msr.tsc_offset = (int64_t)((uint64_t)s->cpu.msr.tsc_offset + delta);
-    s->cpu.msr.tsc_adjust = value;
+    move_tsc(s, value - s->cpu.msr.tsc_adjust);
     return true;
 }
 

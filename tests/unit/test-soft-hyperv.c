@@ -230,7 +230,8 @@ static uint64_t page_time(uint64_t tsc)
 /* The page and the counter tell the same time, also where the guest has set its TSC. */
 static void test_time(void)
 {
-    static const uint64_t tscs[] = { 0, 1000000000, 12345678901, UINT64_C(1) << 50 };
+    static const uint64_t tscs[] = { 0, 1000000000, 12345678901, UINT64_C(1) << 50,
+                                     UINT64_MAX - (UINT64_C(1) << 50) };
 
     begin("max," ALL);
     g_assert_false(wr(HV_MSR_REFERENCE_TSC, NOWHERE | 1));
@@ -247,6 +248,28 @@ static void test_time(void)
         g_assert_cmpuint(by_page + 1, >=, before); /* rounding */
         g_assert_cmpuint(by_page, <=, after + 1);
     }
+}
+
+/* When the guest changes its TSC, the page that tells of it is of use no more. */
+static void test_time_changed(void)
+{
+    static const uint32_t msrs[] = { MSR_TSC, MSR_TSC_ADJUST };
+
+    begin("max," ALL);
+    for (size_t i = 0; i < G_N_ELEMENTS(msrs); i++) {
+        g_assert_true(wr(HV_MSR_REFERENCE_TSC, PAGE | 1));
+        g_assert_true(wr(MSR_TSC_ADJUST, rd(MSR_TSC_ADJUST))); /* no change */
+        g_assert_cmphex(get32(PAGE), ==, 1);
+        g_assert_true(wr(msrs[i], UINT64_C(1) << (40 + i)));
+        g_assert_cmphex(get32(PAGE), ==, 0);
+        g_assert_cmphex(rd(HV_MSR_REFERENCE_TSC), ==, PAGE | 1);
+    }
+    g_assert_true(wr(HV_MSR_REFERENCE_TSC, PAGE)); /* not there: it is the guest's own memory */
+    put32(PAGE, 7);
+    g_assert_true(wr(MSR_TSC, 0));
+    g_assert_cmphex(get32(PAGE), ==, 7);
+    partition.reference_tsc = NOWHERE | 1; /* a DIMM has gone */
+    g_assert_true(wr(MSR_TSC, 0));
 }
 
 /* It does not go back, also in another thread, to which a migration has brought it. */
@@ -323,6 +346,7 @@ static void test_calls(void)
     enable();
     g_assert_cmphex(call("0f01d9", 0x8), ==, HV_STATUS_SUCCESS);
     g_assert_cmphex(call("0f01d9", 0x10008), ==, HV_STATUS_SUCCESS); /* fast */
+    g_assert_cmphex(call("0f01d9", 0x100000008), ==, HV_STATUS_INVALID_HYPERCALL_INPUT);
     g_assert_cmphex(call("0f01d9", 0x5c), ==, HV_STATUS_INVALID_HYPERCALL_CODE);
     g_assert_cmphex(call("0f01d9", 0), ==, HV_STATUS_INVALID_HYPERCALL_CODE);
     g_assert_cmphex(call("0f01d9", UINT64_MAX), ==, HV_STATUS_INVALID_HYPERCALL_INPUT);
@@ -368,6 +392,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-hyperv/read-only", test_read_only);
     g_test_add_func("/soft-hyperv/hypercall-page", test_hypercall_page);
     g_test_add_func("/soft-hyperv/time", test_time);
+    g_test_add_func("/soft-hyperv/time-changed", test_time_changed);
     g_test_add_func("/soft-hyperv/runtime", test_runtime);
     g_test_add_func("/soft-hyperv/assist-page", test_assist_page);
     g_test_add_func("/soft-hyperv/reset-and-crash", test_reset_and_crash);
