@@ -120,6 +120,25 @@ static struct json_object *ram_config(void)
     return obj;
 }
 
+/* What only few CPUs are given, so that others are saved as ever. */
+static void put_rare(struct json_object *obj, const X86CpuModel *model)
+{
+    uint32_t xlevel2 = x86_cpu_last_leaf(model, X86_RANGE_CENTAUR);
+
+    if (xlevel2) {
+        put_uint(obj, "xlevel2", xlevel2);
+    }
+    if (model->host_cache_info) {
+        json_object_object_add(obj, "host-cache-info", json_object_new_boolean(true));
+    }
+    if (model->hv_spinlocks) {
+        put_uint(obj, "hv-spinlocks", model->hv_spinlocks);
+    }
+    if (model->hv_vendor[0]) {
+        json_object_object_add(obj, "hv-vendor-id", json_object_new_string(model->hv_vendor));
+    }
+}
+
 static struct json_object *cpu_config(const X86CpuDevice *cpu)
 {
     struct json_object *obj = json_object_new_object();
@@ -132,6 +151,7 @@ static struct json_object *cpu_config(const X86CpuDevice *cpu)
     put_uint(obj, "xlevel", x86_cpu_last_leaf(&cpu->model, X86_RANGE_EXTENDED));
     put_uint(obj, "phys-bits", cpu->model.phys_bits);
     put_uint(obj, "apic-id", cpu->apic_id);
+    put_rare(obj, &cpu->model);
     const char *name;
     bool on;
     for (size_t i = 0; (name = x86_cpu_feature(i, &cpu->model, &on)); i++) {

@@ -276,6 +276,9 @@ struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu)
         __get_cpuid(5, &mwait.eax, &mwait.ebx, &mwait.ecx, &mwait.edx);
         add(out, 5, 0, 0, mwait);
     }
+    if (x86_cpu_last_leaf(m, X86_RANGE_CENTAUR)) {
+        add_ours(out, cpu, 0xc0000000, 0, 0);
+    }
     add_xsave(out, m);
     add_hypervisor(out, cpu);
     return out;

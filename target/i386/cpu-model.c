@@ -700,6 +700,7 @@ static bool set_and_settle(X86CpuModel *model, struct json_object *props, GError
     for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
         model->missing[w] |= asked.features[w] & ~own.features[w] & ~model->features[w];
     }
+    x86_cpu_raise_levels(model);
     return true;
 }
 

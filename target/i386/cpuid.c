@@ -98,7 +98,7 @@ static const struct {
 static uint32_t cache_sharing(const X86CpuModel *m, unsigned level)
 {
     unsigned core_shift = x86_topology_core_shift(m), die_shift = x86_topology_die_shift(m);
-    unsigned sharing = level == 3 ? 1u << die_shift : 1u << core_shift;
+    unsigned sharing = level >= 3 ? 1u << die_shift : 1u << core_shift;
     unsigned cores = 1u << (x86_topology_socket_shift(m) - core_shift);
 
     return (MIN(sharing, 4096) - 1) << 14 | (MIN(cores, 64) - 1) << 26;

@@ -391,6 +391,7 @@ static void test_min_levels(void)
         { "base", { 0, 0, 0 }, { 0, 0, 0 } },
         { "base,+fpu,+lm", { 1, 0x80000001, 0 }, { 1, 0x80000001, 0 } },
         { "base,level=0,+smep", { 0, 0, 0 }, { 7, 0, 0 } },
+        { "486,+avx512f", { 7, 0, 0 }, { 7, 0, 0 } }, /* of no use without XSAVE, but named */
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
