@@ -428,7 +428,11 @@ static bool apic_msr_write(void *opaque, uint32_t msr, uint64_t value)
         return true;
     }
     if ((!hv_reg && !apic_is_x2(apic)) || reg >= REG_COUNT || !x2apic_regs[reg].write ||
-        (uint32_t)value & x2apic_regs[reg].reserved || (reg != REG_ICR && value >> 32)) {
+        (reg != REG_ICR && value >> 32)) {
+        return false;
+    }
+    /* Hyper-V's EOI takes any value, as the one in memory does. */
+    if ((uint32_t)value & x2apic_regs[reg].reserved && hv_reg != REG_EOI) {
         return false;
     }
     if (reg == REG_ICR) {

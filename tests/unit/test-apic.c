@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "accel/accel.h"
 #include "hw/intc/apic.h"
+#include "target/i386/hyperv.h"
 #include "tests/unit/chip-test.h"
 #include "util/clock.h"
 #include "util/state.h"
@@ -452,6 +453,37 @@ static void test_any_write(void)
 }
 
 /* What an IOMMU makes of messages: IDs of 32 bits, of which 255 is no broadcast. */
+/* Hyper-V's names for registers, in both modes. */
+static void test_hyperv(void)
+{
+    uint64_t value;
+
+    reset_all();
+    g_assert_true(wrmsr(0, HV_MSR_ICR, UINT64_C(0x01ffffff00000071)));
+    g_assert_true(cpus[0].apic_ops->msr_read(cpus[0].apic, HV_MSR_ICR, &value));
+    g_assert_cmphex(value, ==, UINT64_C(0x0100000000000071)); /* as MMIO has it */
+    g_assert_cmphex(ack(1), ==, 0x71);
+    g_assert_cmphex(get(1, ISR + 0x30), ==, 1u << 17);
+    g_assert_false(wrmsr(1, HV_MSR_EOI, UINT64_C(1) << 32));
+    g_assert_cmphex(get(1, ISR + 0x30), ==, 1u << 17);
+    g_assert_true(wrmsr(1, HV_MSR_EOI, UINT32_MAX)); /* any value, as MMIO */
+    g_assert_cmphex(get(1, ISR + 0x30), ==, 0);
+    g_assert_false(cpus[1].apic_ops->msr_read(cpus[1].apic, HV_MSR_EOI, &value));
+    g_assert_true(wrmsr(1, HV_MSR_TPR, 0x80));
+    g_assert_cmphex(get(1, TPR), ==, 0x80);
+    g_assert_false(wrmsr(1, HV_MSR_TPR, 0x100));
+    g_assert_false(wrmsr(0, HV_MSR_ICR, 1u << 13 | 0x71)); /* reserved */
+    g_assert_false(wrmsr(0, HV_MSR_TPR + 1, 0));           /* none of the local APIC's */
+    g_assert_true(set_base(0, 0xfee00d00));                /* x2APIC */
+    g_assert_true(wrmsr(0, HV_MSR_ICR, UINT64_C(1) << 32 | 0x72));
+    g_assert_cmphex(ack(1), ==, -1); /* its priority is less than TPR's */
+    g_assert_true(wrmsr(1, HV_MSR_TPR, 0));
+    g_assert_cmphex(ack(1), ==, 0x72);
+    g_assert_true(set_base(0, 0xfee00100)); /* off */
+    g_assert_false(wrmsr(0, HV_MSR_TPR, 0));
+    g_assert_false(cpus[0].apic_ops->msr_read(cpus[0].apic, HV_MSR_TPR, &value));
+}
+
 static void test_remapped(void)
 {
     ApicMessage msg = { .dest = 0x1ff, .x2apic = true, .vector = 0x51 };
@@ -496,6 +528,7 @@ int main(int argc, char **argv)
     g_test_add_func("/apic/ipi", test_ipi);
     g_test_add_func("/apic/logical", test_logical);
     g_test_add_func("/apic/x2apic", test_x2apic);
+    g_test_add_func("/apic/hyperv", test_hyperv);
     g_test_add_func("/apic/remapped", test_remapped);
     g_test_add_func("/apic/base-transitions", test_base_transitions);
     g_test_add_func("/apic/base-reserved", test_base_reserved);

@@ -365,6 +365,31 @@ static void test_calls(void)
     g_assert_cmpint(run("0f01c1"), ==, EXC_UD);
 }
 
+/* The page comes over code that has been run. */
+static void test_call_page(void)
+{
+    static const char *const call_page = "b800002000" /* mov eax, PAGE */
+                                         "ffd0";      /* call rax */
+
+    begin("max," ALL);
+    memset(h->ram + PAGE, 0xc3, 8); /* ret */
+    for (unsigned i = 0; i < 3; i++) {
+        h->cpu->rip = HARNESS_CODE;
+        h->cpu->halted = false;
+        g_assert_cmpint(run(call_page), ==, -1);
+        g_assert_cmphex(h->cpu->regs[X86_RAX], ==, PAGE);
+    }
+    enable();
+    h->cpu->rip = HARNESS_CODE;
+    h->cpu->halted = false;
+    h->cpu->regs[X86_RCX] = HV_CALL_NOTIFY_LONG_SPIN_WAIT;
+    g_assert_cmpint(run(call_page), ==, -1);
+    g_assert_cmphex(h->cpu->regs[X86_RAX], ==, HV_STATUS_SUCCESS);
+    g_assert_true(wr(HV_MSR_HYPERCALL, 0)); /* what is there stays, and is none any more */
+    h->cpu->rip = HARNESS_CODE;
+    g_assert_cmpint(run(call_page), ==, EXC_UD);
+}
+
 static void test_calls_elsewhere(void)
 {
     begin("max," ALL);
@@ -397,6 +422,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-hyperv/assist-page", test_assist_page);
     g_test_add_func("/soft-hyperv/reset-and-crash", test_reset_and_crash);
     g_test_add_func("/soft-hyperv/calls", test_calls);
+    g_test_add_func("/soft-hyperv/call-page", test_call_page);
     g_test_add_func("/soft-hyperv/calls-elsewhere", test_calls_elsewhere);
     int ret = g_test_run();
     harness_free(h);
