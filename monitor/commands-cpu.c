@@ -107,6 +107,17 @@ static bool is_of_host(const X86CpuModel *model)
     return false;
 }
 
+/* Hyper-V's that are no features, if they were asked for: with KVM they would be refused. */
+static void add_hv(struct json_object *props, const X86CpuModel *model)
+{
+    if (model->hv_spinlocks) {
+        json_object_object_add(props, "hv-spinlocks", json_object_new_int64(model->hv_spinlocks));
+    }
+    if (model->hv_vendor[0]) {
+        json_object_object_add(props, "hv-vendor-id", json_object_new_string(model->hv_vendor));
+    }
+}
+
 static struct json_object *props_of(const X86CpuModel *model, bool of_base)
 {
     struct json_object *props = json_object_new_object();
@@ -120,6 +131,7 @@ static struct json_object *props_of(const X86CpuModel *model, bool of_base)
     json_object_object_add(props, "model", json_object_new_int(model->model));
     json_object_object_add(props, "stepping", json_object_new_int(model->stepping));
     add_levels(props, model, of_base);
+    add_hv(props, model);
     if (!of_base && is_of_host(model)) {
         json_object_object_add(props, "host-cache-info",
                                json_object_new_boolean(model->host_cache_info));

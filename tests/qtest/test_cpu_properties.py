@@ -205,6 +205,10 @@ def hyperv():
                   [True, True, False, 0x1fff, "Us"])
         model = m.qmp.command("query-cpu-model-expansion", type="full", model={"name": "qemu64", "props": {"hv-time": True}})["model"]
         tap.equal((model["props"]["hv-time"], model["props"]["hv-vapic"]), (True, False))
+        tap.equal("hv-spinlocks" in model["props"], False, "not asked for")
+        given = {"hv-spinlocks": 0x1fff, "hv-vendor-id": "Us"}
+        model = m.qmp.command("query-cpu-model-expansion", type="static", model={"name": "qemu64", "props": given})["model"]
+        tap.equal({name: model["props"].get(name) for name in given}, given, "as a base")
         tap.equal(any(p["type"] == "child<hyperv-partition>" for p in m.qmp.command("qom-list", path="/machine")), True)
     with start("max") as m:
         tap.equal([get(m, name) for name in ("hv-time", "hv-spinlocks", "hv-vendor-id")], [False, 0xffffffff, ""], "max asks for none")
