@@ -24,6 +24,13 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
     cpu->device = xdev;
     cpu->has_smm = memory_smram() != NULL;
     cpu->hv = hyperv_partition_join(cpu->index);
+    if (x86_hv_is_asked(&cpu->model) && !cpu->hv) {
+        error_set(errp,
+                  "Hyper-V's enlightenments (hv-...) are for a machine that has some: ask for "
+                  "them with -cpu, too");
+        vcpu_free(cpu);
+        return false;
+    }
     apic_create(cpu, &dev->parent);
     x86_cpu_reset(cpu);
     if (!vcpu_create(cpu, errp)) {

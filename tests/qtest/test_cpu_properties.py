@@ -210,8 +210,12 @@ def hyperv():
         model = m.qmp.command("query-cpu-model-expansion", type="static", model={"name": "qemu64", "props": given})["model"]
         tap.equal({name: model["props"].get(name) for name in given}, given, "as a base")
         tap.equal(any(p["type"] == "child<hyperv-partition>" for p in m.qmp.command("qom-list", path="/machine")), True)
-    with start("max") as m:
+    with start("max", "-smp", "1,maxcpus=2") as m:
         tap.equal([get(m, name) for name in ("hv-time", "hv-spinlocks", "hv-vendor-id")], [False, 0xffffffff, ""], "max asks for none")
+        free = next(p for p in m.qmp.command("query-hotpluggable-cpus") if "qom-path" not in p)
+        for props in {"hv-time": True}, {"hv-spinlocks": 9999}:
+            m.qmp.refused("with -cpu, too", "device_add", driver=free["type"], id="c1", **free["props"], **props)
+        m.qmp.command("device_add", driver=free["type"], id="c1", **free["props"], **{"hv-vendor-id": "Us"})
         tap.equal(any(p["type"] == "child<hyperv-partition>" for p in m.qmp.command("qom-list", path="/machine")), False)
 
 
