@@ -656,7 +656,7 @@ const Option options[] = {
     { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=slew|none]", "time in the clock at the start (utc), what it goes by then (host), and whether ticks that the guest missed come later (none)",
       START_CONFIG, .apply = option_apply_rtc, .type = &RtcOptions_type, .lists = true },
     { "audiodev", "none,id=ID | spice,id=ID | wav,id=ID,path=FILE[,out.frequency=HZ][,out.channels=1|2]", "where the sound of devices goes; help lists what there is", START_CONFIG, option_do_audiodev, option_text_audio },
-    { "audio", "[driver=]DRIVER[,model=CARD][,id=ID][,...]", "the same with a sound card (model=help lists them)", START_CONFIG, option_do_audio, option_text_audio_card },
+    { "audio", "[driver=]DRIVER[,model=CARD][,id=ID][,...]", "the same with a sound card (none,model=help lists them)", START_CONFIG, option_do_audio, option_text_audio_card },
     { "audio-help", NULL, "print that", START_CONFIG, NULL, option_text_audio },
     { "netdev", "KIND,id=ID[,option=value] | JSON, with KIND user, tap, bridge, stream, dgram, socket or hubport",
       "the host's end of a network, for -device virtio-net-pci,netdev=ID",

@@ -298,6 +298,29 @@ static void test_assist_page(void)
     h->cpu->index = 0;
 }
 
+/* Pages are in RAM or nowhere, and what is refused changes nothing. */
+static void test_places(void)
+{
+    static const uint32_t msrs[] = { HV_MSR_HYPERCALL, HV_MSR_REFERENCE_TSC,
+                                     HV_MSR_VP_ASSIST_PAGE };
+    static const uint64_t nowhere[] = { HARNESS_RAM_SIZE, NOWHERE, UINT64_C(1) << 52,
+                                        UINT64_C(1) << 63, -(uint64_t)0x1000 };
+    const uint64_t last = HARNESS_RAM_SIZE - 0x1000;
+
+    begin("max," ALL);
+    g_assert_true(wr(HV_MSR_GUEST_OS_ID, OS_ID));
+    for (size_t i = 0; i < G_N_ELEMENTS(msrs); i++) {
+        g_assert_true(wr(msrs[i], last | 1));
+        for (size_t n = 0; n < G_N_ELEMENTS(nowhere); n++) {
+            g_assert_false(wr(msrs[i], nowhere[n] | 1));
+            g_assert_cmphex(rd(msrs[i]), ==, last | 1);
+            g_assert_true(wr(msrs[i], nowhere[n])); /* off: any address will do */
+            g_assert_cmphex(rd(msrs[i]), ==, nowhere[n]);
+            g_assert_true(wr(msrs[i], last | 1));
+        }
+    }
+}
+
 static void test_reset_and_crash(void)
 {
     begin("max," ALL);
@@ -420,6 +443,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-hyperv/time-changed", test_time_changed);
     g_test_add_func("/soft-hyperv/runtime", test_runtime);
     g_test_add_func("/soft-hyperv/assist-page", test_assist_page);
+    g_test_add_func("/soft-hyperv/places", test_places);
     g_test_add_func("/soft-hyperv/reset-and-crash", test_reset_and_crash);
     g_test_add_func("/soft-hyperv/calls", test_calls);
     g_test_add_func("/soft-hyperv/call-page", test_call_page);
