@@ -88,14 +88,15 @@ bool migration_take_images(GError **errp)
     return runstate_get() != RUN_STATE_POSTMIGRATE || block_activate(errp);
 }
 
-bool migration_check_cont(GError **errp)
+bool migration_check_memory(GError **errp)
 {
-    if (runstate_get() == RUN_STATE_POSTMIGRATE && going.postcopy && going.releases) {
+    const bool given_back = going.gone && going.releases;
+
+    if (given_back) {
         error_set(errp, "the machine is at the other end, and its memory was given back here "
                         "(capability release-ram): it cannot go on here");
-        return false;
     }
-    return true;
+    return !given_back;
 }
 
 /* The thread was joined. */
@@ -392,8 +393,11 @@ static bool write_postcopy(GError **errp)
     GError *err = NULL;
 
     machine_lock();
-    going.gone = true;
+    const bool goes = going.gone = !going.cancelled;
     machine_unlock();
+    if (!goes) {
+        return false;
+    }
     result = postcopy_source_run(going.source, going.stream, true, &err);
     while (result == POSTCOPY_LOST) {
         const bool goes_on = wait_resume(err);
@@ -516,6 +520,9 @@ static bool check_start(GError **errp)
     if (going.thread) {
         error_set(errp, "a migration to '%s' is under way: wait for it, or use migrate_cancel",
                   going.uri);
+        return false;
+    }
+    if (!migration_check_memory(errp)) {
         return false;
     }
     if (postcopy_dest_active()) {
@@ -683,7 +690,7 @@ static void cancel(void)
 
 bool migration_cancel(GError **errp)
 {
-    if (going.thread && going.postcopy) {
+    if (going.thread && going.gone) {
         error_set(errp, "the machine is at the other end already, and only its memory here: it "
                         "cannot be cancelled any more");
         return false;
@@ -694,10 +701,10 @@ bool migration_cancel(GError **errp)
 
 void migration_finish(void)
 {
-    if (going.postcopy && going.stream) {
-        stream_cancel(going.stream);
-    } else if (!going.postcopy) {
+    if (!going.gone) {
         cancel();
+    } else if (going.stream) {
+        stream_cancel(going.stream);
     }
     /* A thread that connects never gets the machine lock again, and so it does no harm. */
     if (!going.thread || going.connecting) {

@@ -90,8 +90,9 @@ void migration_finish(void);
  */
 bool migration_active(void);
 
-/* May the machine go on here? An error if its memory was given back. */
-bool migration_check_cont(GError **errp);
+/* Is the machine's memory here? An error if it was given back, as the machine is at the other end:
+ * whatever its state, a reset does not bring it back. */
+bool migration_check_memory(GError **errp);
 /* Images are to be changed: those of a machine that has gone are its again from now on, if no other
  * program has them. Nothing happens in other states. */
 bool migration_take_images(GError **errp);

@@ -106,7 +106,8 @@ static bool check_state(GError **errp)
         error_set(errp, "the machine is being migrated, or was");
         return false;
     }
-    return memory_target_check_idle(errp) && failover_check_none(errp) && saved_states_check(errp);
+    return migration_check_memory(errp) && memory_target_check_idle(errp) &&
+           failover_check_none(errp) && saved_states_check(errp);
 }
 
 /* A file that is gone when it is closed. */

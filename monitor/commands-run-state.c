@@ -66,7 +66,7 @@ bool qmp_cont(GError **errp)
         incoming_set_autostart(true); /* when it is there */
         return true;
     }
-    if (!migration_check_cont(errp) || !block_activate(errp)) {
+    if (!migration_check_memory(errp) || !block_activate(errp)) {
         return false;
     }
     runstate_start();

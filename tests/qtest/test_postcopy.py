@@ -189,6 +189,13 @@ def given_back(kind, release):
         tap.equal(less > 15 * MIB, release, f"{full} - {less}")
         if release:
             refused(pair.here, "release-ram", "cont")
+            refused(pair.here, "release-ram", "migrate", uri="exec:cat > /dev/null")
+            pair.here.qmp.command("system_reset")  # firmware is gone, too
+            vm.wait_until(lambda: pair.here.qmp.command("query-status")["status"] == "prelaunch", "the reset")
+            refused(pair.here, "release-ram", "cont")
+            refused(pair.here, "release-ram", "migrate", uri="exec:cat > /dev/null")
+            says = pair.here.qmp.command("human-monitor-command", **{"command-line": "savevm x"})
+            tap.equal("release-ram" in says, True, says)
         else:
             tap.equal(less < 2 * MIB, True, f"{full} - {less}")
             check(pair.here, [RELEASED])
@@ -210,6 +217,125 @@ def given_back_too_early():
             tap.equal("why" in wait(m, "failed")["error-desc"], True)
         check(m, [BOOT])
         m.qmp.command("cont")
+
+
+SYNC = 30
+
+
+class Several:
+    """The other end of machine @m, by multifd: one connection for all but memory, which says that postcopy may be, and
+    one for memory, of which nothing was read."""
+
+    def __init__(self, m, path):
+        socks = []
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            listener.settimeout(vm.LONG)
+            m.qmp.command("migrate-set-parameters", **{"multifd-channels": 1})
+            m.qmp.command("migrate", uri=f"unix:{path}")
+            for number in range(2):
+                socks.append(listener.accept()[0])
+                socks[-1].settimeout(vm.LONG)
+                hello = socks[-1].recv(36, socket.MSG_WAITALL)
+                tap.equal((hello[:8], *struct.unpack("<II", hello[24:32])), (b"DIMCHANL", number, 1))
+        self.main, self.pages = Received(socks[0]), Received(socks[1])
+        self.main.until(ADVICE)
+        self.main.sock.sendall(record(ANSWER))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.main.close()
+        self.pages.close()
+
+
+def cut(when):
+    """The connection of multifd is cut after migrate-start-postcopy: the machine runs on here, with all of its memory."""
+    with Folder() as at, Pair(at, where="defer") as pair:
+        m = pair.here
+        fill(m, pair.places)
+        m.qmp.command("cont")
+        on(m, "postcopy-ram", "release-ram", "multifd", *(["pause-before-switchover"] if when == "stopped" else []))
+        with Several(m, at("liar")) as liar:
+            if when == "stopped":
+                liar.pages.until(SYNC)
+                m.qmp.command("migrate-start-postcopy")
+                wait(m, "pre-switchover")
+                liar.pages.close()
+                m.qmp.command("migrate-continue", state="pre-switchover")
+            else:
+                liar.pages.begin_of(MIB // 2)  # more than a socket takes: it is not written before it is read
+                m.qmp.command("migrate-start-postcopy")
+                tap.equal(m.qmp.command("query-status")["status"], "running")
+                liar.pages.close()
+            tap.equal("multifd" in wait(m, "failed")["error-desc"], True)
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        check(m, pair.places)
+        pair.uri = f"unix:{at('meet')}"  # and it may go again
+        for end in m, pair.there:
+            end.qmp.command("migrate-set-parameters", **{"multifd-channels": 2})
+            on(end, "postcopy-ram", "multifd")
+        pair.there.qmp.command("migrate-incoming", uri=pair.uri)
+        m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "pause-before-switchover", "state": False}])
+        m.qmp.command("migrate", uri=pair.uri)
+        m.qmp.command("migrate-start-postcopy")
+        pair.done()
+
+
+def cancelled(*names):
+    """With the capabilities @names. Its state goes slowly, and the machine cannot run there before it is: so long it may be cancelled. What it
+    would have gone to has ended, and nobody else may."""
+    with Folder() as at, Pair(at, where="defer") as pair:
+        m = pair.here
+        pair.uri = f"unix:{at('meet')}"
+        fill(m, pair.places)
+        m.qmp.command("cont")
+        for end in m, pair.there:
+            on(end, "postcopy-ram", *names)
+        pair.there.qmp.command("migrate-incoming", uri=pair.uri)
+        m.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": 1})
+        m.qmp.command("migrate", uri=pair.uri)
+        m.qmp.command("migrate-start-postcopy")
+        wait(m, "postcopy-active")  # its devices take minutes now
+        m.qmp.command("migrate_cancel")
+        wait(m, "cancelled")
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        tap.equal(pair.there.process.wait(vm.LONG), 1, pair.there.errors())
+        check(m, pair.places)
+
+
+def image_is_taken():
+    """The connection is lost before the machine may run there, and its image was taken: it stands, and goes on by cont;
+    nothing was given back."""
+    with Folder() as at:
+        with open(at("image"), "wb") as file:
+            file.truncate(MIB)
+        disk = ["-drive", f"if=none,id=d0,format=raw,file={at('image')}", "-device", "virtio-blk-pci,drive=d0"]
+        with start(disk) as m:
+            fill(m, [BOOT])
+            m.qmp.command("cont")
+            on(m, "postcopy-ram", "release-ram")
+            m.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": 1})
+            with Liar(m, at("liar")) as liar:
+                liar.until(ADVICE)
+                liar.sock.sendall(record(ANSWER))
+                m.qmp.command("migrate-start-postcopy")
+                wait(m, "postcopy-active")  # its devices take minutes now
+                with start(disk):
+                    liar.file.close()
+                    liar.sock.close()
+                    wait(m, "failed")
+                    tap.equal(m.qmp.command("query-status")["status"], "postmigrate")
+                    try:
+                        m.qmp.command("cont")
+                    except vm.QmpError as err:
+                        tap.equal("release-ram" in err.desc, False, err.desc)
+                    else:
+                        raise AssertionError("the image is another machine's")
+            m.qmp.command("cont")
+            check(m, [BOOT])
 
 
 def several(release, at_once):
@@ -452,7 +578,44 @@ def record(kind, name=b"", data=b""):
     return head + struct.pack("<I", zlib.crc32(head + name + data)) + name + data
 
 
-class Liar:
+class Received:
+    """A stream that comes over the socket @sock."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.settimeout(vm.LONG)
+        self.file = self.sock.makefile("rb")
+        tap.equal(self.file.read(16), HEADER)
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def next(self):
+        _, name_len, _, size, _ = head = struct.unpack("<BBHII", self.file.read(12))
+        return head[0], self.file.read(name_len), self.file.read(size)
+
+    def until(self, kind, name=None):
+        got = self.next()
+        while got[0] != kind or name not in (None, got[1]):
+            got = self.next()
+        return got
+
+    def begin_of(self, least):
+        """Up to the contents of a record of at least so many bytes."""
+        _, name_len, _, size, _ = struct.unpack("<BBHII", self.file.read(12))
+        while size < least:
+            self.file.read(name_len + size)
+            _, name_len, _, size, _ = struct.unpack("<BBHII", self.file.read(12))
+
+
+class Liar(Received):
     """The other end of machine @m, that goes to a socket at @path."""
 
     def __init__(self, m, path, **arguments):
@@ -461,24 +624,7 @@ class Liar:
             listener.listen()
             listener.settimeout(vm.LONG)
             m.qmp.command("migrate", uri=f"unix:{path}", **arguments)
-            self.sock = listener.accept()[0]
-        self.sock.settimeout(vm.LONG)
-        self.file = self.sock.makefile("rb")
-        tap.equal(self.file.read(16), HEADER)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.file.close()
-        self.sock.close()
-
-    def until(self, kind, name=None):
-        got = None, None, None
-        while got[0] != kind or name not in (None, got[1]):
-            _, name_len, _, size, _ = head = struct.unpack("<BBHII", self.file.read(12))
-            got = head[0], self.file.read(name_len), self.file.read(size)
-        return got
+            super().__init__(listener.accept()[0])
 
 
 def source_is_told_lies():
@@ -607,6 +753,11 @@ def main():
         ("several connections: at once", lambda: several(False, True)),
         ("several connections: after a round", lambda: several(False, False)),
         ("several connections: and given back", lambda: several(True, True)),
+        ("several connections: one is cut, and it runs", lambda: cut("running")),
+        ("several connections: one is cut, and it stands", lambda: cut("stopped")),
+        ("cancelled before it may run there", cancelled),
+        ("cancelled before it may run there: several connections", lambda: cancelled("multifd")),
+        ("its image is taken meanwhile", image_is_taken),
         ("refused: a private copy of a file", lambda: cannot_come_late(
             dimm("memory-backend-file", **{"mem-path": shm}), "cannot do that", "m0", "private copy", "share=on")),
         ("refused: a file of a disk", lambda: cannot_come_late(
