@@ -32,10 +32,9 @@ static struct {
     int fd;              /* of userfaultfd */
     _Atomic bool active; /* from _begin() to the end */
 
-    GMutex lock; /* the next four; nobody waits with it */
+    GMutex lock; /* the next three; nobody waits with it */
     PageMaps *maps;
-    bool begun; /* those who touch what is missing wait; so it stays until all is there */
-    uint64_t requests;
+    bool begun;          /* those who touch what is missing wait; so it stays until all is there */
     uint64_t came, told; /* pages over this connection; of which the other end was told */
 
     GMutex send_lock; /* who writes to `stream` has it, taken before lock and state_lock */
@@ -160,7 +159,6 @@ static void handle_fault(const Userfault *fault)
     } else {
         postcopy_blocktime_wait(fault->thread, fault->at);
         ask = page_map_ask(map, range.first);
-        dest.requests += ask;
     }
     g_mutex_unlock(&dest.lock);
     if (ask) {
@@ -737,14 +735,6 @@ bool postcopy_dest_recover(const char *uri, ChannelTakeFd *take_fd, GError **err
         eventfd_write(dest.kick, 1);
     }
     return ok;
-}
-
-uint64_t postcopy_dest_requests(void)
-{
-    g_mutex_lock(&dest.lock);
-    const uint64_t requests = dest.requests;
-    g_mutex_unlock(&dest.lock);
-    return requests;
 }
 
 char *postcopy_dest_error(void)

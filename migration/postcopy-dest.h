@@ -45,8 +45,7 @@ bool postcopy_dest_check_stop(GError **errp);
 /* Break the connection, wait for a new one; an error if there is none, resp. one. */
 bool postcopy_dest_pause(GError **errp);
 bool postcopy_dest_recover(const char *uri, ChannelTakeFd *take_fd, GError **errp);
-/* How often somebody waited, and what went wrong last; g_free, NULL: nothing. */
-uint64_t postcopy_dest_requests(void);
+/* What went wrong last; g_free, NULL: nothing. */
 char *postcopy_dest_error(void);
 /* The program ends. */
 void postcopy_dest_finish(void);

@@ -124,7 +124,7 @@ void kvm_chips_init(void);
 /* Tell target/i386/cpuid.h what can be offered. */
 bool kvm_cpuid_init(GError **errp);
 void kvm_cpuid_cleanup(void);
-/* All leaves for @cpu; g_free. Size is that of @nent entries. */
+/* All leaves for @cpu; g_free. */
 struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu);
 
 /* ---- object.c ---- */
