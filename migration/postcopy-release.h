@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The capability release-ram, where the machine goes from in postcopy: what is known to be at the
- * other end is given back to the host, as soon as the machine runs there. A page that was written
+ * other end is given back to the host when the machine runs there, little by little: that takes
+ * time, and who waits there for a page is not to wait for it, too. A page that was written
  * may be lost with the connection, and is asked for again then: so only what the other end says
  * that it has is given back.
  *
- * All functions: any thread, no lock.
+ * All functions but the last: any thread, no lock.
  */
 #ifndef MIGRATION_POSTCOPY_RELEASE_H
 #define MIGRATION_POSTCOPY_RELEASE_H
@@ -32,5 +33,8 @@ void postcopy_release_all(PostcopyRelease *release);
 void postcopy_release_lost(PostcopyRelease *release);
 /* The machine runs there, and never again here. */
 void postcopy_release_runs(PostcopyRelease *release);
+/* Give a part of what is there back, if the machine runs there; false: nothing is left for now. One
+ * thread at a time. */
+bool postcopy_release_step(PostcopyRelease *release);
 
 #endif

@@ -325,11 +325,14 @@ static bool write_request(PostcopySource *source, const Request *request, GError
     return true;
 }
 
-/* A part of the rest, of which there is some. */
+/* A part of the rest, of which there is some; and a part of what is there is given back. */
 static bool write_next(PostcopySource *source, GError **errp)
 {
     uint64_t count;
 
+    if (source->release) {
+        (void)postcopy_release_step(source->release);
+    }
     for (;; source->n++, source->page = 0) {
         source->n %= block_count(source);
         const uint64_t most = MAX(AT_ONCE, unit_of(block_at(source, source->n)));
@@ -382,6 +385,8 @@ static PostcopyResult result(PostcopySource *source, bool written, GError *err, 
         if (source->release) {
             take_runs(source); /* it has all, and what it said of that may not have come */
             postcopy_release_all(source->release);
+            while (postcopy_release_step(source->release)) {
+            }
         }
         return POSTCOPY_DONE;
     }

@@ -184,6 +184,16 @@ static uint64_t pages_of(const RamBlock *block)
     return ram_block_resident(block, block->size) / RAM_PAGE;
 }
 
+static unsigned give_back(PostcopyRelease *release)
+{
+    unsigned steps = 0;
+
+    while (postcopy_release_step(release)) {
+        steps++;
+    }
+    return steps;
+}
+
 static void test_release(void)
 {
     g_autoptr(GPtrArray) blocks = new_blocks();
@@ -198,12 +208,15 @@ static void test_release(void)
     postcopy_release_sent(release, 1, &(PageRange){ 50, 8 });
     g_assert_false(postcopy_release_arrived(release, 13, NULL));
     g_assert_true(postcopy_release_arrived(release, 2, NULL));
-    g_assert_cmpuint(pages_of(a), ==, PAGES); /* it may go on here yet */
+    g_assert_cmpuint(give_back(release), ==, 0); /* it may go on here yet */
+    g_assert_cmpuint(pages_of(a), ==, PAGES);
     postcopy_release_runs(release);
+    g_assert_cmpuint(give_back(release), ==, 2);
     g_assert_cmpuint(pages_of(a), ==, PAGES - 22);
     g_assert_cmpuint(pages_of(b), ==, PAGES);
     g_assert_false(postcopy_release_arrived(release, 1, NULL));
     g_assert_true(postcopy_release_arrived(release, 7, NULL));
+    give_back(release);
     g_assert_cmpuint(pages_of(a), ==, PAGES - 24);
     g_assert_cmpuint(pages_of(b), ==, PAGES - 3);
     g_assert_cmpuint(b->host[52 * RAM_PAGE], ==, 0);
@@ -215,10 +228,35 @@ static void test_release(void)
     g_assert_cmpuint(b->host[53 * RAM_PAGE], ==, 2);
     postcopy_release_sent(release, 1, &(PageRange){ 53, 1 });
     g_assert_true(postcopy_release_arrived(release, 0, NULL));
+    give_back(release);
     g_assert_cmpuint(b->host[53 * RAM_PAGE], ==, 2);
     postcopy_release_all(release);
+    give_back(release);
     g_assert_cmpuint(b->host[53 * RAM_PAGE], ==, 0);
     g_assert_cmpuint(b->host[54 * RAM_PAGE], ==, 2);
+    postcopy_release_free(release);
+}
+
+/* Much is given back little by little. */
+static void test_release_steps(void)
+{
+    const uint64_t pages = 5000;
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new_with_free_func((GDestroyNotify)ram_block_unref);
+    RamBlock *block = ram_block_new("much", pages * RAM_PAGE, -1, false, true, 0, NULL);
+
+    g_ptr_array_add(blocks, block);
+    memset(block->host, 1, block->size);
+    PostcopyRelease *release = postcopy_release_new(blocks);
+    postcopy_release_has(release, 0, &(PageRange){ 1, pages - 1 });
+    postcopy_release_runs(release);
+    uint64_t left = pages;
+    while (postcopy_release_step(release)) {
+        g_assert_cmpuint(pages_of(block), <, left);
+        g_assert_cmpuint(left - pages_of(block), <=, 2048);
+        left = pages_of(block);
+    }
+    g_assert_cmpuint(left, ==, 1);
+    g_assert_cmpuint(block->host[0], ==, 1);
     postcopy_release_free(release);
 }
 
@@ -238,6 +276,7 @@ static void test_release_files(void)
         memset(block->host, 5, block->size);
         postcopy_release_runs(release);
         postcopy_release_has(release, 0, &(PageRange){ 3, 2 });
+        give_back(release);
         g_assert_cmpuint(block->host[3 * RAM_PAGE], ==, named ? 5 : 0);
         g_assert_cmpuint(block->host[5 * RAM_PAGE], ==, 5);
         postcopy_release_free(release);
@@ -340,6 +379,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy/has", test_has);
     g_test_add_func("/postcopy/resume", test_resume);
     g_test_add_func("/postcopy/release", test_release);
+    g_test_add_func("/postcopy/release-steps", test_release_steps);
     g_test_add_func("/postcopy/release-files", test_release_files);
     g_test_add_func("/postcopy/large-page", test_large_page);
     g_test_add_func("/postcopy/silent", test_silent);
