@@ -132,6 +132,14 @@ bool postcopy_read_advice(const GPtrArray *blocks, const Record *record, uint8_t
 {
     const uint8_t *at = record->data, *end = at + record->size;
 
+    if (record->name[0] && strcmp(record->name, POSTCOPY_TELL_ME) != 0) {
+        g_autofree char *escaped = g_strescape(record->name, NULL);
+        error_set(errp,
+                  "the other end wants '%s' of postcopy, which is not known here: it must be "
+                  "nothing, or '%s'",
+                  escaped, POSTCOPY_TELL_ME);
+        return false;
+    }
     if (record->size < POSTCOPY_ID_SIZE) {
         error_set(errp, "what there is to know of postcopy is too short");
         return false;

@@ -131,6 +131,39 @@ static void test_records(void)
     g_assert_false(is_taken(blocks, "b", (PageRange[]){ { 1, 2 }, { 4, 5 } }, 32, true));
 }
 
+/* What there is to know of postcopy, of which @size bytes come. */
+static bool is_advice(const GPtrArray *blocks, const char *name, const char *block, size_t size)
+{
+    uint8_t id[POSTCOPY_ID_SIZE], data[POSTCOPY_ID_SIZE + 16] = { 0 };
+    const uint64_t page_size = RAM_PAGE;
+    Record record = { .kind = RECORD_ADVICE, .data = data, .size = size };
+    GError *err = NULL;
+
+    memcpy(data + POSTCOPY_ID_SIZE, &page_size, sizeof(page_size));
+    data[POSTCOPY_ID_SIZE + sizeof(page_size)] = (uint8_t)strlen(block);
+    strcpy((char *)data + POSTCOPY_ID_SIZE + sizeof(page_size) + 1, block);
+    strcpy(record.name, name);
+    const bool ok = postcopy_read_advice(blocks, &record, id, &err);
+    g_assert_true(ok == !err);
+    g_clear_error(&err);
+    return ok;
+}
+
+static void test_advice(void)
+{
+    g_autoptr(GPtrArray) blocks = new_blocks();
+    const size_t size = POSTCOPY_ID_SIZE + 10;
+
+    g_assert_true(is_advice(blocks, "", "a", size));
+    g_assert_true(is_advice(blocks, "release", "a", size));
+    g_assert_true(is_advice(blocks, "", "a", POSTCOPY_ID_SIZE));
+    g_assert_false(is_advice(blocks, "more", "a", size)); /* it would wait for that in vain */
+    g_assert_false(is_advice(blocks, "", "c", size));
+    for (size_t less = 0; less < size; less++) {
+        g_assert_true(is_advice(blocks, "", "a", less) == (less == POSTCOPY_ID_SIZE));
+    }
+}
+
 static void test_has(void)
 {
     uint64_t pages = 0;
@@ -376,6 +409,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/postcopy/maps", test_maps);
     g_test_add_func("/postcopy/records", test_records);
+    g_test_add_func("/postcopy/advice", test_advice);
     g_test_add_func("/postcopy/has", test_has);
     g_test_add_func("/postcopy/resume", test_resume);
     g_test_add_func("/postcopy/release", test_release);
