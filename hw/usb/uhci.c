@@ -162,6 +162,9 @@ static void detached(UsbPort *port)
     Uhci *s = port->opaque;
     uint16_t *value = &s->ports[port->index];
 
+    if (!(*value & CONNECTED)) {
+        return;
+    }
     *value |= CONNECT_CHANGE | (*value & ENABLED ? ENABLE_CHANGE : 0);
     *value &= ~(CONNECTED | ENABLED | LOW_SPEED | SUSPENDED);
     update_port(s, port->index);

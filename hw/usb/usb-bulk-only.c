@@ -137,16 +137,10 @@ static UsbStatus take_data(UsbBulkOnly *s, const uint8_t *data, unsigned *size)
     if (*size > s->left) {
         return USB_STALL;
     }
-    if (scsi->open && scsi->begun) {
-        piece = usb_scsi_piece(scsi);
-    }
     if (scsi->moving) {
         return USB_NAK;
     }
-    if (scsi->open && !scsi->begun) { /* of a saved machine */
-        if (!begin(s)) {
-            return USB_NAK;
-        }
+    if (scsi->open && (scsi->begun || begin(s))) { /* begun anew: of a saved machine */
         piece = usb_scsi_piece(scsi);
     }
     if (piece) {

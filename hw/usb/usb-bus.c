@@ -229,9 +229,7 @@ static void unplugged(Machine *machine, Device *obj)
 {
     UsbPort *port = USB_DEVICE(obj)->port;
 
-    if (!port->dev->absent) {
-        port->ops->detached(port);
-    }
+    port->ops->detached(port); /* also of an absent one: a saved machine may say that it is seen */
 }
 
 static const HotplugHandler hotplug = { .plug = plugged, .unplug = unplugged };

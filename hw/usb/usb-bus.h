@@ -18,7 +18,7 @@ OBJECT_CAST_DEFINE(UsbBus, USB_BUS, TYPE_USB_BUS)
 
 /* What whose port it is, a controller or a hub, does. */
 typedef struct UsbPortOps {
-    /* port->dev has come, or is about to go. */
+    /* port->dev has come, or is about to go: nothing is done if the port is empty already. */
     void (*attached)(UsbPort *port);
     void (*detached)(UsbPort *port);
     /* port->dev, which is suspended, wants to be talked to. */

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "hw/core/runstate.h"
 #include "hw/usb/usb-scsi.h"
 #include "util/error.h"
 
@@ -231,7 +232,8 @@ static bool step(UsbUas *s)
         finish(s);
         return true;
     }
-    if (!s->active && s->task_count && has_room(s) && !scsi->busy) {
+    /* Not while the machine stands: what the unit said of a task that it began is not saved. */
+    if (!s->active && s->task_count && has_room(s) && !scsi->busy && runstate_is_running()) {
         start(s);
         return true;
     }
@@ -558,8 +560,17 @@ static bool post_load(void *obj, GError **errp)
             return false;
         }
     }
-    if (s->active ? !s->task_count : s->parent.open) {
+    if (s->active ? !s->task_count : s->parent.open || s->parent.moving || s->ended) {
         error_set(errp, "active: there is no task, or one that is not active");
+        return false;
+    }
+    if (s->ended && (s->parent.open || s->parent.moving)) {
+        error_set(errp, "ended: the unit is at the command still");
+        return false;
+    }
+    if (s->active && s->status_count + (s->told ? 1 : 2) > STATUSES) {
+        error_set(errp, "status_count: %u, and no room for what comes of the task",
+                  s->status_count);
         return false;
     }
     return true;

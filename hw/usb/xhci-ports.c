@@ -89,6 +89,9 @@ static void detached(UsbPort *port)
 {
     Xhci *s = port->opaque;
 
+    if (!(s->ports[port->index] & CONNECTED)) {
+        return;
+    }
     s->ports[port->index] &= ~(uint32_t)(CONNECTED | ENABLED | LINK | SPEED);
     changed(s, port->index, CONNECT_CHANGE);
     xhci_run_endpoints(s);

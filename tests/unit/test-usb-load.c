@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a saved machine says of USB ports is compared with what is there: at a usb-redir's port is
- * nobody as long as its program has no device.
+ * nobody as long as its program has no device. And what a usb-uas says of its commands.
  */
 #include "chardev/chardev.h"
 #include "hw/usb/ccid.h"
@@ -185,6 +185,113 @@ static void test_sleep_of_nobody(void)
     }
 }
 
+static const StateTable *table_of(Device *dev)
+{
+    return device_class(dev)->state;
+}
+
+static void attach(Device *dev, bool attached)
+{
+    struct json_object *value = json_object_new_boolean(attached);
+
+    g_assert_true(object_property_set(&dev->parent, "attached", value, NULL));
+    json_object_put(value);
+}
+
+/* A saved machine says that a bus of disks is not seen, and that its port is not empty: when it is
+ * taken out, the port is empty for all that. */
+static void test_hidden(void)
+{
+    static const char *const types[] = { "ich9-usb-ehci1", "pci-ohci", "piix4-usb-uhci",
+                                         "qemu-xhci" };
+
+    make_machine("pc");
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autofree char *card = g_strdup_printf("%s,id=c%u", types[i], i);
+        g_autofree char *bot = g_strdup_printf("usb-bot,id=b%u,bus=c%u.0", i, i);
+        g_autoptr(GByteArray) hidden = g_byte_array_new(), seen = g_byte_array_new();
+        Device *owner = add_device(card), *dev = add_device(bot);
+
+        if (object_is_a(&owner->parent, TYPE_EHCI)) {
+            ehci_configure(EHCI(owner), true);
+        }
+        state_save(table_of(dev), dev, hidden);
+        attach(dev, true);
+        state_save(table_of(dev), dev, seen);
+        g_assert_true(state_load(table_of(dev), dev, seen->data, seen->len, NULL));
+        g_assert_true(loads(owner, NULL));
+        g_assert_true(state_load(table_of(dev), dev, hidden->data, hidden->len, NULL));
+        g_assert_true(USB_DEVICE(dev)->absent);
+        device_unplug(dev);
+        g_assert_true(loads(owner, NULL));
+    }
+}
+
+/* The place of the value of the field @name, which occurs once, in a saved state. */
+static uint8_t *value_of(const GByteArray *saved, const char *name)
+{
+    size_t size = strlen(name);
+    uint8_t *at = memmem(saved->data, saved->len, name, size);
+
+    while (at && at[-1] != size) {
+        at = memmem(at + 1, saved->len - (size_t)(at + 1 - saved->data), name, size);
+    }
+    g_assert_nonnull(at);
+    return at + size + 1 + 1 + 4; /* kind, bytes of an element, number of elements */
+}
+
+/* A command's state that a usb-uas cannot be in. */
+static void test_uas(void)
+{
+    static const struct {
+        struct {
+            const char *name;
+            uint8_t value;
+        } fields[4];
+        bool well;
+    } cases[] = {
+        { { { "active", 0 } }, true },
+        { { { "status_count", 63 } }, true },
+        { { { "active", 1 } }, false },
+        { { { "active", 1 }, { "task_count", 1 } }, true },
+        { { { "active", 1 }, { "task_count", 1 }, { "open", 1 }, { "moving", 1 } }, true },
+        { { { "open", 1 } }, false },
+        { { { "moving", 1 } }, false },
+        { { { "ended", 1 } }, false },
+        { { { "active", 1 }, { "task_count", 1 }, { "ended", 1 }, { "open", 1 } }, false },
+        { { { "active", 1 }, { "task_count", 1 }, { "ended", 1 }, { "moving", 1 } }, false },
+        { { { "active", 1 }, { "task_count", 1 }, { "status_count", 62 } }, true },
+        { { { "active", 1 }, { "task_count", 1 }, { "status_count", 63 } }, false },
+        { { { "active", 1 }, { "task_count", 1 }, { "status_count", 63 }, { "told", 1 } }, true },
+        { { { "status_count", 64 } }, false },
+    };
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    Device *dev;
+
+    make_machine("pc");
+    add_device("qemu-xhci,id=x");
+    dev = add_device("usb-uas,id=u,bus=x.0");
+    state_save(table_of(dev), dev, saved);
+    for (uint8_t *size = value_of(saved, "statuses"), i = 0; i < 64; i++) {
+        uint8_t *entry = memmem(size, saved->len - (size_t)(size - saved->data), "\4size", 5);
+
+        entry[5 + 1 + 1 + 4] = 16;
+        size = entry + 5;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GByteArray) lie = g_byte_array_new();
+
+        g_byte_array_append(lie, saved->data, saved->len);
+        for (unsigned j = 0; j < G_N_ELEMENTS(cases[i].fields) && cases[i].fields[j].name; j++) {
+            *value_of(lie, cases[i].fields[j].name) = cases[i].fields[j].value;
+        }
+        g_test_message("case %u", i);
+        g_assert_cmpint(state_load(table_of(dev), dev, lie->data, lie->len, NULL), ==,
+                        cases[i].well);
+        device_class(dev)->reset(dev);
+    }
+}
+
 static void in_subprocess(gconstpointer fn)
 {
     if (g_test_subprocess()) {
@@ -203,5 +310,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/usb-load/no-speed", test_no_speed, in_subprocess);
     g_test_add_data_func("/usb-load/sleep-of-nobody", test_sleep_of_nobody, in_subprocess);
     g_test_add_data_func("/usb-load/card", test_card, in_subprocess);
+    g_test_add_data_func("/usb-load/hidden", test_hidden, in_subprocess);
+    g_test_add_data_func("/usb-load/uas", test_uas, in_subprocess);
     return g_test_run();
 }
