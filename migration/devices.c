@@ -202,8 +202,16 @@ static bool load_from(Loading *loading, const StateTable *table, void *obj, cons
 static bool load(Loading *loading, const StateTable *table, Object *obj)
 {
     g_autofree char *path = object_path(obj);
+    bool missing = !g_hash_table_contains(loading->left, path);
 
-    if (!g_hash_table_contains(loading->left, path)) {
+    if (missing && table->added) { /* it is in its state after a reset, if that can be */
+        if (table->post_load && !table->post_load(obj, loading->errp)) {
+            g_prefix_error(loading->errp, "device '%s': ", path);
+            return false;
+        }
+        return true;
+    }
+    if (missing) {
         error_set(loading->errp,
                   "the state of '%s' is missing: the machine that was saved has no such device",
                   path);

@@ -49,6 +49,7 @@ struct StateTable {
     unsigned oldest;          /* that can still be read; 0: only `version` */
     const StateField *fields; /* ends with a NULL name */
     size_t base;              /* where in the structure that is, to which offsets are counted */
+    bool added; /* older programs had devices of the type, and no table: a state may be missing */
     /* Bring members up to date, before they are written. May be NULL. */
     void (*pre_save)(void *obj);
     /* Check what was read, and work out what follows from it; false: it makes no sense. May be

@@ -249,11 +249,17 @@ static bool ns_realize(Device *dev, GError **errp)
     return true;
 }
 
+/* Zones stay; but what was saved of them is of another time. */
+static void ns_reset(Device *dev)
+{
+    g_clear_pointer(&NVME_NS_DEVICE(dev)->zones_state, g_bytes_unref);
+}
+
 static void ns_unrealize(Device *dev)
 {
     boot_order_remove(dev);
     nvme_ns_remove(&NVME_NS_DEVICE(dev)->ns);
-    g_clear_pointer(&NVME_NS_DEVICE(dev)->zones_state, g_bytes_unref);
+    ns_reset(dev);
 }
 
 static void ns_pre_save(void *obj)
@@ -284,6 +290,7 @@ static const StateField ns_fields[] = {
 static const StateTable ns_state = { .name = TYPE_NVME_NS,
                                      .version = 1,
                                      .fields = ns_fields,
+                                     .added = true,
                                      .pre_save = ns_pre_save,
                                      .post_load = ns_post_load };
 
@@ -341,6 +348,7 @@ static const DeviceClass ns_class = {
     .bus = TYPE_NVME_BUS,
     .realize = ns_realize,
     .unrealize = ns_unrealize,
+    .reset = ns_reset,
     .state = &ns_state,
 };
 

@@ -95,7 +95,7 @@ static const NvmeNs *allocated(const Nvme *n, uint32_t nsid)
 
 static NvmeStatus tell(const NvmeNs *ns, const NvmeCommand *cmd, uint8_t *id)
 {
-    uint64_t blocks, unit;
+    uint64_t blocks, capacity, unit;
 
     if (cmd->nsid == NVME_ALL_NAMESPACES) { /* what all have in common */
         id[128 + 2] = log2_of(BLOCK_SECTOR);
@@ -105,10 +105,11 @@ static NvmeStatus tell(const NvmeNs *ns, const NvmeCommand *cmd, uint8_t *id)
         return cmd->nsid >= 1 && cmd->nsid <= NVME_NAMESPACES ? NVME_OK : NVME_BAD_NAMESPACE;
     }
     blocks = nvme_ns_blocks(ns);
+    capacity = ns->zones ? blocks / ns->zones->size * ns->zones->capacity : blocks;
     unit = MIN(block_conf_granularity(ns->conf) / ns->conf->logical - 1, UINT16_MAX);
     put(id + 0, blocks, 8); /* NSZE, NCAP, NUSE */
-    put(id + 8, ns->zones ? blocks / ns->zones->size * ns->zones->capacity : blocks, 8);
-    put(id + 16, blocks, 8);
+    put(id + 8, capacity, 8);
+    put(id + 16, capacity, 8);
     id[30] = ns->shared;   /* NMIC */
     id[24] = 1 << 4;       /* NSFEAT: granularities follow */
     put(id + 64, unit, 2); /* NPWG, NPWA, NPDG, NPDA */

@@ -77,7 +77,7 @@ def identified(n):
         status = n.status(0, 6, nsid, cdw10=cns, cdw11=csi << 24)
         return status or n.data()
     tap.equal(int(n.m(f"readl {n.bar + 4:#x}")[0], 0) & 0x1fe0, 0x820, "CAP.CSS")
-    tap.equal(struct.unpack_from("<QQ", identify(0, nsid=1)), (4 * ZONE, 4 * 384), "NSZE, NCAP")
+    tap.equal(struct.unpack_from("<QQQ", identify(0, nsid=1)), (4 * ZONE, 4 * 384, 4 * 384), "NSZE, NCAP, NUSE")
     found = identify(3, nsid=1)
     tap.equal((found[0], found[20:25]), (3, b"\4\1\0\0\2"), "UUID and CSI")
     tap.equal(struct.unpack_from("<HHII", identify(5, 2, 1)), (0, 0, 2, 1), "MAR, MOR")
