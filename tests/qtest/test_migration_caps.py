@@ -154,11 +154,12 @@ def announcements():
 
 def differences():
     """A page that changes a little goes as that, and arrives as it is. The migration waits before its end, which would
-    be in the middle of what qtest writes: no CPU runs that it could stop."""
+    be in the middle of what qtest writes: no CPU runs that it could stop. It is slow, so that pages change while they
+    go as a whole."""
     with Folder() as at, start(["-incoming", f"unix:{at('meet')}"]) as there, start() as here:
         fill(here, 0x11)
         switch(here, "xbzrle", "events", "pause-before-switchover")
-        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": SLOW, "downtime-limit": 0, "xbzrle-cache-size": 16 * MIB})
+        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": MIB, "downtime-limit": 0, "xbzrle-cache-size": 16 * MIB})
         here.qmp.command("migrate", uri=f"unix:{at('meet')}")
         number = 0
 
@@ -167,7 +168,7 @@ def differences():
             return info["status"] == "setup" or (info["status"] == "active" and info["xbzrle-cache"]["pages"] < 2000)
         while goes():
             number += 1
-            for page in range(64):
+            for page in range(256):  # a MiB
                 here(f"writel {AT + page * 4096 + 64 + number % 100 * 8:#x} {number:#x}")
         here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0, "downtime-limit": 60000})
         vm.wait_until(lambda: status(here) == "pre-switchover", "the end that waits")

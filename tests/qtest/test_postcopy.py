@@ -298,7 +298,7 @@ def cancelled(*names):
         m.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": 1})
         m.qmp.command("migrate", uri=pair.uri)
         m.qmp.command("migrate-start-postcopy")
-        wait(m, "postcopy-active")  # its devices take minutes now
+        wait(m, "postcopy-active")  # its devices take more than a minute now
         m.qmp.command("migrate_cancel")
         wait(m, "cancelled")
         tap.equal(m.qmp.command("query-status")["status"], "running")
@@ -322,7 +322,7 @@ def image_is_taken():
                 liar.until(ADVICE)
                 liar.sock.sendall(record(ANSWER))
                 m.qmp.command("migrate-start-postcopy")
-                wait(m, "postcopy-active")  # its devices take minutes now
+                wait(m, "postcopy-active")  # its devices take more than a minute now
                 with start(disk):
                     liar.file.close()
                     liar.sock.close()
