@@ -242,6 +242,127 @@ static void test_errors(void)
     qtest_quit(u.qt);
 }
 
+/* A read that is under way, as the disk's limit has it: nothing is told of it yet. The status pipe
+ * is asked from now on. */
+static unsigned start_slow(QUsb *u)
+{
+    static const uint8_t read8[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 8 };
+    unsigned slot;
+
+    qusb_start(u, "-drive if=none,id=d,format=raw,file.driver=null-co,file.size=1M,"
+                  "file.read-zeroes=on,throttling.bps-total=64 "
+                  "-device usb-uas,id=b -device scsi-hd,id=h,bus=b.0,drive=d");
+    slot = connect_uas(u);
+    send(u, slot, 1, 0, ready, 6);
+    assert_ended(u, slot, 1, 2, 6, 0x29);
+    send(u, slot, 3, 0, read8, 10);
+    assert_told(u, slot, READ_READY, 3, 0, 0);
+    g_assert_cmpuint(move(u, slot, IN_PIPE, DATA, 4096, NULL), ==, QUSB_SUCCESS);
+    assert_ended(u, slot, 3, 0, 0, 0);
+    send(u, slot, 4, 0, read8, 10); /* has to wait for a minute */
+    qusb_submit(u, slot, STATUS_PIPE, STATUS, 64);
+    g_assert_cmpuint(qusb_ended(u, slot, STATUS_PIPE, NULL), ==, 0);
+    return slot;
+}
+
+/* What was submitted to the status pipe has come, and is this. */
+static void assert_came(QUsb *u, unsigned slot, uint8_t id, uint16_t tag, unsigned at, uint8_t byte)
+{
+    g_assert_cmpuint(wait_code(u, slot, STATUS_PIPE, NULL), ==, QUSB_SHORT);
+    g_assert_cmphex(qtest_readb(u->qt, STATUS), ==, id);
+    g_assert_cmphex(qtest_readb(u->qt, STATUS + 3), ==, tag);
+    g_assert_cmphex(qtest_readb(u->qt, STATUS + at), ==, byte);
+}
+
+/* A task that is aborted while it is under way is not said to be gone before it is. */
+static void test_aborted(void)
+{
+    QUsb u;
+    unsigned slot = start_slow(&u);
+
+    send(&u, slot, 5, 0, inquiry, 6);
+    manage(&u, slot, 6, 1, 4, 0);
+    g_assert_cmpuint(qusb_ended(&u, slot, STATUS_PIPE, NULL), ==, 0);
+    qtest_clock_step(u.qt, 65000 * MS);
+    assert_came(&u, slot, RESPONSE, 6, 7, 0);
+    assert_told(&u, slot, READ_READY, 5, 0, 0);
+    g_assert_cmpuint(move(&u, slot, IN_PIPE, DATA, 36, NULL), ==, QUSB_SUCCESS);
+    assert_ended(&u, slot, 5, 0, 0, 0);
+    qtest_quit(u.qt);
+}
+
+static void test_disk_goes(void)
+{
+    QUsb u;
+    unsigned slot = start_slow(&u);
+
+    qtest_qmp_ok(u.qt, "device_del", "{'id': 'h'}");
+    assert_came(&u, slot, READ_READY, 4, 0, READ_READY); /* what it had begun was waited for */
+    g_assert_cmpuint(move(&u, slot, IN_PIPE, DATA, 4096, NULL), ==, QUSB_SUCCESS);
+    assert_ended(&u, slot, 4, 0, 0, 0);
+    send(&u, slot, 5, 0, ready, 6);
+    assert_ended(&u, slot, 5, 2, 5, 0x25);
+    qtest_quit(u.qt);
+}
+
+static void test_device_goes(void)
+{
+    QUsb u;
+
+    start_slow(&u);
+    qtest_qmp_ok(u.qt, "device_del", "{'id': 'b'}");
+    qtest_clock_step(u.qt, 65000 * MS);
+    qtest_quit(u.qt);
+}
+
+/* The guest's machine, or the port, is reset: the next command is as after power-up. */
+static void test_reset(void)
+{
+    for (unsigned all = 0; all < 2; all++) {
+        QUsb u;
+        unsigned slot = start_slow(&u);
+
+        if (all) {
+            qtest_qmp_ok(u.qt, "system_reset", NULL);
+            json_object_put(qtest_event(u.qt, "RESET"));
+            qusb_begin(&u);
+        }
+        slot = connect_uas(&u);
+        send(&u, slot, 3, 0, ready, 6);
+        assert_ended(&u, slot, 3, all ? 2 : 0, all ? 6 : 0, all ? 0x29 : 0);
+        qtest_quit(u.qt);
+    }
+}
+
+/* A sector that cannot be read stops the machine; when it goes on, it is read again. */
+static void test_stopped(void)
+{
+    QUsb u;
+    unsigned slot;
+
+    qusb_start(&u, "-blockdev blkdebug,node-name=n,image.driver=null-co,image.size=1M,"
+                   "image.read-zeroes=on,inject-error.0.event=read_aio,inject-error.0.once=on,"
+                   "inject-error.0.sector=130 "
+                   "-device usb-uas,id=b -device scsi-hd,bus=b.0,drive=n,rerror=stop");
+    slot = connect_uas(&u);
+    send(&u, slot, 1, 0, ready, 6);
+    assert_ended(&u, slot, 1, 2, 6, 0x29);
+    send(&u, slot, 2, 0, read200, 10);
+    send(&u, slot, 3, 0, inquiry, 6);
+    assert_told(&u, slot, READ_READY, 2, 0, 0);
+    g_assert_cmpuint(move(&u, slot, IN_PIPE, DATA, 65536, NULL), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, IN_PIPE, DATA, 36864);
+    json_object_put(qtest_event(u.qt, "STOP"));
+    g_assert_cmpuint(qusb_ended(&u, slot, IN_PIPE, NULL), ==, 0);
+    qtest_qmp_ok(u.qt, "cont", NULL);
+    g_assert_cmpuint(wait_code(&u, slot, IN_PIPE, NULL), ==, QUSB_SUCCESS);
+    assert_ended(&u, slot, 2, 0, 0, 0);
+    assert_told(&u, slot, READ_READY, 3, 0, 0);
+    g_assert_cmpuint(move(&u, slot, IN_PIPE, DATA, 36, NULL), ==, QUSB_SUCCESS);
+    assert_ended(&u, slot, 3, 0, 0, 0);
+    qtest_quit(u.qt);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -249,5 +370,10 @@ int main(int argc, char **argv)
     g_test_add_func("/uas/data", test_data);
     g_test_add_func("/uas/tasks", test_tasks);
     g_test_add_func("/uas/errors", test_errors);
+    g_test_add_func("/uas/aborted", test_aborted);
+    g_test_add_func("/uas/disk-goes", test_disk_goes);
+    g_test_add_func("/uas/device-goes", test_device_goes);
+    g_test_add_func("/uas/reset", test_reset);
+    g_test_add_func("/uas/stopped", test_stopped);
     return g_test_run();
 }

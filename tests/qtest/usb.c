@@ -37,6 +37,8 @@ void qusb_set(QUsb *u, unsigned offset, uint32_t value)
 void qusb_begin(QUsb *u)
 {
     *u = (QUsb){ .qt = u->qt, .command_cycle = true, .event_cycle = true };
+    qpci_write(u->qt, DEVFN, 0x10, 4, QUSB_BAR);
+    qpci_write(u->qt, DEVFN, 4, 2, 6);
     qusb_set(u, USBCMD, 2);
     qtest_memset(u->qt, COMMANDS, 0, 0x100000);
     qtest_writeq(u->qt, SEGMENTS, EVENTS);
@@ -54,8 +56,6 @@ void qusb_begin(QUsb *u)
 void qusb_start(QUsb *u, const char *options)
 {
     u->qt = qtest_start("-m 64 -device qemu-xhci,id=x,addr=4 %s", options);
-    qpci_write(u->qt, DEVFN, 0x10, 4, QUSB_BAR);
-    qpci_write(u->qt, DEVFN, 4, 2, 6);
     qusb_begin(u);
 }
 

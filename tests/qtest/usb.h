@@ -44,7 +44,7 @@ typedef struct QUsb {
 
 /* Start a machine with "-device qemu-xhci,id=x,addr=4" and @options, and run the controller. */
 void qusb_start(QUsb *u, const char *options);
-void qusb_begin(QUsb *u); /* the latter, anew */
+void qusb_begin(QUsb *u); /* the latter, anew: after a reset, too */
 uint32_t qusb_get(QUsb *u, unsigned offset);
 void qusb_set(QUsb *u, unsigned offset, uint32_t value);
 /* Carry out a command: its code. @slot: in and out. */
