@@ -221,7 +221,7 @@ const Option *option_group_find(const char *name, GError **errp)
 /* Has @use this id? */
 static bool use_has_id(const OptionUse *use, const char *id)
 {
-    struct json_object *props = keyval_or_json_parse(use->arg, "type", NULL);
+    struct json_object *props = keyval_device_parse(use->arg, NULL); /* of whatever group */
     bool same = g_strcmp0(json_object_get_string(json_object_object_get(props, "id")), id) == 0;
 
     json_object_put(props);
@@ -275,17 +275,35 @@ static bool set_in_group(GArray *uses, const char *group, const char *id, const 
     return true;
 }
 
+/* The dot between an id and a key, in "ID.KEY". Both may have dots: the last one behind an id that
+ * there is, or else the last one. */
+static char *find_id_end(GArray *uses, const char *group, char *path)
+{
+    const Option *option = option_group_find(group, NULL);
+
+    for (char *dot = strrchr(path, '.'); option && dot;
+         dot = g_strrstr_len(path, dot - path, ".")) {
+        g_autofree char *id = g_strndup(path, (size_t)(dot - path));
+
+        if (find_use(uses, option, id)) {
+            return dot;
+        }
+    }
+    return strrchr(path, '.');
+}
+
 bool option_set(GArray *uses, const char *text, GError **errp)
 {
     const char *equals = strchr(text, '=');
     g_autofree char *path = g_strndup(text, equals ? (size_t)(equals - text) : 0);
     char *first = strchr(path, '.'), *last = strrchr(path, '.');
 
-    /* An id may have dots in it, groups and keys have not. */
     if (!first || first == last || first == path || !last[1] || first + 1 == last) {
         error_set(errp, "expects GROUP.ID.KEY=VALUE, as in device.dimm0.slot=3");
         return false;
     }
-    *first = *last = '\0';
+    *first = '\0';
+    last = find_id_end(uses, path, first + 1);
+    *last = '\0';
     return set_in_group(uses, path, first + 1, last + 1, equals + 1, errp);
 }

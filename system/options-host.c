@@ -89,12 +89,26 @@ bool option_apply_add_fd(Startup *startup, const void *parsed, GError **errp)
 
 /* ---- -global ---- */
 
-/* "TYPE.PROPERTY=VALUE"; types may have dots in their names. */
+/* The dot between type and property. Both may have dots in their names: the first one behind a type
+ * that there is, or else the last one. NULL: there is none. */
+static char *find_type_end(char *path)
+{
+    for (char *dot = strchr(path, '.'); dot; dot = strchr(dot + 1, '.')) {
+        g_autofree char *type = g_strndup(path, (size_t)(dot - path));
+
+        if (object_type_find(type)) {
+            return dot;
+        }
+    }
+    return strrchr(path, '.');
+}
+
+/* "TYPE.PROPERTY=VALUE". */
 static bool global_from_short(const char *arg, GError **errp)
 {
     const char *equals = strchr(arg, '=');
     g_autofree char *type = g_strndup(arg, equals ? (size_t)(equals - arg) : 0);
-    char *dot = strrchr(type, '.');
+    char *dot = find_type_end(type);
 
     if (!dot || dot == type || !dot[1]) {
         error_set(errp, "expects TYPE.PROPERTY=VALUE, as in pc-dimm.node=1, or "

@@ -234,6 +234,18 @@ def moved():
         tap.equal((status != 0, "zoned" in text), (True, True), text)
 
 
+def named():
+    """Names of properties that have dots, by each way that sets them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".cfg") as config:
+        config.write('[device "n.s"]\ndriver = "nvme-ns"\ndrive = "d"\nzoned = "on"\nzoned.zone_size = "64k"\n')
+        config.flush()
+        device = ["-device", "nvme-ns,id=n.s,drive=d,zoned=on,zoned.zone_capacity=64k"]
+        for words in (["-readconfig", config.name], [*device, "-set", "device.n.s.zoned.zone_size=64k"],
+                      ["-global", "nvme-ns.zoned.zone_size=64k", *device], ["-global", "driver=nvme-ns,property=zoned.zone_size,value=64k", *device]):
+            with machine.Machine(memory="64M", extra=["-device", "nvme,serial=a", "-blockdev", "null-co,node-name=d,size=1M", *words]) as m:
+                tap.equal(m.qmp.command("qom-get", path="/machine/peripheral/n.s", property="zoned.zone_size"), 65536, words)
+
+
 def refused():
     for more, says in ((",zoned.zone_size=1000", "multiple of the namespace's blocks"), (",zoned.zone_size=0", "multiple"), (",zoned.zone_capacity=2M", "at most zoned.zone_size"),
                        (",zoned.zone_capacity=100", "multiple"), (",zoned.max_active=2,zoned.max_open=3", "zoned.max_active=2"), (",zoned.descr_ext_size=65", "multiple of 64"),
@@ -250,5 +262,5 @@ def refused():
 
 
 tap.run([("what it is said to be", identified), ("writes, appends and resets", written), ("sizes", sized), ("states", managed), ("reports", reported),
-         ("limits", limited), ("limits without closing", not_closed), ("other namespaces", other_namespaces), ("errors of the host", kept), ("moved", moved),
+         ("limits", limited), ("limits without closing", not_closed), ("other namespaces", other_namespaces), ("errors of the host", kept), ("moved", moved), ("names with dots", named),
          ("what is refused", refused)])
