@@ -81,6 +81,9 @@ static NvmeStatus step_ended(NvmeRequest *r)
         keep(r);
         return NVME_LATER;
     }
+    if (r->zone && !(r->n->cancelling && r->block.error)) { /* its blocks are gone */
+        nvme_zones_reset(r->ns->zones, r->zone);
+    }
     return NVME_OK;
 }
 
@@ -347,15 +350,12 @@ static NvmeStatus dataset(Nvme *n, Start *start, const NvmeCommand *cmd, NvmeNs 
 
 /* ---- zones ---- */
 
-/* The blocks of a zone go to the host, and then it is empty. */
+/* The blocks of a zone go to the host, and then it is empty (step_ended()). */
 static bool next_zone(NvmeRequest *r)
 {
     NvmeZones *zones = r->ns->zones;
     uint64_t block = r->ns->conf->logical;
 
-    if (r->zone) {
-        nvme_zones_reset(zones, r->zone);
-    }
     r->zone = r->next < r->steps ? nvme_zones_to_reset(zones, r->next) : NULL;
     if (!r->zone || (unsigned)(r->zone - zones->zones) >= r->steps) {
         r->zone = NULL;

@@ -210,6 +210,25 @@ def kept():
             tap.equal((n.append(ZONE), n.read(1, ZONE)), ((0, ZONE + 1), b"k" * 512))
 
 
+def under_way():
+    """A reset of a zone, and a write, are under way when the controller is reset: what has its place in a zone keeps it, and the zone whose blocks are gone is empty."""
+    with tempfile.TemporaryDirectory() as folder:
+        extra = words(folder)
+        extra[3] += ",throttling.bps-total=64"
+        for all_of_it in False, True:
+            with machine.Machine(memory="64M", extra=extra) as m:
+                n = Controller(m)
+                n.write(0)
+                n.submit(1, 0x7d, 1, cdw10=ZONE)
+                n.submit(1, 0x79, 1, cdw10=0, cdw13=RESET)
+                tap.equal([zone["rd_bytes"] + zone["wr_bytes"] for zone in (m.qmp.command("query-blockstats")[0]["stats"],)], [512], "what is done")
+                if all_of_it:
+                    m.qmp.command("system_reset")
+                    m.qmp.event("RESET")
+                n.reset()
+                tap.equal([(zone[0], zone[2] % ZONE) for zone in n.zones()[1]][:2], [(EMPTY, 0), (CLOSED if all_of_it else IMPLICIT, 1)])
+
+
 def moved():
     with tempfile.TemporaryDirectory() as folder:
         extra = words(folder, ",zoned.max_active=3,zoned.max_open=2,zoned.descr_ext_size=64")
@@ -262,5 +281,5 @@ def refused():
 
 
 tap.run([("what it is said to be", identified), ("writes, appends and resets", written), ("sizes", sized), ("states", managed), ("reports", reported),
-         ("limits", limited), ("limits without closing", not_closed), ("other namespaces", other_namespaces), ("errors of the host", kept), ("moved", moved), ("names with dots", named),
+         ("limits", limited), ("limits without closing", not_closed), ("other namespaces", other_namespaces), ("errors of the host", kept), ("what is under way at a reset", under_way), ("moved", moved), ("names with dots", named),
          ("what is refused", refused)])
