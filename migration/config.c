@@ -310,9 +310,46 @@ static bool compare(const char *path, struct json_object *theirs, struct json_ob
     return true;
 }
 
+static bool is_default(const Property *prop, struct json_object *value)
+{
+    return prop->has_default && (json_object_is_type(value, json_type_boolean)
+                                     ? json_object_get_boolean(value) == (prop->default_int != 0)
+                                     : json_object_is_type(value, json_type_int) &&
+                                           json_object_get_int64(value) == prop->default_int);
+}
+
+typedef struct Devices {
+    struct json_object *theirs, *ours;
+} Devices;
+
+/* What an older program did not know of @dev is as it was there, unless somebody has set it: it is
+ * not compared. */
+static bool leave_out_new(Device *dev, void *opaque)
+{
+    const Devices *devices = opaque;
+    g_autofree char *path = object_path(OBJECT(dev));
+    g_autoptr(GPtrArray) props = object_type_properties(dev->parent.type);
+    struct json_object *theirs = json_object_object_get(devices->theirs, path);
+    struct json_object *ours = json_object_object_get(devices->ours, path), *value;
+
+    if (!json_object_is_type(theirs, json_type_object) || object_is_a(OBJECT(dev), TYPE_X86_CPU)) {
+        return true;
+    }
+    for (unsigned i = 0; i < props->len; i++) {
+        const Property *prop = props->pdata[i];
+
+        if (!json_object_object_get_ex(theirs, prop->name, NULL) &&
+            json_object_object_get_ex(ours, prop->name, &value) && is_default(prop, value)) {
+            json_object_object_del(ours, prop->name);
+        }
+    }
+    return true;
+}
+
 bool migration_config_check(struct json_object *theirs, GError **errp)
 {
     struct json_object *ours = migration_config(), *uuid;
+    Devices devices = { .ours = json_object_object_get(ours, "devices") };
     bool same;
 
     if (!json_object_is_type(theirs, json_type_object)) {
@@ -325,6 +362,8 @@ bool migration_config_check(struct json_object *theirs, GError **errp)
 
         json_object_object_add(ours, "uuid", own ? own : json_object_get(uuid));
     }
+    devices.theirs = json_object_object_get(theirs, "devices");
+    devices_foreach(leave_out_new, &devices);
     same = compare("", theirs, ours, errp);
     json_object_put(ours);
     return same;

@@ -16,8 +16,9 @@
 struct json_object *migration_config(void);
 /* Let the other end take only a machine with the same UUID, if both have one. Machine lock. */
 void migration_config_add_uuid(struct json_object *config);
-/* Is @theirs, as another machine gave it, the same as this machine's? An error names the first
- * thing that differs, with both values. */
+/* Is @theirs, as another machine gave it, the same as this machine's? A property that only devices
+ * here have, of a newer program, has to be at its default. An error names the first thing that
+ * differs, with both values. */
 bool migration_config_check(struct json_object *theirs, GError **errp);
 /* Write @config as the record that a stream begins with. */
 bool migration_config_write(struct json_object *config, Stream *stream, GError **errp);

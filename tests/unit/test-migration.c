@@ -6,6 +6,7 @@
 #include "accel/accel.h"
 #include "block/node.h"
 #include "memory/address-space.h"
+#include "migration/config.h"
 #include "migration/incoming.h"
 #include "migration/reader.h"
 #include "qapi/visit.h"
@@ -209,6 +210,31 @@ static char *error_without(const char *more)
     return err ? g_strdup(err->message) : NULL;
 }
 
+/* What older programs did not know of a controller is as it was, if nobody has set it. */
+static void check_older_options(void)
+{
+    struct json_object *theirs, *devices, *one;
+    g_autoptr(GError) err = NULL;
+
+    make_machine("pc");
+    add_device("nvme,serial=x,id=plain");
+    add_device("nvme,serial=y,id=set,zoned.zasl=1");
+    theirs = migration_config();
+    g_assert_true(migration_config_check(theirs, NULL));
+    devices = json_object_object_get(theirs, "devices");
+    one = json_object_object_get(devices, "/machine/peripheral/plain");
+    json_object_object_del(one, "zoned.zasl");
+    json_object_object_del(one, "zoned.auto_transition");
+    g_assert_true(migration_config_check(theirs, NULL));
+    one = json_object_object_get(devices, "/machine/peripheral/set");
+    json_object_object_del(one, "zoned.auto_transition");
+    g_assert_true(migration_config_check(theirs, NULL));
+    json_object_object_del(one, "zoned.zasl");
+    g_assert_false(migration_config_check(theirs, &err));
+    g_assert_nonnull(strstr(err->message, "zoned.zasl = 1"));
+    json_object_put(theirs);
+}
+
 static void check_older_namespace(void)
 {
     g_autofree char *message = error_without("");
@@ -356,6 +382,7 @@ static const struct {
 } cases[] = {
     { "/migration/older-tables", check_older_tables },
     { "/migration/older-stream", check_older_stream },
+    { "/migration/older-options", check_older_options },
     { "/migration/older-namespace", check_older_namespace },
     { "/migration/older-zones", check_older_zones },
     { "/migration/shutdown-at-stop", check_shutdown },
