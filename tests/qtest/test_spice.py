@@ -25,6 +25,13 @@ def start(path, *more, options="disable-ticketing=on", gpu="virtio-gpu-pci"):
                                                 "-device", "virtio-tablet-pci,addr=6", "-spice", f"unix=on,addr={path},{options}", *more])
 
 
+def meanwhile(client, function):
+    """Surfaces that go wait for clients that are being told of them."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    client.wait(lambda: not thread.is_alive(), "it is done")
+
+
 def screen():
     with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s") as m:
         gpu = Gpu(m, 4)
@@ -32,7 +39,7 @@ def screen():
         client = Client(f"{folder}/s")
         client.works()
         client.wait(lambda: client.size() == (640, 480), "nothing yet")
-        gpu.picture(1, 80, 60, 0x102030)
+        meanwhile(client, lambda: gpu.picture(1, 80, 60, 0x102030))
         client.wait(lambda: client.size() == (80, 60), "another size")
         client.wait(lambda: client.pixel(79, 59) == 0x102030 + 80 * 60 - 1, "the last pixel")
         tap.equal([client.pixel(x, y) for x, y in ((0, 0), (1, 0), (0, 1), (40, 30))], [0x102030 + n for n in (0, 1, 80, 30 * 80 + 40)])
@@ -55,7 +62,7 @@ def drawn():
         gpu.begin_screen(1 << 32 | 3)
         client = Client(f"{folder}/s")
         client.works()
-        gpu.texture(1, 80, 60, 0x102030)
+        meanwhile(client, lambda: gpu.texture(1, 80, 60, 0x102030))
         client.wait(lambda: client.size() == (80, 60) and client.pixel(79, 59) == 0x102030 + 80 * 60 - 1, "the last pixel")
         tap.equal([client.pixel(x, y) for x, y in ((0, 0), (1, 0), (0, 1))], [0x102030 + n for n in (0, 1, 80)])
         client.close()
@@ -75,19 +82,12 @@ def vga():
         client = Client(f"{folder}/s")
         client.works()
         client.wait(lambda: client.size() == (64, 48) and client.pixel(63, 47) == 0x445566 + 64 * 48 - 1, "the VGA's picture")
-        gpu.begin_screen()
-        gpu.picture(1, 80, 60, 0x102030)
+        meanwhile(client, gpu.begin_screen)
+        meanwhile(client, lambda: gpu.picture(1, 80, 60, 0x102030))
         client.wait(lambda: client.size() == (80, 60) and client.pixel(79, 59) == 0x102030 + 80 * 60 - 1, "the GPU's")
-        gpu.begin_screen()
+        meanwhile(client, gpu.begin_screen)
         client.wait(lambda: client.size() == (64, 48) and client.pixel(5, 5) == 0x445566 + 64 * 5 + 5, "the VGA's again")
         client.close()
-
-
-def meanwhile(client, function):
-    """Surfaces that go wait for clients that are being told of them."""
-    thread = threading.Thread(target=function)
-    thread.start()
-    client.wait(lambda: not thread.is_alive(), "it is done")
 
 
 def qxl():
