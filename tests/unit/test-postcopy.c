@@ -297,8 +297,8 @@ static void test_release_steps(void)
 static void test_release_files(void)
 {
     for (int named = 0; named < 2; named++) {
-        g_autofree char *path = g_strdup("/tmp/test-postcopy-XXXXXX");
-        const int fd = named ? g_mkstemp(path) : memfd_create("test", 0);
+        g_autofree char *path = NULL;
+        const int fd = named ? g_file_open_tmp(NULL, &path, NULL) : memfd_create("test", 0);
         g_autoptr(GPtrArray) blocks =
             g_ptr_array_new_with_free_func((GDestroyNotify)ram_block_unref);
 
